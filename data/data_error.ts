@@ -1,0 +1,4 @@
+/** Something is wrong with a data set, said in one sentence that names the place. */
+export class DataError extends Error {
+  override readonly name = "DataError";
+}
