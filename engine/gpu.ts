@@ -1,0 +1,177 @@
+/**
+ * The adapter and the device: the only place that asks for one. Everything that can go wrong with a
+ * device (none there, lost, out of memory, a validation error nobody waited for) becomes a typed error here.
+ * @module
+ */
+import { KernelCache } from "./kernel.ts";
+import { probeSubgroups } from "./subgroups.ts";
+import { silenceRuntimeDirNotice } from "./runtime_dir.ts";
+
+/** No WebGPU adapter was found. */
+export class GpuUnavailableError extends Error {
+  override readonly name = "GpuUnavailableError";
+}
+
+/** The device was lost (driver reset, out of memory, unplugged, or disposed while in use). */
+export class GpuLostError extends Error {
+  override readonly name = "GpuLostError";
+}
+
+/** WebGPU refused a call; the message names the launch or tensor. */
+export class GpuValidationError extends Error {
+  override readonly name = "GpuValidationError";
+}
+
+/** Kinds of adapter that want different tiles. */
+export type AdapterKind = "cpu" | "discrete" | "other";
+
+/** What `Gpu.request` may be told. */
+export interface GpuOptions {
+  /** Ask for nothing beyond the limits every WebGPU implementation has; used to test small adapters. */
+  readonly minimumLimits?: boolean;
+  /** Do without subgroup operations even where they work. */
+  readonly noSubgroups?: boolean;
+}
+
+/** The limits worth asking for: those that bound tensor sizes and workgroups. */
+const WANTED_LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupStorageSize",
+] as const;
+
+/** A WebGPU device with its adapter's real limits. Dispose of it to release the device. */
+export class Gpu implements Disposable {
+  /** Compiled pipelines, shared by all plans on this device. */
+  readonly kernels: KernelCache;
+  /** Settles with the reason when the device is lost; never rejects. */
+  readonly lost: Promise<GpuLostError>;
+  #lostError: GpuLostError | undefined;
+  #uncaptured: GpuValidationError | undefined;
+  #bytes = 0;
+  #disposed = false;
+
+  private constructor(
+    readonly device: GPUDevice,
+    readonly adapter: GPUAdapter,
+    /** Lanes of a subgroup in a one-dimensional workgroup, or 0 where subgroups cannot be used. */
+    readonly subgroupSize: number,
+  ) {
+    this.kernels = new KernelCache(device);
+    this.lost = device.lost.then((info) => {
+      this.#lostError = new GpuLostError(`The GPU device was lost: ${info.message || info.reason}`);
+      return this.#lostError;
+    });
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#uncaptured ??= new GpuValidationError(
+        `WebGPU reported: ${(event as GPUUncapturedErrorEvent).error.message}`,
+      );
+    });
+  }
+
+  /** Opens the default adapter; throws `GpuUnavailableError` where there is none. */
+  static async request(options: GpuOptions = {}): Promise<Gpu> {
+    silenceRuntimeDirNotice();
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) {
+      throw new GpuUnavailableError(
+        "Cannot find a WebGPU adapter: no Vulkan, Metal or DirectX 12 driver answered; run `deno task setup`",
+      );
+    }
+    const requiredLimits: Record<string, number> = {};
+    if (!options.minimumLimits) {
+      for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
+    }
+    const optional: GPUFeatureName[] = ["timestamp-query", "shader-f16"];
+    const listed = optional.filter((name) => adapter.features.has(name));
+    const open = (requiredFeatures: GPUFeatureName[]) =>
+      adapter.requestDevice({ label: "alexnet-webgpu", requiredFeatures, requiredLimits });
+    // Deno grants subgroups without listing them, so ask first and fall back.
+    const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
+    const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
+    return new Gpu(device, adapter, subgroupSize);
+  }
+
+  /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  get name(): string {
+    const info = this.adapter.info;
+    return info.description || info.device || info.vendor || "unknown adapter";
+  }
+
+  /** Which family of tiles suits this adapter. */
+  get kind(): AdapterKind {
+    if (/llvmpipe|lavapipe|swiftshader|software/i.test(this.name)) return "cpu";
+    return /nvidia|geforce|radeon|amd|tesla|quadro|rtx/i.test(`${this.name} ${this.adapter.info.vendor}`)
+      ? "discrete"
+      : "other";
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.device.limits;
+  }
+
+  /** Bytes held in buffers made by `createBuffer` and not yet destroyed. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Makes a labelled buffer and counts it; throws `GpuValidationError` beyond the device's limit. */
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    this.check();
+    const size = Math.max(16, Math.ceil(bytes / 4) * 4);
+    if (size > this.limits.maxBufferSize) {
+      throw new GpuValidationError(
+        `Cannot create buffer ${label}: it needs ${size} bytes, this device allows ${this.limits.maxBufferSize}`,
+      );
+    }
+    this.#bytes += size;
+    return this.device.createBuffer({ label, size, usage });
+  }
+
+  /** Destroys a buffer made by `createBuffer` and stops counting it. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.#bytes -= buffer.size;
+    buffer.destroy();
+  }
+
+  /** Throws what the device has reported since it was opened: its loss or an uncaptured error. */
+  check(): void {
+    if (this.#disposed) throw new GpuLostError("Cannot use the GPU: it was disposed");
+    if (this.#lostError) throw this.#lostError;
+    if (this.#uncaptured) throw this.#uncaptured;
+  }
+
+  /** Runs `work` and rethrows the first validation or out-of-memory error it caused, with `what` before it. */
+  async guard<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    this.check();
+    this.device.pushErrorScope("out-of-memory");
+    this.device.pushErrorScope("validation");
+    let result: T;
+    try {
+      result = await work();
+    } finally {
+      const validation = await this.device.popErrorScope();
+      const memory = await this.device.popErrorScope();
+      const error = validation ?? memory;
+      // deno-lint-ignore no-unsafe-finally -- the device's own message explains the failure better
+      if (error) throw new GpuValidationError(`Cannot ${what}: ${error.message}`);
+    }
+    return result;
+  }
+
+  /** Waits until everything submitted has finished. Blocks the thread in Deno, so use it rarely. */
+  async settle(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.device.destroy();
+  }
+}

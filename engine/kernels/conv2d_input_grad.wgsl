@@ -1,0 +1,110 @@
+// conv2d.input_grad: dx[n,ih,iw,i] = sum over kh, kw, o of dy[n, (ih+PAD-kh)/STRIDE, (iw+PAD-kw)/STRIDE, o] * weight[kh,kw,i,o]
+// over the taps that divide evenly, times (x > 0) where MASK (x is then a ReLU's output). As a product: a row is an
+// input pixel, a column an input channel, a step along k four output channels of one tap. Input pixels with the same
+// remainder of (ih, iw) by STRIDE share their taps, so each of the STRIDE^2 classes is one layer of the grid.
+override N: u32;
+override H: u32;
+override W: u32;
+override C4: u32;
+override OH: u32;
+override OW: u32;
+override O4: u32;
+override KH: u32;
+override KW: u32;
+override STRIDE: u32;
+override PAD: u32;
+override MASK: bool;
+override C_GROUP: u32;
+override O_GROUP: u32;
+
+@group(0) @binding(0) var<storage, read> dy: array<vec4f>;         // [N, OH, OW, O]
+@group(0) @binding(1) var<storage, read> weight: array<vec4f>;     // [KH, KW, C, O]
+@group(0) @binding(2) var<storage, read> x: array<vec4f>;          // [N, H, W, C]
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;   // [N, H, W, C]
+
+// oh, ow: the output pixel that the class's first tap comes from.
+struct Row { n: u32, ih: u32, iw: u32, oh: i32, ow: i32 }
+
+fn row_at(n: u32, ih: u32, iw: u32) -> Row {
+  let kh = (ih + PAD) % STRIDE;
+  let kw = (iw + PAD) % STRIDE;
+  return Row(n, ih, iw, i32((ih + PAD - kh) / STRIDE), i32((iw + PAD - kw) / STRIDE));
+}
+
+fn first_row(index: u32, z: u32) -> Row {
+  let w = (W + STRIDE - 1u) / STRIDE;
+  let h = (H + STRIDE - 1u) / STRIDE;
+  let line = index / w;
+  let n = line / h;
+  return row_at(n, (line - n * h) * STRIDE + z / STRIDE, (index - line * w) * STRIDE + z % STRIDE);
+}
+
+fn next_row(row: Row) -> Row {
+  let w = (W + STRIDE - 1u) / STRIDE * STRIDE;
+  let h = (H + STRIDE - 1u) / STRIDE * STRIDE;
+  let wrap_w = row.iw + STRIDE >= w;
+  let iw = select(row.iw + STRIDE, row.iw % STRIDE, wrap_w);
+  let down = select(row.ih, row.ih + STRIDE, wrap_w);
+  let wrap_h = down >= h;
+  return row_at(select(row.n, row.n + 1u, wrap_h), select(down, row.ih % STRIDE, wrap_h), iw);
+}
+
+// t: taps done in each direction since the class's first; kh0, kw0: that first tap.
+struct Step { kh0: u32, kw0: u32, th: u32, tw: u32, o: u32, o_first: u32, o_end: u32 }
+
+fn channels(col0: u32) -> vec2u {
+  let first_group = min(col0 * 4u, C4 * 4u - 1u) / C_GROUP;
+  let last_group = min(col0 * 4u + COLS - 1u, C4 * 4u - 1u) / C_GROUP;
+  return vec2u(min(first_group * O_GROUP / 4u, O4 - 1u), min(((last_group + 1u) * O_GROUP + 3u) / 4u, O4));
+}
+
+fn first_step(z: u32, col0: u32) -> Step {
+  let c = channels(col0);
+  return Step((z / STRIDE + PAD) % STRIDE, (z % STRIDE + PAD) % STRIDE, 0u, 0u, c.x, c.x, c.y);
+}
+
+fn step_count(z: u32, col0: u32) -> u32 {
+  let s = first_step(z, col0);
+  let taps_h = (max(KH, s.kh0) - s.kh0 + STRIDE - 1u) / STRIDE;
+  let taps_w = (max(KW, s.kw0) - s.kw0 + STRIDE - 1u) / STRIDE;
+  return taps_h * taps_w * (s.o_end - s.o_first);
+}
+
+fn next_step(s: Step) -> Step {
+  let wrap_o = s.o + 1u >= s.o_end;
+  let wrap_w = wrap_o && s.kw0 + (s.tw + 1u) * STRIDE >= KW;
+  return Step(
+    s.kh0,
+    s.kw0,
+    select(s.th, s.th + 1u, wrap_w),
+    select(select(s.tw, s.tw + 1u, wrap_o), 0u, wrap_w),
+    select(s.o + 1u, s.o_first, wrap_o),
+    s.o_first,
+    s.o_end,
+  );
+}
+
+fn load_row(row: Row, s: Step) -> vec4f {
+  let oh = row.oh - i32(s.th);
+  let ow = row.ow - i32(s.tw);
+  let inside = oh >= 0 && oh < i32(OH) && ow >= 0 && ow < i32(OW) && row.n < N;
+  let n = min(row.n, N - 1u);
+  let at = ((n * OH + u32(clamp(oh, 0, i32(OH) - 1))) * OW + u32(clamp(ow, 0, i32(OW) - 1))) * O4 + s.o;
+  return select(vec4f(), dy[at], inside);
+}
+
+fn load_col(s: Step, col: u32) -> vec4f {
+  let tap = (s.kh0 + s.th * STRIDE) * KW + s.kw0 + s.tw * STRIDE;
+  return weight[(tap * C4 * 4u + min(col, C4 * 4u - 1u)) * O4 + s.o];
+}
+
+fn store(row: Row, part: u32, col: u32, sum: vec4f) {
+  if (row.n < N && row.ih < H && row.iw < W && col < C4) {
+    let at = ((row.n * H + row.ih) * W + row.iw) * C4 + col;
+    if (MASK) {
+      dx[at] = select(vec4f(), sum, x[at] > vec4f());
+    } else {
+      dx[at] = sum;
+    }
+  }
+}

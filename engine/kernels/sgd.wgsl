@@ -1,0 +1,24 @@
+// sgd.step: g = grad * hyper.scale + DECAY * p;  v = MOMENTUM * v + g;  p -= lr * (NESTEROV ? g + MOMENTUM * v : v)
+// PyTorch's torch.optim.SGD (dampening 0). v starts at 0, which equals PyTorch's first step v = g.
+override SIZE: u32;
+override GROUP: u32;
+override MOMENTUM: f32;
+override DECAY: f32;
+override NESTEROV: bool;
+
+@group(0) @binding(0) var<storage, read_write> parameter: array<vec4f>;   // [SIZE]
+@group(0) @binding(1) var<storage, read> gradient: array<vec4f>;          // [SIZE]
+@group(0) @binding(2) var<storage, read_write> velocity: array<vec4f>;    // [SIZE]
+@group(0) @binding(3) var<storage, read> hyper: array<vec4f>;             // (learning rate, gradient scale, step, 0)
+
+@compute @workgroup_size(GROUP)
+fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
+  let i = id.x + id.y * n.x * GROUP;
+  if (i >= SIZE) { return; }
+  let h = hyper[0];
+  let p = parameter[i];
+  let g = gradient[i] * h.y + DECAY * p;
+  let v = MOMENTUM * velocity[i] + g;
+  velocity[i] = v;
+  parameter[i] = p - h.x * select(v, g + MOMENTUM * v, NESTEROV);
+}

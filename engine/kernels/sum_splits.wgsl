@@ -1,0 +1,16 @@
+// sum_splits.sum: y[i] = sum over s of parts[s, i], in order.
+override SIZE: u32;
+override SPLITS: u32;
+override GROUP: u32;
+
+@group(0) @binding(0) var<storage, read> parts: array<vec4f>;      // [SPLITS, SIZE]
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;    // [SIZE]
+
+@compute @workgroup_size(GROUP)
+fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
+  let i = id.x + id.y * n.x * GROUP;
+  if (i >= SIZE) { return; }
+  var total = vec4f();
+  for (var s = 0u; s < SPLITS; s++) { total += parts[s * SIZE + i]; }
+  y[i] = total;
+}

@@ -1,0 +1,94 @@
+/**
+ * A plan: a fixed list of launches and the tensors they use, built once and replayed each step as one
+ * command encoder, one compute pass, one submit.
+ * @module
+ */
+import { type Gpu, GpuValidationError } from "./gpu.ts";
+import type { Bound, Launch } from "./kernel.ts";
+import { createTensor, destroyTensor, type Tensor } from "./tensor.ts";
+import { type LaunchTime, profileLaunches } from "./profile.ts";
+
+/** Launches in order, and ownership of the tensors made with `tensor`. Dispose of it to free them all. */
+export class Plan implements Disposable {
+  readonly launches: Launch[] = [];
+  readonly #tensors: Tensor[] = [];
+  #bound: Bound[] | undefined;
+  #disposed = false;
+
+  constructor(readonly gpu: Gpu, readonly label: string) {}
+
+  /** A new zero-filled tensor that lives as long as the plan. */
+  tensor(shape: readonly number[], label = `${this.label}.${this.#tensors.length}`): Tensor {
+    const tensor = createTensor(this.gpu, label, shape);
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
+  /** Appends launches; they run in this order. */
+  add(...launches: readonly Launch[]): void {
+    if (this.#bound) throw new GpuValidationError(`Cannot add to plan ${this.label}: it is already compiled`);
+    this.launches.push(...launches);
+  }
+
+  /** Bytes of device memory the plan's own tensors take. */
+  get bytes(): number {
+    return this.#tensors.reduce((sum, t) => sum + t.length * 4, 0);
+  }
+
+  /** Compiles every launch. Throws `GpuValidationError` naming the launch that WebGPU refuses. */
+  async compile(): Promise<this> {
+    if (this.#disposed) throw new GpuValidationError(`Cannot compile plan ${this.label}: it was disposed`);
+    if (this.#bound) return this;
+    const bind = () => this.launches.map((launch) => this.gpu.kernels.bind(launch));
+    try {
+      this.#bound = await this.gpu.guard(`compile plan ${this.label}`, bind);
+    } catch (error) {
+      // Once more one by one, only to name the culprit.
+      for (const launch of this.launches) {
+        await this.gpu.guard(`compile ${launch.name}`, () => this.gpu.kernels.bind(launch));
+      }
+      throw error;
+    }
+    return this;
+  }
+
+  /** The compiled launches; throws before `compile`. */
+  get bound(): readonly Bound[] {
+    if (!this.#bound) throw new GpuValidationError(`Cannot run plan ${this.label}: it is not compiled`);
+    return this.#bound;
+  }
+
+  /** Submits the plan once. Returns without waiting for the device. */
+  run(): void {
+    submit(this.gpu, [this]);
+  }
+
+  /** Runs each launch in a pass of its own and times it; see `profileLaunches`. */
+  profile(repeats = 5): Promise<LaunchTime[]> {
+    return profileLaunches(this.gpu, this.bound, repeats);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const tensor of this.#tensors) destroyTensor(this.gpu, tensor);
+    this.#tensors.length = 0;
+    this.#bound = undefined;
+  }
+}
+
+/** Runs several plans, in order, as one command encoder, one compute pass, one submit. */
+export function submit(gpu: Gpu, plans: readonly Plan[]): void {
+  gpu.check();
+  const encoder = gpu.device.createCommandEncoder({ label: plans[0]?.label ?? "empty" });
+  const pass = encoder.beginComputePass();
+  for (const plan of plans) {
+    for (const { pipeline, group, launch } of plan.bound) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...launch.grid);
+    }
+  }
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+}
