@@ -3,8 +3,11 @@ import { elementwise, type Launch } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import wgsl from "./sum_splits.wgsl" with { type: "text" };
 
-/** y = the sum over the first dimension of `parts` [S, ...y's elements], added in order of S. */
-export function sumSplits(parts: Tensor, y: Tensor): Launch {
+/**
+ * y = the sum over the first dimension of `parts` [S, ...y's elements], added in order of S; with `accumulate`,
+ * y += that sum.
+ */
+export function sumSplits(parts: Tensor, y: Tensor, options: { accumulate?: boolean } = {}): Launch {
   const splits = parts.length / y.length;
   if (!Number.isInteger(splits)) {
     throw new RangeError(
@@ -16,7 +19,7 @@ export function sumSplits(parts: Tensor, y: Tensor): Launch {
     name: "sum_splits.sum",
     wgsl,
     tensors: [parts, y],
-    constants: { ...constants, SPLITS: splits },
+    constants: { ...constants, SPLITS: splits, ACCUMULATE: options.accumulate ? 1 : 0 },
     grid,
   };
 }

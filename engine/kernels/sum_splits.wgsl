@@ -1,6 +1,7 @@
-// sum_splits.sum: y[i] = sum over s of parts[s, i], in order.
+// sum_splits.sum: y[i] = sum over s of parts[s, i], in order; added to what is there where ACCUMULATE.
 override SIZE: u32;
 override SPLITS: u32;
+override ACCUMULATE: bool;
 override GROUP: u32;
 
 @group(0) @binding(0) var<storage, read> parts: array<vec4f>;      // [SPLITS, SIZE]
@@ -11,6 +12,7 @@ fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec
   let i = id.x + id.y * n.x * GROUP;
   if (i >= SIZE) { return; }
   var total = vec4f();
+  if (ACCUMULATE) { total = y[i]; }
   for (var s = 0u; s < SPLITS; s++) { total += parts[s * SIZE + i]; }
   y[i] = total;
 }

@@ -1,0 +1,194 @@
+/**
+ * A network's parameters in device memory: packed into a few large buffers (arenas), so that one launch updates
+ * many of them, however they are cut into tensors.
+ * @module
+ */
+import type { Gpu } from "../engine/gpu.ts";
+import {
+  createTensor,
+  destroyTensor,
+  layoutOf,
+  readTensors,
+  type Tensor,
+  writeTensor,
+} from "../engine/tensor.ts";
+import { initialValues } from "./init.ts";
+import type { ParameterSpec } from "./layer.ts";
+
+/** A parameter with its full name (`features.0.weight`) and its device tensors. */
+export interface Parameter {
+  readonly name: string;
+  readonly spec: ParameterSpec;
+  /** Device tensors, one per part of the spec. */
+  readonly tensors: readonly Tensor[];
+  /** Which arena each of them lies in. */
+  readonly arenas: readonly number[];
+}
+
+/** A buffer that holds many parts. Arenas of frozen parameters and statistics get no gradient. */
+export interface Arena {
+  readonly values: Tensor;
+  readonly trained: boolean;
+}
+
+/** One named parameter of a layer, before it has memory. */
+export interface NamedSpec {
+  readonly name: string;
+  readonly spec: ParameterSpec;
+}
+
+/** Owns the parameters of one network. */
+export class ParameterStore implements Disposable {
+  readonly arenas: readonly Arena[];
+  readonly all: readonly Parameter[];
+  readonly #byName: Map<string, Parameter>;
+
+  /** Allocates without initial values. `frozen` says which names to leave out of training. */
+  constructor(
+    readonly gpu: Gpu,
+    specs: readonly NamedSpec[],
+    frozen: (name: string) => boolean = () => false,
+  ) {
+    const places = layOut(gpu, specs, frozen);
+    this.arenas = places.arenas.map(({ length, trained }, i) => ({
+      values: createTensor(gpu, `parameters.${i}`, [length]),
+      trained,
+    }));
+    this.all = places.slots.map(({ name, spec, places }) => ({
+      name,
+      spec,
+      arenas: places.map((p) => p.arena),
+      tensors: spec.parts.map((part, i) => {
+        const { arena, offset } = places[i]!;
+        return view(this.arenas[arena]!.values, name, part.shape, offset);
+      }),
+    }));
+    this.#byName = new Map(this.all.map((p) => [p.name, p]));
+  }
+
+  /** The parameter of that name; throws `RangeError` for a name the network does not have. */
+  get(name: string): Parameter {
+    const found = this.#byName.get(name);
+    if (!found) throw new RangeError(`Cannot find parameter ${name}: the network has none of that name`);
+    return found;
+  }
+
+  /** Number of scalars that training changes (frozen ones included, running statistics not). */
+  get count(): number {
+    return this.all.filter((p) => p.spec.trained).reduce((sum, p) => sum + product(p.spec.shape), 0);
+  }
+
+  /** Draws every parameter's first values from the seed. */
+  initialise(seed: number): void {
+    for (const p of this.all) this.write(p.name, initialValues(p.spec, p.name, seed));
+  }
+
+  /** Sets a parameter from values in PyTorch's order. */
+  write(name: string, values: Float32Array): void {
+    const { spec, tensors } = this.get(name);
+    if (values.length !== product(spec.shape)) {
+      throw new RangeError(
+        `Cannot write ${name}: got ${values.length} values, its shape is [${spec.shape}]`,
+      );
+    }
+    tensors.forEach((tensor, i) => {
+      const indices = spec.parts[i]!.indices();
+      const packed = new Float32Array(indices.length);
+      for (let k = 0; k < indices.length; k++) packed[k] = indices[k]! < 0 ? 0 : values[indices[k]!]!;
+      writeTensor(this.gpu, tensor, packed);
+    });
+  }
+
+  /**
+   * Values in PyTorch's order by name. `arenas` are the tensors to read from: the parameters' own (default), or
+   * others of the same layout such as gradients or averages.
+   */
+  async read(
+    names: readonly string[] = this.all.map((p) => p.name),
+    arenas: readonly (Tensor | undefined)[] = this.arenas.map((a) => a.values),
+  ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+    const wanted = names.map((name) => this.get(name)).filter((p) => p.arenas.every((a) => arenas[a]));
+    const result = new Map<string, Float32Array<ArrayBuffer>>();
+    for (const group of grouped(wanted)) {
+      const views = group.flatMap((p) => this.viewsIn(p, arenas)!);
+      const device = await readTensors(this.gpu, views);
+      for (const { name, spec } of group) {
+        const values = new Float32Array(product(spec.shape));
+        for (const part of spec.parts) {
+          const indices = part.indices();
+          const data = device.shift()!;
+          for (let k = 0; k < indices.length; k++) if (indices[k]! >= 0) values[indices[k]!] = data[k]!;
+        }
+        result.set(name, values);
+      }
+    }
+    return result;
+  }
+
+  /** New zero tensors, one per trained arena (undefined for the others): gradients or optimiser state. */
+  like(label: string): (Tensor | undefined)[] {
+    return this.arenas.map(({ values, trained }, i) =>
+      trained ? createTensor(this.gpu, `${label}.${i}`, values.shape) : undefined
+    );
+  }
+
+  /** The parts of `parameter` inside a tensor made by `like`. */
+  viewsIn(parameter: Parameter, arenas: readonly (Tensor | undefined)[]): readonly Tensor[] | undefined {
+    const views = parameter.tensors.map((t, i) => {
+      const buffer = arenas[parameter.arenas[i]!]?.buffer;
+      return buffer && { ...t, label: `d ${t.label}`, buffer };
+    });
+    return views.every((v) => v !== undefined) ? views as Tensor[] : undefined;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { values } of this.arenas) destroyTensor(this.gpu, values);
+  }
+}
+
+/** Product of a shape's numbers. */
+export function product(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+function view(arena: Tensor, label: string, shape: readonly number[], offset: number): Tensor {
+  return { label, shape: [...shape], ...layoutOf(label, shape), buffer: arena.buffer, offset };
+}
+
+/** Parameters in runs of at most 64 MiB, so that reading them back never needs one huge buffer. */
+function grouped(parameters: readonly Parameter[]): Parameter[][] {
+  const groups: Parameter[][] = [];
+  let room = 0;
+  for (const p of parameters) {
+    const bytes = p.tensors.reduce((sum, t) => sum + t.length * 4, 0);
+    if (bytes > room) {
+      groups.push([]);
+      room = Math.max(2 ** 26, bytes);
+    }
+    groups.at(-1)!.push(p);
+    room -= bytes;
+  }
+  return groups;
+}
+
+/** Packs parts into arenas no larger than a binding, trained and untrained apart, each part aligned. */
+function layOut(gpu: Gpu, specs: readonly NamedSpec[], frozen: (name: string) => boolean) {
+  const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
+  const align = gpu.limits.minStorageBufferOffsetAlignment;
+  const arenas: { length: number; trained: boolean }[] = [];
+  const place = (bytes: number, trained: boolean) => {
+    let arena = arenas.findIndex((a) => a.trained === trained && a.length * 4 + bytes <= limit);
+    if (arena < 0) arena = arenas.push({ length: 0, trained }) - 1;
+    const offset = arenas[arena]!.length * 4;
+    arenas[arena]!.length += bytes / 4;
+    return { arena, offset };
+  };
+  const slots = specs.map(({ name, spec }) => {
+    const trained = spec.trained && !frozen(name);
+    const places = spec.parts.map((part) =>
+      place(Math.ceil(layoutOf(name, part.shape).length * 4 / align) * align, trained)
+    );
+    return { name, spec, places };
+  });
+  return { arenas, slots };
+}
