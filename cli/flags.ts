@@ -1,0 +1,139 @@
+/**
+ * The kinds of command-line flags: what text each accepts and what value it stands for.
+ * @module
+ */
+
+/** Something is wrong with how a command was called; commands print it and exit with code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** One flag. `T` is the type its value has after parsing, `undefined` included where it may be left out. */
+export interface Flag<T> {
+  /** A switch stands alone (`--json`, `--no-json`), a value follows its name, a list may be repeated. */
+  readonly kind: "switch" | "value" | "list";
+  /** What the help text calls the value, such as `PATH`. */
+  readonly placeholder: string;
+  readonly help: string;
+  readonly fallback: T;
+  readonly required: boolean;
+  /** Turns the texts given (at least one) into the value; throws a plain `Error` that says what was wanted. */
+  parse(texts: readonly string[]): T;
+}
+
+interface Options<D, R> {
+  /** One sentence for the help text. */
+  help: string;
+  /** What the help text calls the value. */
+  value?: string;
+  default?: D;
+  /** Leaving the flag out is an error. */
+  required?: R;
+}
+
+/** The type of a flag with default `D`: without a default it may be undefined, unless it is required. */
+type Value<T, D, R> = R extends true ? T : T | D;
+
+function single<T, D, R>(
+  options: Options<D, R>,
+  placeholder: string,
+  read: (text: string) => T,
+): Flag<Value<T, D, R>> {
+  return {
+    kind: "value",
+    placeholder: options.value ?? placeholder,
+    help: options.help,
+    fallback: options.default as Value<T, D, R>,
+    required: options.required === true,
+    parse: (texts) => {
+      if (texts.length > 1) throw new Error("one value, as it cannot be repeated");
+      return read(texts[0]!) as Value<T, D, R>;
+    },
+  };
+}
+
+function string<D extends string | undefined = undefined, R extends boolean = false>(
+  options: Options<D, R>,
+): Flag<Value<string, D, R>> {
+  return single(options, "TEXT", (text) => text);
+}
+
+interface Range {
+  min?: number;
+  max?: number;
+}
+
+function inRange(value: number, { min = -Infinity, max = Infinity }: Range, what: string): number {
+  if (value >= min && value <= max) return value;
+  if (max === Infinity) throw new Error(`${what} of at least ${min}`);
+  if (min === -Infinity) throw new Error(`${what} of at most ${max}`);
+  throw new Error(`${what} from ${min} to ${max}`);
+}
+
+function int<D extends number | undefined = undefined, R extends boolean = false>(
+  options: Options<D, R> & Range,
+): Flag<Value<number, D, R>> {
+  return single(options, "N", (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+    if (!Number.isSafeInteger(value)) throw new Error("a whole number");
+    return inRange(value, options, "a whole number");
+  });
+}
+
+function float<D extends number | undefined = undefined, R extends boolean = false>(
+  options: Options<D, R> & Range,
+): Flag<Value<number, D, R>> {
+  return single(options, "X", (text) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+    if (!Number.isFinite(value)) throw new Error("a number");
+    return inRange(value, options, "a number");
+  });
+}
+
+function choice<const T extends string, D extends T | undefined = undefined, R extends boolean = false>(
+  choices: readonly T[],
+  options: Options<D, R>,
+): Flag<Value<T, D, R>> {
+  return single(options, choices.join("|"), (text) => {
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined) throw new Error(`one of ${choices.join(", ")}`);
+    return found;
+  });
+}
+
+function boolean(options: { help: string; default?: boolean }): Flag<boolean> {
+  return {
+    kind: "switch",
+    placeholder: "",
+    help: options.help,
+    fallback: options.default ?? false,
+    required: false,
+    parse: (texts) => {
+      const text = texts.at(-1)!;
+      if (text !== "true" && text !== "false") throw new Error("true or false");
+      return text === "true";
+    },
+  };
+}
+
+function list<D extends readonly string[] | undefined = undefined, R extends boolean = false>(
+  options: Options<D, R> & {
+    /** Also splits each value at this text, so that `--classes a,b` is two items. */
+    separator?: string;
+  },
+): Flag<Value<string[], D, R>> {
+  const { separator } = options;
+  return {
+    ...single(options, "TEXT", (text) => [text]),
+    kind: "list",
+    parse: (texts) => {
+      const items = texts.flatMap((text) => separator === undefined ? [text] : text.split(separator));
+      const trimmed = items.map((item) => item.trim());
+      if (trimmed.includes("")) throw new Error("items that are not empty");
+      return trimmed as Value<string[], D, R>;
+    },
+  };
+}
+
+/** The kinds of flags: `flag.int({ help, default, min, max })` and so on. */
+export const flag = { string, int, float, choice, boolean, list };
