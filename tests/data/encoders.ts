@@ -1,0 +1,285 @@
+/**
+ * Small encoders for tests: every format and pixel layout that the decoders must take, byte by byte.
+ * @module
+ */
+import { crc32, deflateSync } from "node:zlib";
+import encodeMozJpeg, { init } from "@jsquash/jpeg/encode.js";
+
+/** Joins byte arrays, numbers being single bytes and strings Latin-1. */
+export function join(...parts: (Uint8Array | number | string)[]): Uint8Array<ArrayBuffer> {
+  const arrays = parts.map((part) =>
+    typeof part === "number"
+      ? [part]
+      : typeof part === "string"
+      ? Array.from(part, (c) => c.charCodeAt(0))
+      : part
+  );
+  const joined = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    joined.set(array, at);
+    at += array.length;
+  }
+  return joined;
+}
+
+function number(value: number, bytes: number, little: boolean): Uint8Array {
+  const digits = Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) % 256);
+  return Uint8Array.from(little ? digits : digits.reverse());
+}
+
+const be16 = (value: number) => number(value, 2, false), be32 = (value: number) => number(value, 4, false);
+const le16 = (value: number) => number(value, 2, true);
+
+/** A PNG chunk with its length and checksum. */
+export function pngChunk(name: string, data: Uint8Array): Uint8Array {
+  const body = join(name, data);
+  return join(be32(data.length), body, be32(crc32(body)));
+}
+
+/** A PNG of raw scan lines (without filter bytes) in any colour type and depth. */
+export function encodePng(
+  { width, height, depth = 8, colorType, rows, chunks = [], interlaced = false }: {
+    width: number;
+    height: number;
+    depth?: number;
+    colorType: number;
+    /** Scan lines; for an interlaced image those of the seven passes one after another. */
+    rows: readonly (readonly number[])[];
+    chunks?: readonly Uint8Array[];
+    interlaced?: boolean;
+  },
+): Uint8Array<ArrayBuffer> {
+  const header = join(be32(width), be32(height), depth, colorType, 0, 0, interlaced ? 1 : 0);
+  const data = deflateSync(join(...rows.map((row) => Uint8Array.from([0, ...row]))));
+  return join(
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    pngChunk("IHDR", header),
+    ...chunks,
+    pngChunk("IDAT", data),
+    pngChunk("IEND", new Uint8Array()),
+  );
+}
+
+/** A GIF frame of palette indices (0 to 3), in LZW codes that never grow beyond three bits. */
+export function gifFrame(
+  { x = 0, y = 0, width, height, indices }: {
+    x?: number;
+    y?: number;
+    width: number;
+    height: number;
+    indices: readonly number[];
+  },
+): Uint8Array {
+  const clear = 4, end = 5;
+  const codes = [...indices.flatMap((index) => [clear, index]), end];
+  const packed = new Uint8Array(Math.ceil(codes.length * 3 / 8));
+  codes.forEach((code, i) => {
+    for (let bit = 0; bit < 3; bit++) {
+      if (code >> bit & 1) packed[(i * 3 + bit) >> 3]! |= 1 << ((i * 3 + bit) & 7);
+    }
+  });
+  const blocks: Uint8Array[] = [];
+  for (let at = 0; at < packed.length; at += 255) {
+    const block = packed.subarray(at, at + 255);
+    blocks.push(join(block.length, block));
+  }
+  return join(0x2c, le16(x), le16(y), le16(width), le16(height), 0, 2, ...blocks, 0);
+}
+
+/** A GIF with a palette of four RGB colours and these frames. */
+export function encodeGif(
+  { width, height, palette, frames, transparent }: {
+    width: number;
+    height: number;
+    palette: readonly number[];
+    frames: readonly Uint8Array[];
+    transparent?: number;
+  },
+): Uint8Array<ArrayBuffer> {
+  const control = transparent === undefined ? "" : join(0x21, 0xf9, 4, 1, 0, 0, transparent, 0);
+  return join(
+    "GIF89a",
+    le16(width),
+    le16(height),
+    0x81,
+    0,
+    0,
+    Uint8Array.from(palette),
+    control,
+    ...frames,
+    0x3b,
+  );
+}
+
+/** A TIFF directory; `tags` are `[tag, value]`, all of one 16- or 32-bit number. */
+export function tiffDirectory(tags: readonly (readonly [number, number])[], little: boolean): Uint8Array {
+  const entries = tags.map(([tag, value]) =>
+    value < 65536
+      ? join(
+        number(tag, 2, little),
+        number(3, 2, little),
+        number(1, 4, little),
+        number(value, 2, little),
+        0,
+        0,
+      )
+      : join(number(tag, 2, little), number(4, 2, little), number(1, 4, little), number(value, 4, little))
+  );
+  return join(
+    little ? "II*\0" : "MM\0*",
+    number(8, 4, little),
+    number(tags.length, 2, little),
+    ...entries,
+    number(0, 4, little),
+  );
+}
+
+/** An uncompressed TIFF with one sample (grey) or three (RGB) of 8 bits per pixel. */
+export function encodeTiff(
+  { width, height, samples, pixels, little, orientation = 1 }: {
+    width: number;
+    height: number;
+    samples: 1 | 3;
+    pixels: readonly number[];
+    little: boolean;
+    orientation?: number;
+  },
+): Uint8Array<ArrayBuffer> {
+  const count = samples === 3 ? 12 : 11;
+  const bitsAt = 8 + 2 + 12 * count + 4;
+  const short = (tag: number, ...values: number[]) =>
+    join(
+      number(tag, 2, little),
+      number(3, 2, little),
+      number(values.length, 4, little),
+      values.length > 2
+        ? number(bitsAt, 4, little)
+        : join(number(values[0]!, 2, little), number(values[1] ?? 0, 2, little)),
+    );
+  const bits = samples === 3 ? [8, 8, 8] : [8];
+  const entries = [
+    short(256, width),
+    short(257, height),
+    short(258, ...bits),
+    short(259, 1),
+    short(262, samples === 3 ? 2 : 1),
+    short(273, bitsAt + 6),
+    short(274, orientation),
+    short(277, samples),
+    short(278, height),
+    short(279, pixels.length),
+    short(284, 1),
+    ...(samples === 3 ? [short(339, 1)] : []),
+  ];
+  return join(
+    little ? "II*\0" : "MM\0*",
+    number(8, 4, little),
+    number(count, 2, little),
+    ...entries,
+    number(0, 4, little),
+    ...[8, 8, 8].map((n) => number(n, 2, little)),
+    Uint8Array.from(pixels),
+  );
+}
+
+let ready: Promise<void> | undefined;
+
+/** A real JPEG of RGBA pixels, by MozJPEG; `options` are its own (`progressive`, `color_space`). */
+export async function encodeJpeg(
+  image: { width: number; height: number; data: Uint8Array },
+  options: { quality?: number; progressive?: boolean; color_space?: number } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  ready ??= Deno.readFile(new URL(import.meta.resolve("@jsquash/jpeg/codec/enc/mozjpeg_enc.wasm")))
+    .then((code) => WebAssembly.compile(code))
+    .then((module) =>
+      init({
+        instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
+          const instance = new WebAssembly.Instance(module, imports);
+          done(instance);
+          return instance.exports;
+        },
+      })
+    );
+  await ready;
+  const data = new Uint8ClampedArray(image.data);
+  return new Uint8Array(await encodeMozJpeg({ ...image, data, colorSpace: "srgb" } as ImageData, options));
+}
+
+/** The JPEG with an EXIF segment after its start marker that asks for this orientation. */
+export function withOrientation(
+  jpeg: Uint8Array,
+  orientation: number,
+  little = true,
+): Uint8Array<ArrayBuffer> {
+  const exif = join("Exif\0\0", tiffDirectory([[274, orientation]], little));
+  return join(0xff, 0xd8, 0xff, 0xe1, be16(exif.length + 2), exif, jpeg.subarray(2));
+}
+
+/** The same image with another size in its frame header: a header that lies. */
+export function withJpegSize(jpeg: Uint8Array, width: number, height: number): Uint8Array<ArrayBuffer> {
+  const lying = new Uint8Array(jpeg);
+  for (let at = 2; at < lying.length; at += 2 + (lying[at + 2]! << 8 | lying[at + 3]!)) {
+    if (lying[at + 1]! >= 0xc0 && lying[at + 1]! <= 0xc2) {
+      lying.set(join(be16(height), be16(width)), at + 5);
+      return lying;
+    }
+  }
+  throw new Error("no frame header");
+}
+
+/** A baseline JPEG of 8x8 blocks, each of one flat value per component, 0 to 255; Adobe's marker where there are four. */
+export function encodeFlatJpeg(
+  { columns, rows, blocks, size }: {
+    columns: number;
+    rows: number;
+    /** Per block, in row-major order, one value for each component. */
+    blocks: readonly (readonly number[])[];
+    /** Overrides the size in the header. */
+    size?: readonly [width: number, height: number];
+  },
+): Uint8Array<ArrayBuffer> {
+  const components = blocks[0]!.length;
+  const [width, height] = size ?? [columns * 8, rows * 8];
+  const segment = (marker: number, body: Uint8Array) => join(0xff, marker, be16(body.length + 2), body);
+  // DC lengths 0 to 11 have the 4-bit codes 0 to 11; the only AC code is "0", end of block.
+  const dcTable = join(0, 0, 0, 0, 12, new Uint8Array(12), Uint8Array.from({ length: 12 }, (_, i) => i));
+  const acTable = join(0x10, 1, new Uint8Array(15), 0);
+  let bits = "";
+  const previous = new Array<number>(components).fill(0);
+  for (const block of blocks) {
+    block.forEach((value, c) => {
+      const dc = (value - 128) * 8; // quantisation by 1
+      const difference = dc - previous[c]!;
+      previous[c] = dc;
+      const length = difference === 0 ? 0 : Math.floor(Math.log2(Math.abs(difference))) + 1;
+      bits += length.toString(2).padStart(4, "0");
+      if (length > 0) {
+        bits += (difference > 0 ? difference : difference + 2 ** length - 1).toString(2).padStart(
+          length,
+          "0",
+        );
+      }
+      bits += "0";
+    });
+  }
+  bits = bits.padEnd(Math.ceil(bits.length / 8) * 8, "1");
+  const scan = bits.match(/.{8}/g)!.flatMap((byte) => byte === "11111111" ? [255, 0] : [parseInt(byte, 2)]);
+  const ids = Array.from({ length: components }, (_, i) => i + 1);
+  return join(
+    0xff,
+    0xd8,
+    components === 4 ? segment(0xee, join("Adobe", be16(100), be16(0), be16(0), 0)) : "",
+    segment(0xdb, join(0, new Uint8Array(64).fill(1))),
+    segment(
+      0xc0,
+      join(8, be16(height), be16(width), components, ...ids.map((id) => Uint8Array.of(id, 0x11, 0))),
+    ),
+    segment(0xc4, dcTable),
+    segment(0xc4, acTable),
+    segment(0xda, join(components, ...ids.map((id) => Uint8Array.of(id, 0)), 0, 63, 0)),
+    Uint8Array.from(scan),
+    0xff,
+    0xd9,
+  );
+}
