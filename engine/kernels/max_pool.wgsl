@@ -109,13 +109,13 @@ fn backward_apart(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let base = image * H * W * C4 + c;
   let has_window = oh < OH && ow < OW;
   var best = LOWEST;
-  var where = vec4u();
+  var winner_at = vec4u();
   if (has_window) {
     for (var k = 0u; k < K * K; k++) {
       let value = x_own[base + ((oh * STRIDE + k / K) * W + ow * STRIDE + k % K) * C4];
       let wins = value > best || (value != value && best == best) || vec4<bool>(k == 0u);
       best = select(best, value, wins);
-      where = select(where, vec4u(k), wins);
+      winner_at = select(winner_at, vec4u(k), wins);
     }
   }
   let gradient = select(vec4f(), dy_own[((image * OH + min(oh, OH - 1u)) * OW + min(ow, OW - 1u)) * C4 + c], has_window);
@@ -127,7 +127,7 @@ fn backward_apart(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     let ih = oh * STRIDE + r;
     let iw = ow * STRIDE + s;
     if (ih < H && iw < W) {
-      let winner = vec4<bool>(r < K && s < K && has_window) && where == vec4u(r * K + s);
+      let winner = vec4<bool>(r < K && s < K && has_window) && winner_at == vec4u(r * K + s);
       dx_own[base + (ih * W + iw) * C4] = select(vec4f(), passed, winner);
     }
   }
