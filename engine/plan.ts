@@ -4,7 +4,7 @@
  * @module
  */
 import { type Gpu, GpuValidationError } from "./gpu.ts";
-import type { Bound, Launch } from "./kernel.ts";
+import { type Bound, KernelCache, type Launch } from "./kernel.ts";
 import { createTensor, destroyTensor, type Tensor } from "./tensor.ts";
 import { type LaunchTime, profileLaunches } from "./profile.ts";
 
@@ -43,9 +43,10 @@ export class Plan implements Disposable {
     try {
       this.#bound = await this.gpu.guard(`compile plan ${this.label}`, bind);
     } catch (error) {
-      // Once more one by one, only to name the culprit.
+      // Once more one by one, with nothing cached, only to name the culprit.
+      const kernels = new KernelCache(this.gpu.device);
       for (const launch of this.launches) {
-        await this.gpu.guard(`compile ${launch.name}`, () => this.gpu.kernels.bind(launch));
+        await this.gpu.guard(`compile ${launch.name}`, () => kernels.bind(launch));
       }
       throw error;
     }

@@ -82,6 +82,20 @@ export class Network implements Disposable {
     this.parameters = new ParameterStore(gpu, specs, options.frozen);
   }
 
+  /** Sets every parameter from `tensors` (PyTorch's names, shapes and order); throws where one is missing or does not fit. */
+  load(
+    tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
+  ): void {
+    for (const { name, spec } of this.parameters.all) {
+      const found = tensors.get(name);
+      if (!found || `${found.shape}` !== `${spec.shape}`) {
+        const got = found ? `has shape [${found.shape}]` : "is missing";
+        throw new RangeError(`Cannot load ${this.architecture.name}: ${name} ${got}, wanted [${spec.shape}]`);
+      }
+    }
+    for (const { name } of this.parameters.all) this.parameters.write(name, tensors.get(name)!.data);
+  }
+
   /** A tensor for `batch` input images, [N, H, W, C]. */
   inputTensor(plan: Plan, batch: number): Tensor {
     return plan.tensor(deviceShape(batch, this.architecture.input), "input");
@@ -102,7 +116,7 @@ export class Network implements Disposable {
     x: Tensor,
     loss: (logits: Tensor) => Tensor,
     options: BuildOptions & { gradients: readonly (Tensor | undefined)[] },
-  ): { logits: Tensor; sections: Section[]; inputGradient: Tensor | undefined } {
+  ): { logits: Tensor; sections: Section[] } {
     const { y, built, sections } = this.#forward(plan, x, true, options);
     if (y.relu) throw new RangeError(`Cannot train ${this.architecture.name}: its last layer is a ReLU`);
     let gradient = loss(y.tensor);
@@ -121,10 +135,29 @@ export class Network implements Disposable {
       if (!dx) break;
       gradient = dx;
     }
-    return { logits: y.tensor, sections, inputGradient: undefined };
+    return { logits: y.tensor, sections };
   }
 
-  #forward(plan: Plan, x: Tensor, training: boolean, options: BuildOptions) {
+  /**
+   * Inference and the gradient of sum(dLogits * logits) with respect to the last convolution's features (after its
+   * ReLU), for Grad-CAM. `dLogits` has the shape of the logits.
+   */
+  buildExplanation(
+    plan: Plan,
+    x: Tensor,
+    dLogits: Tensor,
+  ): { logits: Tensor; features: Tensor; gradient: Tensor } {
+    const target = this.#described.findLastIndex(({ layer }) => layer.kind === "conv2d");
+    if (target < 0) throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
+    const { y, built } = this.#forward(plan, x, false, {}, target);
+    const found = built.findIndex((b) => b.name === this.#described[target]!.name);
+    let gradient = dLogits;
+    for (let i = built.length - 1; i > found; i--) gradient = built[i]!.backward(gradient, true)!;
+    return { logits: y.tensor, features: built[found]!.y.tensor, gradient };
+  }
+
+  /** `open`: the layer whose output's gradient must not be masked by its ReLU. */
+  #forward(plan: Plan, x: Tensor, training: boolean, options: BuildOptions, open = -1) {
     let y: Activation = { tensor: x, relu: false };
     const built: (Built & { name: string; trained: boolean })[] = [];
     const sections: Section[] = [];
@@ -137,7 +170,7 @@ export class Network implements Disposable {
       const one = layer.build(step, y, fused);
       const trained = parameters.some((p) => step.gradient(p.name) !== undefined);
       built.push({ ...one, name, trained });
-      y = one.y;
+      y = i === open ? { ...one.y, relu: false } : one.y;
       sections.push({ layer: name, pass: "forward", output: y.tensor, first, end: plan.launches.length });
       if (fused) i++;
     }

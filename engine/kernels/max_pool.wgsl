@@ -36,7 +36,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n:
       let at = base + (u32(clamp(ih, 0, i32(H) - 1)) * W + u32(clamp(iw, 0, i32(W) - 1))) * C4;
       let value = x[at];
       // A NaN wins and stays, as in PyTorch.
-      best = select(best, value, (value > best || value != value) && vec4<bool>(inside));
+      best = select(best, value, ((value > best) | (value != value)) & vec4<bool>(inside));
     }
   }
   y[i] = best;
@@ -70,7 +70,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n
     for (var ow = ow_first; ow <= ow_end; ow++) {
       let out = ((image * OH + u32(oh)) * OW + u32(ow)) * C4 + c;
       let best = y_in[out];
-      var mine = value == best || value != value;
+      var mine = (value == best) | (value != value);
       // Another pixel of the window, earlier in row-major order, with the same value comes first.
       for (var r = oh * i32(STRIDE) - i32(PAD); r <= ih; r++) {
         let first = ow * i32(STRIDE) - i32(PAD);
@@ -78,7 +78,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n
         for (var s = first; s < end; s++) {
           let inside = r >= 0 && s >= 0 && s < i32(W);
           let other = x_in[base + (u32(max(r, 0)) * W + u32(clamp(s, 0, i32(W) - 1))) * C4];
-          mine = mine && !(vec4<bool>(inside) && (other == best || other != other));
+          mine = mine & !(vec4<bool>(inside) & ((other == best) | (other != other)));
         }
       }
       sum += select(vec4f(), dy[out], mine);
@@ -113,21 +113,21 @@ fn backward_apart(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   if (has_window) {
     for (var k = 0u; k < K * K; k++) {
       let value = x_own[base + ((oh * STRIDE + k / K) * W + ow * STRIDE + k % K) * C4];
-      let wins = value > best || (value != value && best == best) || vec4<bool>(k == 0u);
+      let wins = (value > best) | ((value != value) & (best == best)) | vec4<bool>(k == 0u);
       best = select(best, value, wins);
       winner_at = select(winner_at, vec4u(k), wins);
     }
   }
   let gradient = select(vec4f(), dy_own[((image * OH + min(oh, OH - 1u)) * OW + min(ow, OW - 1u)) * C4 + c], has_window);
   // The window's maximum is the only value that can pass the gradient, so its sign decides the ReLU too.
-  let passed = select(gradient, vec4f(), vec4<bool>(MASK) && best <= vec4f());
+  let passed = select(gradient, vec4f(), vec4<bool>(MASK) & (best <= vec4f()));
   for (var k = 0u; k < STRIDE * STRIDE; k++) {
     let r = k / STRIDE;
     let s = k % STRIDE;
     let ih = oh * STRIDE + r;
     let iw = ow * STRIDE + s;
     if (ih < H && iw < W) {
-      let winner = vec4<bool>(r < K && s < K && has_window) && winner_at == vec4u(r * K + s);
+      let winner = vec4<bool>(r < K && s < K && has_window) & (winner_at == vec4u(r * K + s));
       dx_own[base + (ih * W + iw) * C4] = select(vec4f(), passed, winner);
     }
   }

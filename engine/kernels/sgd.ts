@@ -15,7 +15,7 @@ export interface SgdOptions {
 
 /**
  * One step of torch.optim.SGD on all of `parameter`; same length for the first three tensors. `hyper` [4] holds
- * (learning rate, factor on the gradient, step number from 1, 0).
+ * (learning rate, factor on the gradient, step number from 1, stop: other than 0 changes nothing).
  */
 export function sgdStep(
   parameter: Tensor,

@@ -9,13 +9,14 @@ override NESTEROV: bool;
 @group(0) @binding(0) var<storage, read_write> parameter: array<vec4f>;   // [SIZE]
 @group(0) @binding(1) var<storage, read> gradient: array<vec4f>;          // [SIZE]
 @group(0) @binding(2) var<storage, read_write> velocity: array<vec4f>;    // [SIZE]
-@group(0) @binding(3) var<storage, read> hyper: array<vec4f>;             // (learning rate, gradient scale, step, 0)
+@group(0) @binding(3) var<storage, read> hyper: array<vec4f>;             // (learning rate, gradient scale, step, stop)
 
 @compute @workgroup_size(GROUP)
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
   let i = id.x + id.y * n.x * GROUP;
   if (i >= SIZE) { return; }
   let h = hyper[0];
+  if (h.w != 0.0) { return; }
   let p = parameter[i];
   let g = gradient[i] * h.y + DECAY * p;
   let v = MOMENTUM * velocity[i] + g;

@@ -62,13 +62,16 @@ export function softmax(logits: Tensor, probabilities: Tensor): Launch {
   };
 }
 
-/** totals [4] += the sum of `result` [N, 4] over its rows. */
-export function accumulateLoss(result: Tensor, totals: Tensor): Launch {
+/**
+ * totals [4] += the sum of `result` [N, 4] over its rows; the batch's mean loss goes to `history` [K] at the step
+ * number (`hyper`, third value) modulo K. Sets the fourth value of `hyper` to 1 once a loss was not finite, else to 0.
+ */
+export function accumulateLoss(result: Tensor, hyper: Tensor, totals: Tensor, history: Tensor): Launch {
   return {
     name: "softmax_cross_entropy.accumulate",
     wgsl,
-    tensors: [result, totals],
-    constants: { ROWS: result.shape[0]! },
+    tensors: [result, hyper, totals, history],
+    constants: { ROWS: result.shape[0]!, HISTORY: history.size },
     grid: [1, 1, 1],
   };
 }

@@ -15,7 +15,7 @@ export function flatten(): Layer {
       const { c, h, w } = input.flattened ?? input;
       return { output: { c: sizeOf(input), h: 1, w: 1, flattened: { c, h, w } }, parameters: [] };
     },
-    build(step, x) {
+    build(_step, x) {
       const [n, h, w, c] = x.tensor.shape as [number, number, number, number];
       const shape = deviceShape(n, { c: c * h * w, h: 1, w: 1, flattened: { c, h, w } });
       const y = reshaped(x.tensor, shape);

@@ -1,0 +1,68 @@
+/**
+ * How good a classifier is on a split.
+ * @module
+ */
+import { evaluationMap } from "../data/augment.ts";
+import { evaluationBatches } from "../data/sampler.ts";
+import type { NetworkClassifier } from "../model/classifier.ts";
+import type { PhotoSource } from "./photo_source.ts";
+
+/** The figures that `evaluate --json` prints. */
+export interface Evaluation {
+  /** Images judged. */
+  readonly n: number;
+  readonly accuracy: number;
+  /** Mean cross-entropy in nats. */
+  readonly loss: number;
+  /** For each class by name: images, and the share of them recognised (recall) and of its predictions that are right. */
+  readonly perClass: Readonly<Record<string, { n: number; recall: number | null; precision: number | null }>>;
+  /** Rows are true classes, columns predicted ones. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+/** Runs every photo of `source` through the classifier once, without augmentation. */
+export async function evaluate(
+  classifier: NetworkClassifier,
+  source: PhotoSource,
+  options: { onProgress?: (done: number, total: number) => void } = {},
+): Promise<Evaluation> {
+  const { classes, preprocess } = classifier.card;
+  const confusion = classes.map(() => classes.map(() => 0));
+  let loss = 0, done = 0;
+  for (const batch of evaluationBatches(source.entries.length, classifier.maxBatch)) {
+    const photos = [...batch].map((index) => {
+      const photo = source.read(index);
+      return { ...photo, map: evaluationMap(photo, preprocess, preprocess.resize) };
+    });
+    const logits = await classifier.logits(photos);
+    logits.forEach((row, i) => {
+      const label = source.entries[batch[i]!]!.label;
+      const best = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));
+      // A row of NaN has no best class; it counts as class 0 and its loss shows the trouble.
+      confusion[label]![Math.max(best, 0)]!++;
+      loss += crossEntropy(row, label);
+    });
+    done += batch.length;
+    options.onProgress?.(done, source.entries.length);
+  }
+  return summarise(classes, confusion, loss / done, done);
+}
+
+/** -log softmax(logits)[label], in float64. */
+export function crossEntropy(logits: Float32Array, label: number): number {
+  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const sum = logits.reduce((total, v) => total + Math.exp(v - top), 0);
+  return Math.log(sum) - (logits[label]! - top);
+}
+
+function summarise(classes: readonly string[], confusion: number[][], loss: number, n: number): Evaluation {
+  const share = (part: number, whole: number) => whole > 0 ? part / whole : null;
+  const hits = confusion.reduce((sum, row, i) => sum + row[i]!, 0);
+  const perClass = Object.fromEntries(classes.map((name, i) => {
+    const rowSum = confusion[i]!.reduce((a, b) => a + b, 0);
+    const columnSum = confusion.reduce((sum, row) => sum + row[i]!, 0);
+    const right = confusion[i]![i]!;
+    return [name, { n: rowSum, recall: share(right, rowSum), precision: share(right, columnSum) }];
+  }));
+  return { n, accuracy: hits / n, loss, perClass, confusion };
+}

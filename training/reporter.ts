@@ -1,0 +1,108 @@
+/**
+ * Reporters: plain lines, a terminal's progress line, or one JSON object a line.
+ * @module
+ */
+import { format as formatDuration } from "@std/fmt/duration";
+import type { Reporter, RunEvent } from "./events.ts";
+
+/** One JSON object a line on standard output, for programs. */
+export function jsonReporter(write: (line: string) => void): Reporter {
+  return (event) => write(JSON.stringify(event));
+}
+
+/**
+ * Lines for people. On a terminal the step line is rewritten in place; elsewhere a line is printed about every ten
+ * seconds, so that a log file stays readable.
+ */
+export function textReporter(
+  write: (text: string) => void,
+  { terminal, columns = 100, now = () => performance.now() }: {
+    terminal: boolean;
+    columns?: number;
+    now?: () => number;
+  },
+): Reporter {
+  let open = false;
+  let lastLine = -Infinity;
+  const line = (text: string) => {
+    write((open ? "\r\x1b[K" : "") + text + "\n");
+    open = false;
+  };
+  const status = (text: string, final: boolean) => {
+    if (terminal) {
+      write("\r\x1b[K" + text.slice(0, columns - 1));
+      open = true;
+    } else if (final || now() - lastLine > 10_000) {
+      lastLine = now();
+      write(text + "\n");
+    }
+  };
+  return (event) => {
+    switch (event.event) {
+      case "progress":
+        return status(`${event.what} ${event.done} of ${event.total}`, event.done === event.total);
+      case "step":
+        return status(stepText(event), false);
+      default:
+        return textOf(event).forEach(line);
+    }
+  };
+}
+
+/** A time span for people: `1m 5s`. */
+export function spell(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  return formatDuration(Math.max(1, Math.round(seconds)) * 1000, { ignoreZero: true });
+}
+
+const percent = (share: number | null | undefined) => share == null ? "-" : `${(share * 100).toFixed(1)} %`;
+
+function stepText(e: Extract<RunEvent, { event: "step" }>): string {
+  const part = e.step / e.steps;
+  const bar = "█".repeat(Math.round(part * 20)).padEnd(20, "░");
+  return `${bar} ${e.step}/${e.steps}  epoch ${e.epoch}  loss ${e.loss.toFixed(4)}  accuracy ${
+    percent(e.accuracy)
+  }  ` +
+    `${e.imagesPerSecond.toFixed(0)} images/s  ${spell(e.secondsLeft)} left`;
+}
+
+function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] {
+  switch (e.event) {
+    case "note":
+      return [e.text];
+    case "start":
+      return [
+        `Adapter   ${e.adapter}`,
+        `Model     ${e.model}, ${e.parameters.toLocaleString("en")} parameters`,
+        `Data      ${e.data}: ${e.images.train} training, ${e.images.valid} validation, ${e.images.test} test images (${e.split})`,
+        `Classes   ${e.classes.join(", ")}`,
+        `Run       ${e.out}: ${e.epochs} epochs, ${e.steps} steps`,
+      ];
+    case "epoch": {
+      const valid = e.valid
+        ? `validation loss ${e.valid.loss.toFixed(4)}, accuracy ${percent(e.valid.accuracy)}${
+          e.best ? " (best)" : ""
+        }`
+        : "no validation split";
+      return [
+        `Epoch ${e.epoch}  training loss ${e.trainLoss.toFixed(4)}, accuracy ${percent(e.trainAccuracy)}  ` +
+        `${valid}  ${e.imagesPerSecond.toFixed(0)} images/s`,
+      ];
+    }
+    case "end":
+      return [...resultText(e), `Last      ${e.last}`, ...(e.best ? [`Best      ${e.best}`] : [])];
+  }
+}
+
+function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
+  if (e.stopped) return [`Stopped after ${spell(e.seconds)}; continue with --resume`];
+  if (!e.result) return [`Done in ${spell(e.seconds)}; there was no split to test on`];
+  const split = e.split === "test" ? "test split" : "validation split (there is no test split)";
+  return [
+    `Done in ${spell(e.seconds)}. Best checkpoint on the ${split}: ` +
+    `accuracy ${percent(e.result.accuracy)}, loss ${e.result.loss.toFixed(4)}, ${e.result.n} images`,
+    ...Object.entries(e.result.perClass).map(([name, c]) =>
+      `  ${name}: ${c.n} images, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
+    ),
+  ];
+}

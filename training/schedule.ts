@@ -1,0 +1,48 @@
+/**
+ * Learning rates over a run.
+ * @module
+ */
+
+/** Names that `--schedule` takes. */
+export const SCHEDULES = ["constant", "step", "cosine", "one-cycle"] as const;
+
+/** A learning-rate schedule's name. */
+export type ScheduleName = typeof SCHEDULES[number];
+
+/** What a schedule depends on. */
+export interface ScheduleOptions {
+  readonly schedule: ScheduleName;
+  /** The highest rate. */
+  readonly lr: number;
+  /** Steps of the whole run. */
+  readonly steps: number;
+  /** Steps of linear warm-up from near 0; for `one-cycle`, 0 means 30 % of the run. */
+  readonly warmup: number;
+}
+
+/**
+ * Learning rate of a step, counted from 0. `step` divides by ten after each third of the run; `cosine` falls to 0 as half a
+ * cosine (Loshchilov and Hutter 2017); `one-cycle` rises and falls as half cosines (Smith 2018).
+ */
+export function learningRate({ schedule, lr, steps, warmup }: ScheduleOptions, step: number): number {
+  const rise = schedule === "one-cycle" && warmup === 0 ? Math.round(steps * 0.3) : warmup;
+  if (step < rise) {
+    const part = (step + 1) / rise;
+    return schedule === "one-cycle" ? lr * (1 / 25 + (1 - 1 / 25) * halfCosine(part)) : lr * part;
+  }
+  const part = steps > rise ? (step - rise) / (steps - rise) : 0;
+  switch (schedule) {
+    case "constant":
+      return lr;
+    case "step":
+      return lr * 0.1 ** Math.floor(3 * Math.min(part, 0.999999));
+    case "cosine":
+    case "one-cycle":
+      return lr * (1 - halfCosine(Math.min(part, 1)));
+  }
+}
+
+/** 0 at 0, 1 at 1, level at both ends. */
+function halfCosine(part: number): number {
+  return (1 - Math.cos(Math.PI * part)) / 2;
+}

@@ -1,0 +1,179 @@
+/**
+ * One training step as a plan: photos -> input -> forward -> loss -> backward -> update, submitted at once, with nothing on
+ * the way that waits for the device.
+ * @module
+ */
+import {
+  accumulateLoss,
+  IGNORE_LABEL,
+  softmaxCrossEntropy,
+} from "../engine/kernels/softmax_cross_entropy.ts";
+import { Plan, submit } from "../engine/plan.ts";
+import { destroyTensor, readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
+import type { Preprocess } from "../model/card.ts";
+import type { Network, Section } from "../model/network.ts";
+import { PhotoFeed, type PlacedPhoto } from "../model/photo_feed.ts";
+import type { Optimizer } from "./optimizer.ts";
+
+/** Steps whose losses the device remembers; metrics must be read at least that often. */
+export const HISTORY = 64;
+
+/** What a trainer needs to know beyond the network. */
+export interface TrainerOptions {
+  readonly batch: number;
+  /** Most pixels that a batch of photos may have in all. */
+  readonly capacity: number;
+  readonly preprocess: Preprocess;
+  readonly seed: number;
+  /** 0 (default) to under 1. */
+  readonly labelSmoothing?: number;
+  /** Weight of each class in the loss; default 1. */
+  readonly classWeights?: readonly number[];
+}
+
+/** Sums since the last reading. */
+export interface Metrics {
+  /** Images seen. */
+  readonly images: number;
+  /** Mean loss of them. */
+  readonly loss: number;
+  /** Share of them whose highest logit was the label. */
+  readonly accuracy: number;
+  /** Mean loss of each step since the last reading, oldest first. */
+  readonly losses: Float32Array;
+}
+
+/** Owns the step's plan and gradients; borrows network and optimiser. */
+export class Trainer implements Disposable {
+  readonly plan: Plan;
+  readonly sections: readonly Section[];
+  readonly logits: Tensor;
+  readonly #feed: PhotoFeed;
+  readonly #gradients: readonly (Tensor | undefined)[];
+  readonly #labels: Tensor;
+  readonly #hyper: Tensor;
+  readonly #random: Tensor;
+  readonly #totals: Tensor;
+  readonly #history: Tensor;
+  #step = 0;
+  #readAt = 0;
+
+  private constructor(
+    readonly network: Network,
+    readonly optimizer: Optimizer,
+    readonly options: TrainerOptions,
+  ) {
+    const { gpu, parameters, output } = network;
+    const { batch, labelSmoothing = 0 } = options;
+    const plan = this.plan = new Plan(gpu, "training step");
+    this.#feed = new PhotoFeed(gpu, batch, options.capacity, options.preprocess);
+    this.#gradients = parameters.like("gradient");
+    this.#labels = plan.tensor([batch], "labels");
+    this.#hyper = plan.tensor([4], "hyper");
+    this.#random = plan.tensor([4], "random");
+    this.#totals = plan.tensor([4], "totals");
+    this.#history = plan.tensor([HISTORY], "loss history");
+    const classWeights = plan.tensor([output.c], "class weights");
+    writeTensor(gpu, classWeights, Float32Array.from(options.classWeights ?? Array(output.c).fill(1)));
+    const x = network.inputTensor(plan, batch);
+    this.#feed.build(plan, x);
+    const result = plan.tensor([batch, 4], "loss rows");
+    const loss = (logits: Tensor) => {
+      const dLogits = plan.tensor(logits.shape, "d logits");
+      const rows = (t: Tensor): Tensor => ({ ...t, shape: [batch, output.c] });
+      const target = { labels: this.#labels };
+      const tensors = { logits: rows(logits), target, classWeights, dLogits: rows(dLogits), result };
+      plan.add(softmaxCrossEntropy(tensors, { labelSmoothing }));
+      plan.add(accumulateLoss(result, this.#hyper, this.#totals, this.#history));
+      return dLogits;
+    };
+    const built = network.buildTraining(plan, x, loss, { gradients: this.#gradients, random: this.#random });
+    this.sections = built.sections;
+    this.logits = built.logits;
+    optimizer.build(plan, this.#gradients, this.#hyper);
+  }
+
+  /** Builds and compiles the step. */
+  static async create(network: Network, optimizer: Optimizer, options: TrainerOptions): Promise<Trainer> {
+    const trainer = new Trainer(network, optimizer, options);
+    try {
+      await trainer.plan.compile();
+    } catch (error) {
+      trainer[Symbol.dispose]();
+      throw error;
+    }
+    return trainer;
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Continues counting from a resumed run's step. */
+  resumeAt(step: number): void {
+    this.#step = this.#readAt = step;
+  }
+
+  /** Submits one step on 1 to `batch` photos with as many labels; returns without waiting for the device. */
+  run(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number): void {
+    if (this.#step - this.#readAt >= HISTORY) {
+      throw new RangeError(`Cannot train on: metrics were not read for ${HISTORY} steps`);
+    }
+    const { gpu } = this.network;
+    const { batch, seed } = this.options;
+    this.#feed.write(photos);
+    const padded = new Uint32Array(batch).fill(IGNORE_LABEL);
+    padded.set(labels);
+    writeTensor(gpu, this.#labels, padded);
+    writeTensor(gpu, this.#random, Uint32Array.of(seed, this.#step, 0, 0));
+    this.#step++;
+    writeTensor(gpu, this.#hyper, Float32Array.of(learningRate, 1, this.#step, 0));
+    submit(gpu, [this.plan]);
+  }
+
+  /** Waits for the steps so far and returns what they summed up; then starts new sums. */
+  async metrics(): Promise<Metrics> {
+    const { gpu } = this.network;
+    const [totals, history] = await readTensors(gpu, [this.#totals, this.#history]);
+    writeTensor(gpu, this.#totals, new Float32Array(4));
+    const [, hits, images, lossSum] = totals as unknown as [number, number, number, number];
+    const steps = this.#step - this.#readAt;
+    const losses = Float32Array.from(
+      { length: steps },
+      (_, i) => history![(this.#readAt + 1 + i) % HISTORY]!,
+    );
+    this.#readAt = this.#step;
+    return { images, loss: lossSum / images, accuracy: hits / images, losses };
+  }
+
+  /**
+   * Repeats a step whose loss was not finite and names the first layer and pass whose output shows it, or undefined
+   * if all are finite. The parameters are still those before that step, because updates stop with the first bad loss.
+   */
+  async findNonFinite(
+    photos: readonly PlacedPhoto[],
+    labels: readonly number[],
+  ): Promise<Section | undefined> {
+    writeTensor(this.network.gpu, this.#totals, new Float32Array(4).fill(NaN));
+    this.#readAt = this.#step;
+    this.run(photos, labels, 0);
+    for (const section of this.sections) {
+      if (!section.output) continue;
+      const values = await readTensor(this.network.gpu, section.output);
+      if (values.some((v) => !Number.isFinite(v))) return section;
+    }
+    return undefined;
+  }
+
+  /** Gradients of the last step by parameter name, in PyTorch's order; frozen parameters are left out. */
+  gradients(): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+    return this.network.parameters.read(undefined, this.#gradients);
+  }
+
+  [Symbol.dispose](): void {
+    this.plan[Symbol.dispose]();
+    this.#feed[Symbol.dispose]();
+    for (const g of this.#gradients) if (g) destroyTensor(this.network.gpu, g);
+  }
+}
