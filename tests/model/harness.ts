@@ -1,0 +1,138 @@
+/** What the tests of networks share: one device, one training step on given values, and errors. */
+import { softmaxCrossEntropy } from "../../engine/kernels/softmax_cross_entropy.ts";
+import { Gpu, type GpuOptions } from "../../engine/gpu.ts";
+import { Plan } from "../../engine/plan.ts";
+import { destroyTensor, readTensors, type Tensor, writeTensor } from "../../engine/tensor.ts";
+import { sizeOf } from "../../model/layer.ts";
+import type { Network } from "../../model/network.ts";
+
+/** Runs `work` with a device and releases it. */
+export async function withGpu(
+  work: (gpu: Gpu) => Promise<void> | void,
+  options: GpuOptions = {},
+): Promise<void> {
+  using gpu = await Gpu.request(options);
+  await work(gpu);
+}
+
+/** |a - b| / |b| in the Euclidean norm. */
+export function normalisedError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
+  let difference = 0, size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i]! - expected[i]!) ** 2;
+    size += expected[i]! ** 2;
+  }
+  return difference === 0 ? 0 : Math.sqrt(difference / size);
+}
+
+/** [N, C, H, W] -> [N, H, W, C]. */
+export function toNhwc(values: ArrayLike<number>, c: number, pixels: number): Float32Array {
+  return Float32Array.from({ length: values.length }, (_, i) => {
+    const channel = i % c, pixel = Math.floor(i / c) % pixels, image = Math.floor(i / (c * pixels));
+    return values[(image * c + channel) * pixels + pixel]!;
+  });
+}
+
+/** [N, H, W, C] -> [N, C, H, W]. */
+export function toNchw(values: ArrayLike<number>, c: number, pixels: number): Float32Array {
+  return Float32Array.from({ length: values.length }, (_, i) => {
+    const pixel = i % pixels, channel = Math.floor(i / pixels) % c, image = Math.floor(i / (c * pixels));
+    return values[(image * pixels + pixel) * c + channel]!;
+  });
+}
+
+/** Logits [N, classes] of an NCHW input in inference mode. */
+export async function infer(network: Network, input: Float32Array): Promise<Float32Array> {
+  const { gpu, architecture: { input: shape } } = network;
+  using plan = new Plan(gpu, "test inference");
+  const x = network.inputTensor(plan, input.length / sizeOf(shape));
+  const { logits } = network.buildForward(plan, x);
+  await plan.compile();
+  writeTensor(gpu, x, toNhwc(input, shape.c, shape.h * shape.w));
+  plan.run();
+  return (await readTensors(gpu, [logits]))[0]!;
+}
+
+/** What one training step computes. */
+export interface StepResult {
+  readonly logits: Float32Array;
+  /** Mean over the batch. */
+  readonly loss: number;
+  /** By name, in PyTorch's order. */
+  readonly gradients: Map<string, Float32Array>;
+}
+
+/**
+ * Records forward, loss and backward into a plan over tensors that the caller may fill and run as often as it likes;
+ * `after` may add launches, such as an optimiser's.
+ */
+export function buildStep(
+  network: Network,
+  plan: Plan,
+  batch: number,
+  after: (gradients: readonly (Tensor | undefined)[]) => void = () => {},
+) {
+  const { gpu, parameters, output, architecture: { input } } = network;
+  const gradients = parameters.like("gradient");
+  const x = network.inputTensor(plan, batch);
+  const labels = plan.tensor([batch]),
+    classWeights = plan.tensor([output.c]),
+    result = plan.tensor([batch, 4]);
+  const random = plan.tensor([4]);
+  writeTensor(gpu, classWeights, new Float32Array(output.c).fill(1));
+  const loss = (logits: Tensor) => {
+    const dLogits = plan.tensor(logits.shape);
+    const rows = (t: Tensor): Tensor => ({ ...t, shape: [batch, output.c] });
+    plan.add(softmaxCrossEntropy({
+      logits: rows(logits),
+      target: { labels },
+      classWeights,
+      dLogits: rows(dLogits),
+      result,
+    }));
+    return dLogits;
+  };
+  const built = network.buildTraining(plan, x, loss, { gradients, random });
+  after(gradients);
+  return {
+    ...built,
+    x,
+    random,
+    write(values: Float32Array, target: readonly number[], step = 0) {
+      writeTensor(gpu, x, toNhwc(values, input.c, input.h * input.w));
+      writeTensor(gpu, labels, Uint32Array.from(target));
+      writeTensor(gpu, random, Uint32Array.of(7, step, 0, 0));
+    },
+    async read(): Promise<StepResult> {
+      const [logits, rows] = await readTensors(gpu, [built.logits, result]);
+      const loss = rows!.reduce((sum, v, i) => i % 4 === 0 ? sum + v : sum, 0);
+      return { logits: logits!, loss, gradients: await parameters.read(undefined, gradients) };
+    },
+    [Symbol.dispose]() {
+      for (const g of gradients) if (g) destroyTensor(gpu, g);
+    },
+  };
+}
+
+/** One training step's forward and backward on an NCHW input. */
+export async function trainingStep(
+  network: Network,
+  input: Float32Array,
+  labels: readonly number[],
+): Promise<StepResult> {
+  using plan = new Plan(network.gpu, "test step");
+  using step = buildStep(network, plan, labels.length);
+  await plan.compile();
+  step.write(input, labels);
+  plan.run();
+  return await step.read();
+}
+
+/** Repeatable values in [-1, 1). */
+export function noise(length: number, seed = 1): Float32Array {
+  return Float32Array.from({ length }, (_, i) => {
+    const mixed = Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(seed, 0x85ebca6b);
+    return Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d) / 2 ** 31;
+  });
+}
