@@ -1,0 +1,28 @@
+/**
+ * The device that the tests of one file share.
+ * @module
+ */
+import { assert } from "@std/assert";
+import { Gpu } from "../engine/gpu.ts";
+import { type Case, type Check, passed } from "../verify/case.ts";
+
+/** Opened once per test file, before any test, so that no test is blamed for it. */
+export const gpu: Gpu = await Gpu.request();
+
+globalThis.addEventListener("unload", () => gpu[Symbol.dispose]());
+
+/** One test for each case. */
+export function testCases(cases: readonly Case[]): void {
+  for (const { op, name, run } of cases) {
+    Deno.test(`${op} agrees with its reference: ${name}`, async () => assertPassed(await run(gpu)));
+  }
+}
+
+/** Fails with the list of checks that did not pass, and where there is none at all. */
+export function assertPassed(checks: readonly Check[]): void {
+  assert(checks.length > 0, "nothing was compared");
+  const failures = checks.filter((check) => !passed(check)).map(({ quantity, error, tolerance }) =>
+    `${quantity}: error ${error.toExponential(2)}, allowed ${tolerance}`
+  );
+  assert(failures.length === 0, failures.join("; "));
+}

@@ -1,0 +1,181 @@
+/**
+ * Convolution and linear layers: forward, input gradient and weight gradient on the matrix core.
+ * @module
+ */
+import type { Gpu } from "../../engine/gpu.ts";
+import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput } from "../../engine/kernels/conv2d.ts";
+import { sumSplits } from "../../engine/kernels/sum_splits.ts";
+import type { Tile } from "../../engine/kernels/tile.ts";
+import { chooseSplits, chooseTile, type ProductShape } from "../../engine/kernels/tile_table.ts";
+import { padded, type Tensor } from "../../engine/tensor.ts";
+import type { Plan } from "../../engine/plan.ts";
+import type { Case } from "../case.ts";
+import { type Arrangement, differentiableCase, type Operation, type Problem } from "../differentiable.ts";
+import { conv2dBackward, conv2dForward as reference, type Conv2dSizes } from "../reference/conv2d.ts";
+import { normals, rectified } from "../sample.ts";
+
+/** How the kernels are asked to work; none of it changes what they compute, save `relu` and `mask`. */
+export interface Conv2dBuild {
+  readonly stride: number;
+  readonly padding: number;
+  readonly groups: number;
+  /** ReLU fused into the forward pass. */
+  readonly relu?: boolean;
+  /** dx times (x > 0). */
+  readonly mask?: boolean;
+  /** Instead of the adapter's own choice. */
+  readonly tile?: (gpu: Gpu) => Tile;
+  readonly splits?: number;
+}
+
+/** The device's weight [KH, KW, C, O] with zeros between groups, from [KH, KW, C / groups, O]. */
+export function denseWeight([kh, kw, perGroup, o]: readonly number[], groups: number): Arrangement {
+  const c = perGroup! * groups;
+  const shape = [kh!, kw!, padded(c), o!];
+  const indices = new Int32Array(kh! * kw! * padded(c) * o!).fill(-1);
+  for (let tap = 0; tap < kh! * kw!; tap++) {
+    for (let i = 0; i < c; i++) {
+      const group = Math.floor(i / perGroup!), width = o! / groups;
+      for (let out = group * width; out < (group + 1) * width; out++) {
+        indices[(tap * padded(c) + i) * o! + out] = (tap * perGroup! + i % perGroup!) * o! + out;
+      }
+    }
+  }
+  return { shape, indices };
+}
+
+/** The kernels as an operation on x [N, H, W, C], weight [KH, KW, C / groups, O] and bias [O]. */
+export function conv2dOperation(weightShape: readonly number[], options: Conv2dBuild): Operation {
+  return {
+    arranged: { weight: denseWeight(weightShape, options.groups) },
+    build(plan, { x, weight, bias }) {
+      const [n, h, w] = x!.shape as [number, number, number];
+      const [kh, kw, , o] = weight!.shape as [number, number, number, number];
+      const { gpu } = plan, { stride, padding } = options;
+      const oh = convOutput(h, kh, stride, padding), ow = convOutput(w, kw, stride, padding);
+      const tile = (shape: ProductShape) => options.tile?.(gpu) ?? chooseTile(gpu, shape);
+      const y = plan.tensor([n, oh, ow, o], "y");
+      const pixels = n * oh * ow, depth = kh * kw * x!.pitch;
+      const forward = tile({ op: "forward", rows: pixels, cols: o, depth });
+      plan.add(
+        conv2dForward(x!, weight!, bias!, y, { ...options, relu: options.relu ?? false, tile: forward }),
+      );
+      return {
+        y,
+        backward(dy) {
+          const dx = plan.tensor(x!.shape, "dx");
+          const rows = n * Math.ceil(h / stride) * Math.ceil(w / stride);
+          const backward = tile({ op: "input_grad", rows, cols: x!.pitch, depth: kh * kw * o });
+          const mask = options.mask ?? false;
+          plan.add(conv2dInputGrad(dy, weight!, x!, dx, { ...options, mask, tile: backward }));
+          return { x: dx, ...weightGradients(plan, x!, dy, weight!, options, tile) };
+        },
+      };
+    },
+  };
+}
+
+function weightGradients(
+  plan: Plan,
+  x: Tensor,
+  dy: Tensor,
+  weight: Tensor,
+  options: Conv2dBuild,
+  choose: (shape: ProductShape) => Tile,
+): { weight: Tensor; bias: Tensor } {
+  const [kh, kw, c, o] = weight.shape as [number, number, number, number];
+  const [n, oh, ow] = dy.shape as [number, number, number];
+  const shape = { op: "weight_grad", rows: kh * kw * padded(c), cols: o, depth: n * oh * ow } as const;
+  const tile = choose(shape);
+  const splits = options.splits ?? chooseSplits(plan.gpu, shape, tile);
+  const partial = plan.tensor([splits, ...weight.shape], "dWeight parts");
+  const partialBias = plan.tensor([splits * 4, o], "dBias parts");
+  const dWeight = plan.tensor(weight.shape, "dWeight"), dBias = plan.tensor([o], "dBias");
+  plan.add(
+    conv2dWeightGrad(x, dy, partial, partialBias, { ...options, tile }),
+    sumSplits(partial, dWeight),
+    sumSplits(partialBias, dBias),
+  );
+  return { weight: dWeight, bias: dBias };
+}
+
+function problem(s: Conv2dSizes, options: Partial<Conv2dBuild>): Problem {
+  const { n, h, w, c, o, kh, kw, stride, padding, groups } = s;
+  const x = normals(1, [n, h, w, c]);
+  const inputs = {
+    x: options.mask ? rectified(x) : x,
+    weight: normals(2, [kh, kw, c / groups, o], 1 / Math.sqrt(kh * kw * c / groups)),
+    bias: normals(3, [o]),
+  };
+  const y = reference(inputs.x.data, inputs.weight.data, inputs.bias.data, s);
+  const dy = normals(4, [y.length]).data;
+  const { dx, dWeight, dBias } = conv2dBackward(inputs.x.data, inputs.weight.data, dy, s);
+  const expected = {
+    y: options.relu ? y.map((v) => Math.max(v, 0)) : y,
+    gradients: {
+      x: options.mask ? dx.map((d, i) => inputs.x.data[i]! > 0 ? d : 0) : dx,
+      weight: dWeight,
+      bias: dBias,
+    },
+  };
+  const operation = conv2dOperation(inputs.weight.shape, { ...options, stride, padding, groups });
+  // A ReLU's kinks lie anywhere, so its slopes say nothing.
+  const kinks = options.relu || options.mask;
+  return { operation, inputs, dy, expected, ...(kinks ? { slopes: [] } : {}) };
+}
+
+function conv(
+  [n, h, w, c]: readonly [number, number, number, number],
+  o: number,
+  kernel: number | readonly [number, number],
+  sizes: { stride?: number; padding?: number; groups?: number } = {},
+  options: Partial<Conv2dBuild> = {},
+  note = "",
+): Case {
+  const [kh, kw] = typeof kernel === "number" ? [kernel, kernel] : kernel;
+  const { stride = 1, padding = 0, groups = 1 } = sizes;
+  const name = `${n}x${h}x${w}x${c} -> ${o}, ${kh}x${kw} stride ${stride} pad ${padding}` +
+    (groups > 1 ? ` groups ${groups}` : "") + note;
+  const s = { n, h, w, c, o, kh, kw, stride, padding, groups };
+  return differentiableCase("conv2d", name, () => problem(s, options));
+}
+
+function linear(n: number, inputs: number, outputs: number): Case {
+  const s = { n, h: 1, w: 1, c: inputs, o: outputs, kh: 1, kw: 1, stride: 1, padding: 0, groups: 1 };
+  return differentiableCase("linear", `${n}x${inputs} -> ${outputs}`, () => problem(s, {}));
+}
+
+const lanes = (gpu: Gpu) => gpu.subgroupSize;
+
+/** Cases of convolution. */
+export const conv2dCases: readonly Case[] = [
+  conv([1, 1, 1, 1], 1, 1),
+  conv([2, 9, 7, 3], 4, 3, { stride: 2 }),
+  conv([1, 37, 21, 50], 17, 3, { padding: 1 }),
+  conv([5, 7, 9, 17], 19, 3, { stride: 2, padding: 1 }),
+  conv([1, 35, 35, 3], 64, 11, { stride: 4, padding: 2 }, {}, ", AlexNet's first"),
+  conv([3, 13, 11, 2], 5, 5, { padding: 2 }),
+  conv([2, 10, 8, 3], 6, [2, 5], { stride: 3, padding: 1 }, {}, ", oblong"),
+  conv([2, 7, 6, 4], 8, 1, { stride: 3 }, {}, ", pixels that no window sees"),
+  conv([2, 8, 5, 4], 6, 3, { padding: 1, groups: 2 }, {}, ", groups that cross vectors"),
+  conv([2, 6, 7, 24], 40, 3, { padding: 1, groups: 2 }),
+  conv([1, 5, 5, 9], 12, 3, { groups: 3 }, {}, ", odd groups"),
+  conv([2, 6, 6, 8], 8, 3, { padding: 1, groups: 8 }, {}, ", depthwise"),
+  conv([4, 56, 56, 16], 32, 3, { stride: 2 }, {}, ", large"),
+  conv([2, 9, 7, 5], 7, 3, { stride: 2 }, { relu: true }, ", ReLU fused"),
+  conv([2, 9, 7, 5], 7, 3, { stride: 2 }, { mask: true }, ", ReLU before"),
+  conv([2, 11, 9, 6], 10, 3, { padding: 1 }, { splits: 7 }, ", seven partial sums"),
+  conv([2, 11, 9, 6], 10, 3, { padding: 1 }, {
+    tile: (gpu) => ({ lanes: lanes(gpu), group: lanes(gpu) * 4, rows: 8, cols: 8 }),
+  }, ", another tile"),
+];
+
+/** Cases of linear layers, which are 1x1 convolutions of 1x1 images. */
+export const linearCases: readonly Case[] = [
+  linear(1, 1, 1),
+  linear(4, 7, 5),
+  linear(9, 33, 17),
+  linear(2, 130, 70),
+  linear(37, 50, 21),
+  linear(32, 1152, 64),
+];

@@ -1,0 +1,78 @@
+/**
+ * Optimisers: several steps on one arena against PyTorch's formulas.
+ * @module
+ */
+import { type SgdOptions, sgdStep } from "../../engine/kernels/sgd.ts";
+import { type Case, compare } from "../case.ts";
+import { paddingChecks } from "../device.ts";
+import { type OptimizerRun, runOptimizer, type StepBuilder } from "../optimizer.ts";
+import { sgd } from "../reference/optimizers.ts";
+import { normals } from "../sample.ts";
+
+/** A reference step: changes p in place. `t` counts from 1, `state(name)` starts as zeros. */
+type ReferenceStep = (
+  p: Float64Array,
+  gradient: Float64Array,
+  t: number,
+  state: (name: string) => Float64Array,
+) => void;
+
+/** Steps of stochastic gradient descent. */
+export function sgdBuilder(options: SgdOptions): StepBuilder {
+  return ({ parameter, gradient, hyper }, state) => [
+    sgdStep(parameter, gradient, state("velocity"), hyper, options),
+  ];
+}
+
+function optimizer(
+  op: string,
+  note: string,
+  build: StepBuilder,
+  step: ReferenceStep,
+  run: Partial<OptimizerRun> & { size?: number; steps?: number } = {},
+): Case {
+  const { size = 37, steps = 5, scale = 1 } = run;
+  return {
+    op,
+    name: `${size} values, ${steps} steps${note && ", "}${note}`,
+    async run(gpu) {
+      const initial = normals(1, [size]).data;
+      const gradients = Array.from({ length: steps }, (_, i) => normals(2 + i, [size], 0.5).data);
+      const learningRate = 0.01;
+      const after = await runOptimizer(gpu, { initial, gradients, learningRate, ...run }, build);
+      const p = Float64Array.from(initial);
+      const states = new Map<string, Float64Array>();
+      const state = (name: string) => {
+        const values = states.get(name) ?? new Float64Array(size);
+        states.set(name, values);
+        return values;
+      };
+      return after.flatMap((output, i) => {
+        if (!run.stop) step(p, Float64Array.from(gradients[i]!, (g) => g * scale), i + 1, state);
+        // What a step adds, not the parameter itself, which hardly changes.
+        const moved = output.values.map((v, k) => v - initial[k]!), wanted = p.map((v, k) => v - initial[k]!);
+        return [
+          ...paddingChecks({ parameter: output }),
+          compare(`after step ${i + 1}`, output.values, p, 1e-6),
+          compare(`change by step ${i + 1}`, moved, wanted, 1e-4),
+        ];
+      });
+    },
+  };
+}
+
+function sgdCase(options: SgdOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+  const step: ReferenceStep = (p, g, _, state) =>
+    sgd(p, g, { velocity: state("velocity") }, { lr: 0.01, ...options });
+  return optimizer("sgd", note, sgdBuilder(options), step, run);
+}
+
+/** Cases of optimisers. */
+export const optimizerCases: readonly Case[] = [
+  sgdCase({}, ""),
+  sgdCase({ momentum: 0.9, weightDecay: 5e-4 }, "momentum 0.9, weight decay 5e-4"),
+  sgdCase({ momentum: 0.9, nesterov: true, weightDecay: 1e-3 }, "Nesterov"),
+  sgdCase({ momentum: 0.9 }, "gradients scaled by 1/8", { scale: 0.125 }),
+  sgdCase({ momentum: 0.9 }, "stopped", { stop: 1 }),
+  sgdCase({ momentum: 0.9 }, "large", { size: 300_001, steps: 2 }),
+];
