@@ -1,0 +1,61 @@
+/**
+ * Turns an encoded image into pixels on the calling thread. Use a `DecoderPool` for files that strangers sent: only a worker can be
+ * stopped.
+ * @module
+ */
+import { decodeCmykJpeg, decodeGif, decodeJpeg, decodePng } from "./codecs.ts";
+import { type DecodedImage, ImageError } from "./image.ts";
+import { type ImageHeader, readImageHeader } from "./image_header.ts";
+import { flattenOnWhite, orient, shrink } from "./pixels.ts";
+
+/** Larger images are refused without being decoded. */
+export const MAX_PIXELS = 100_000_000;
+
+/** How an image is decoded. */
+export interface DecodeOptions {
+  /** Shrink, by averaging areas, to this many pixels on the shorter side; never enlarges. Default: the original pixels. */
+  readonly shorterSide?: number | undefined;
+}
+
+/** The header of an image that may be decoded; throws an `ImageError`, with code `too-large` beyond `MAX_PIXELS`. */
+export function checkImage(bytes: Uint8Array): ImageHeader {
+  const header = readImageHeader(bytes);
+  if (header.width * header.height > MAX_PIXELS) {
+    throw new ImageError(
+      "too-large",
+      `Cannot decode the image: it has ${header.width}x${header.height} pixels, expected at most 100 million`,
+    );
+  }
+  return header;
+}
+
+/**
+ * Decodes JPEG, PNG, GIF (its first frame) and TIFF (its first image): upright, transparency on white, every alpha 255. Throws an
+ * `ImageError` for what cannot or must not be decoded.
+ */
+export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
+  const header = checkImage(bytes);
+  const stored = await decodeStored(bytes, header);
+  if (stored.width !== header.width || stored.height !== header.height) {
+    throw new ImageError(
+      "corrupt",
+      `Cannot decode the image: it has ${stored.width}x${stored.height} pixels, its header says ${header.width}x${header.height}`,
+    );
+  }
+  if (header.format !== "jpeg") flattenOnWhite(stored.data);
+  const sized = options.shorterSide === undefined ? stored : shrink(stored, options.shorterSide);
+  return orient(sized, header.orientation);
+}
+
+function decodeStored(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
+  switch (header.format) {
+    case "jpeg":
+      return header.components === 4 ? decodeCmykJpeg(bytes) : decodeJpeg(bytes);
+    case "png":
+      return decodePng(bytes);
+    case "tiff":
+      return Promise.reject(new ImageError("unsupported", "Cannot decode the image: TIFF is not supported"));
+    case "gif":
+      return decodeGif(bytes, header);
+  }
+}
