@@ -8,7 +8,7 @@ import { padded, type Tensor } from "../tensor.ts";
 import forwardWgsl from "./conv2d_forward.wgsl" with { type: "text" };
 import inputGradWgsl from "./conv2d_input_grad.wgsl" with { type: "text" };
 import weightGradWgsl from "./conv2d_weight_grad.wgsl" with { type: "text" };
-import { productSource, type Tile } from "./tile.ts";
+import { productSource, splitsPerGroup, type Tile } from "./tile.ts";
 
 /** Hyper-parameters of a convolution; the sizes come from the tensors. */
 export interface Conv2dOptions {
@@ -75,8 +75,8 @@ export function conv2dInputGrad(
 }
 
 /**
- * Partial sums of dWeight [S, KH, KW, C, O] and dBias [4 S, O]: the first dimension is to be summed
- * (`sumSplits`). S is read off `partialWeight`.
+ * Partial sums of dWeight [S, KH, KW, C, O] and dBias [S * colSumsPerSplit(tile), O]: the first dimension is to be summed
+ * (`sumSplits`). S is read off `partialWeight`, a multiple of `splitsPerGroup(tile)`.
  */
 export function conv2dWeightGrad(
   x: Tensor,
@@ -92,13 +92,18 @@ export function conv2dWeightGrad(
   const { tile } = options;
   return {
     name: "conv2d_weight_grad.main",
-    wgsl: productSource(weightGradWgsl, tile, { rowVector: "rows", colVector: "cols", colSums: true }),
+    wgsl: productSource(weightGradWgsl, tile, {
+      rowVector: "rows",
+      colVector: "cols",
+      rowDepth: Math.min(4, x.shape[3]!),
+      colSums: true,
+    }),
     tensors: [x, dy, partialWeight, partialBias],
     constants: { ...constants, SPLITS: splits! },
     grid: [
-      rowGroups(g.KH * g.KW * g.C4 * 4, tile),
+      Math.ceil(g.KH * g.KW * g.C4 * 4 / (tile.rows * (tile.over === "k" ? 1 : tile.group))),
       Math.ceil(padded(dy.shape[3]!) / tile.cols),
-      splits!,
+      splits! / splitsPerGroup(tile),
     ],
   };
 }

@@ -16,6 +16,11 @@ export interface Tile {
   readonly rows: number;
   /** Output columns of one invocation, a multiple of four. */
   readonly cols: number;
+  /**
+   * What the lanes share out: `rows` (default), with columns by broadcast; or `k`, each lane summing a part of its own, for
+   * products of few rows. The latter needs no subgroups; `lanes` is then 1.
+   */
+  readonly over?: "rows" | "k";
 }
 
 /** How an op's loads are laid out. */
@@ -26,6 +31,8 @@ export interface ProductForm {
   readonly colVector: "k" | "cols";
   /** Steps along k that a `load_row` of form `k` really holds, 1 to 4; the rest are zeros and are skipped. */
   readonly depth?: number;
+  /** Rows of each vector of form `rows` that are not padding, 1 to 4; default 4. */
+  readonly rowDepth?: number;
   /** Whether `store_col_sum` wants the sum over k of the columns' values (a bias gradient). */
   readonly colSums?: boolean;
 }
@@ -34,7 +41,69 @@ const XYZW = ["x", "y", "z", "w"] as const;
 
 /** WGSL of the whole module: the op's own text first, so that its line numbers stay true. */
 export function productSource(op: string, tile: Tile, form: ProductForm): string {
-  return `${op}\nconst COLS = ${tile.cols}u;\n${subgroupCore(tile, form)}`;
+  const core = tile.over === "k" ? splitCore(tile, form) : subgroupCore(tile, form);
+  return `${op}\nconst COLS = ${tile.cols}u;\n${core}`;
+}
+
+/** Partial sums that one workgroup makes of its part of k: one, or one for each invocation. */
+export function splitsPerGroup(tile: Tile): number {
+  return tile.over === "k" ? tile.group : 1;
+}
+
+/** Rows of column sums that each partial sum comes with. */
+export function colSumsPerSplit(tile: Tile): number {
+  return tile.over === "k" ? 1 : 4;
+}
+
+/**
+ * Every invocation sums over a part of k of its own, for all rows and columns of the tile: nothing is shared, and the
+ * partial sums are added by a second launch. For form (`rows`, `cols`) only.
+ */
+function splitCore({ group, rows, cols }: Tile, { rowDepth = 4, colSums }: ProductForm): string {
+  const cols4 = cols / 4, handles = rows / 4, unroll = 2;
+  const out: string[] = [`
+@compute @workgroup_size(${group})
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32) {
+  let col0 = tile.y * ${cols4}u;
+  let split = tile.z * ${group}u + index;
+  let row0 = first_row(tile.x * ${handles}u, split);`];
+  const emit = (line: string) => out.push(line);
+  for (const r of range(handles - 1)) emit(`  let row${r + 1} = next_row(row${r});`);
+  for (const r of range(rows)) for (const c of range(cols4)) emit(`  var c${r}_${c} = vec4f();`);
+  for (const c of range(cols4)) emit(`  var sum${c} = vec4f();`);
+  emit(`  var s0 = first_step(split, col0);`);
+  emit(`  let count = step_count(split, col0);`);
+  emit(`  for (var i = 0u; i < count; i += ${unroll}u) {`);
+  for (const k of range(unroll)) {
+    if (k > 0) emit(`    let s${k} = next_step(s${k - 1});`);
+    for (const c of range(cols4)) emit(`    let a${k}_${c} = load_col(s${k}, col0 + ${c}u);`);
+    for (const r of range(handles)) emit(`    let b${k}_${r} = load_row(row${r}, s${k});`);
+  }
+  for (const c of range(cols4)) {
+    if (colSums) { for (const k of range(unroll)) emit(`    sum${c} += a${k}_${c};`); }
+    for (const r of range(rows)) {
+      if (r % 4 >= rowDepth) continue;
+      for (const k of range(unroll)) {
+        emit(
+          `    c${r}_${c} = fma(a${k}_${c}, vec4f(b${k}_${Math.floor(r / 4)}.${XYZW[r % 4]}), c${r}_${c});`,
+        );
+      }
+    }
+  }
+  emit(`    s0 = next_step(s${unroll - 1});`);
+  emit(`  }`);
+  for (const r of range(rows)) {
+    for (const c of range(cols4)) {
+      emit(`  store(row${Math.floor(r / 4)}, ${r % 4}u, col0 + ${c}u, c${r}_${c});`);
+    }
+  }
+  if (colSums) {
+    for (const c of range(cols4)) {
+      emit(`  if (tile.x == 0u) { store_col_sum(split, col0 + ${c}u, sum${c}); }`);
+    }
+  }
+  emit(`}`);
+  return out.join("\n");
 }
 
 function* range(n: number): Generator<number> {

@@ -1,6 +1,7 @@
 /** @module */
 import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput } from "../../engine/kernels/conv2d.ts";
 import { sumSplits } from "../../engine/kernels/sum_splits.ts";
+import { colSumsPerSplit } from "../../engine/kernels/tile.ts";
 import { chooseSplits, chooseTile } from "../../engine/kernels/tile_table.ts";
 import { padded, type Tensor } from "../../engine/tensor.ts";
 import type { Activation, Layer, ParameterSpec, Shape, Step } from "../layer.ts";
@@ -150,7 +151,7 @@ function addWeightGrad(
   const shape = { op: "weight_grad", rows: kh * kw * padded(c), cols: out, depth: n * oh * ow } as const;
   const tile = chooseTile(gpu, shape);
   const splits = chooseSplits(gpu, shape, tile);
-  const partialBias = plan.tensor([splits * 4, out]);
+  const partialBias = plan.tensor([splits * colSumsPerSplit(tile), out]);
   // With one split and nothing to add to, the product writes the gradient itself.
   const direct = splits === 1 && !step.accumulate;
   const partial = direct
