@@ -3,7 +3,8 @@
  * @module
  */
 import { crc32, deflateSync } from "node:zlib";
-import encodeMozJpeg, { init } from "@jsquash/jpeg/encode.js";
+
+export { encodeJpeg } from "../../data/jpeg_encoder.ts";
 
 /** Joins byte arrays, numbers being single bytes and strings Latin-1. */
 export function join(...parts: (Uint8Array | number | string)[]): Uint8Array<ArrayBuffer> {
@@ -181,29 +182,6 @@ export function encodeTiff(
     ...[8, 8, 8].map((n) => number(n, 2, little)),
     Uint8Array.from(pixels),
   );
-}
-
-let ready: Promise<void> | undefined;
-
-/** A real JPEG of RGBA pixels, by MozJPEG; `options` are its own (`progressive`, `color_space`). */
-export async function encodeJpeg(
-  image: { width: number; height: number; data: Uint8Array },
-  options: { quality?: number; progressive?: boolean; color_space?: number } = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  ready ??= Deno.readFile(new URL(import.meta.resolve("@jsquash/jpeg/codec/enc/mozjpeg_enc.wasm")))
-    .then((code) => WebAssembly.compile(code))
-    .then((module) =>
-      init({
-        instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
-          const instance = new WebAssembly.Instance(module, imports);
-          done(instance);
-          return instance.exports;
-        },
-      })
-    );
-  await ready;
-  const data = new Uint8ClampedArray(image.data);
-  return new Uint8Array(await encodeMozJpeg({ ...image, data, colorSpace: "srgb" } as ImageData, options));
 }
 
 /** The JPEG with an EXIF segment after its start marker that asks for this orientation. */
