@@ -8,7 +8,7 @@ import { padded, type Tensor } from "../tensor.ts";
 import forwardWgsl from "./conv2d_forward.wgsl" with { type: "text" };
 import inputGradWgsl from "./conv2d_input_grad.wgsl" with { type: "text" };
 import weightGradWgsl from "./conv2d_weight_grad.wgsl" with { type: "text" };
-import { productSource, splitsPerGroup, type Tile } from "./tile.ts";
+import { colsPerGroup, productSource, rowsPerGroup, splitsPerGroup, type Tile } from "./tile.ts";
 
 /** Hyper-parameters of a convolution; the sizes come from the tensors. */
 export interface Conv2dOptions {
@@ -47,7 +47,7 @@ export function conv2dForward(
     }),
     tensors: [x, weight, bias, y],
     constants: { ...g, RELU: options.relu ? 1 : 0 },
-    grid: [rowGroups(g.N * g.OH * g.OW, tile), Math.ceil(padded(y.shape[3]!) / tile.cols), 1],
+    grid: [rowGroups(g.N * g.OH * g.OW, tile), colGroups(y, tile), 1],
   };
 }
 
@@ -70,7 +70,7 @@ export function conv2dInputGrad(
     wgsl: productSource(inputGradWgsl, tile, { rowVector: "k", colVector: "k" }),
     tensors: [dy, weight, x, dx],
     constants: { ...g, MASK: options.mask ? 1 : 0 },
-    grid: [rowGroups(perClass, tile), Math.ceil(padded(dx.shape[3]!) / tile.cols), g.STRIDE ** 2],
+    grid: [rowGroups(perClass, tile), colGroups(dx, tile), g.STRIDE ** 2],
   };
 }
 
@@ -100,16 +100,16 @@ export function conv2dWeightGrad(
     }),
     tensors: [x, dy, partialWeight, partialBias],
     constants: { ...constants, SPLITS: splits! },
-    grid: [
-      Math.ceil(g.KH * g.KW * g.C4 * 4 / (tile.rows * (tile.over === "k" ? 1 : tile.group))),
-      Math.ceil(padded(dy.shape[3]!) / tile.cols),
-      splits! / splitsPerGroup(tile),
-    ],
+    grid: [rowGroups(g.KH * g.KW * g.C4 * 4, tile), colGroups(dy, tile), splits! / splitsPerGroup(tile)],
   };
 }
 
 function rowGroups(rows: number, tile: Tile): number {
-  return Math.ceil(rows / (tile.group * tile.rows));
+  return Math.ceil(rows / rowsPerGroup(tile));
+}
+
+function colGroups({ pitch }: Tensor, tile: Tile): number {
+  return Math.ceil(pitch / colsPerGroup(tile));
 }
 
 function geometry(op: string, x: Tensor, weight: Tensor, y: Tensor, options: Conv2dOptions) {

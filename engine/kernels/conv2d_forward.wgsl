@@ -76,6 +76,15 @@ fn next_step(s: Step) -> Step {
   );
 }
 
+// The n-th step at once, for cores that do not walk.
+fn step_at(n: u32, z: u32, col0: u32) -> Step {
+  let c = channels(col0);
+  // With one group the divisor is a constant.
+  let width = select(c.y - c.x, C4, C_GROUP >= C4 * 4u);
+  let tap = n / width;
+  return Step(tap / KW, tap % KW, c.x + n - tap * width, tap, c.x, c.y);
+}
+
 fn load_row(row: Row, s: Step) -> vec4f {
   let ih = row.ih + i32(s.kh);
   let iw = row.iw + i32(s.kw);

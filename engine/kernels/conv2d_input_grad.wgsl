@@ -84,6 +84,15 @@ fn next_step(s: Step) -> Step {
   );
 }
 
+// The n-th step at once, for cores that do not walk.
+fn step_at(n: u32, z: u32, col0: u32) -> Step {
+  let s = first_step(z, col0);
+  let width = select(s.o_end - s.o_first, O4, O_GROUP >= O4 * 4u);
+  let taps_w = max((max(KW, s.kw0) - s.kw0 + STRIDE - 1u) / STRIDE, 1u);
+  let tap = n / width;
+  return Step(s.kh0, s.kw0, tap / taps_w, tap % taps_w, s.o_first + n - tap * width, s.o_first, s.o_end);
+}
+
 fn load_row(row: Row, s: Step) -> vec4f {
   let oh = row.oh - i32(s.th);
   let ow = row.ow - i32(s.tw);

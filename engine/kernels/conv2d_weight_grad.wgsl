@@ -62,6 +62,14 @@ fn next_step(s: Step) -> Step {
   );
 }
 
+// The n-th step at once, for cores that do not walk.
+fn step_at(n: u32, z: u32, col0: u32) -> Step {
+  let pixel = min(z * run_length(), N * OH * OW) + n;
+  let line = pixel / OW;
+  let image = line / OH;
+  return Step(pixel, min((z + 1u) * run_length(), N * OH * OW), line - image * OH, pixel - line * OW, image);
+}
+
 fn pick_step(a: Step, b: Step, second: bool) -> Step {
   return Step(
     select(a.pixel, b.pixel, second),

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Gpu } from "../gpu.ts";
-import { splitsPerGroup, type Tile } from "./tile.ts";
+import { colsPerGroup, rowsPerGroup, splitsPerGroup, type Tile } from "./tile.ts";
 
 /** The size of a product. `depth` is the length of the sum. */
 export interface ProductShape {
@@ -13,28 +13,54 @@ export interface ProductShape {
   readonly depth: number;
 }
 
+/** What a choice of tile depends on. */
+export type TileHost = Pick<Gpu, "kind" | "subgroupSize">;
+
 /** The tile for a product on this adapter. */
-export function chooseTile(gpu: Gpu, shape: ProductShape): Tile {
-  const lanes = gpu.subgroupSize;
-  const cols = shape.cols <= 4 ? 4 : shape.cols <= 8 ? 8 : shape.cols <= 16 ? 16 : 32;
-  if (shape.op === "weight_grad") {
+export function chooseTile(gpu: TileHost, shape: ProductShape): Tile {
+  if (shape.op === "weight_grad" && shape.rows <= 36 && shape.cols <= 16 && shape.depth >= 4096) {
     // Few rows (a first layer's 36) would leave lanes idle; long sums feed them instead.
-    if (shape.rows <= 36 && cols <= 16 && shape.depth >= 4096) {
-      return { lanes: 1, group: 8, rows: Math.ceil(shape.rows / 4) * 4, cols, over: "k" };
-    }
-    return { lanes, group: lanes, rows: shape.rows < lanes * 16 ? 4 : 8, cols };
+    return {
+      core: "split",
+      lanes: 1,
+      group: 8,
+      rows: Math.ceil(shape.rows / 4) * 4,
+      cols: widthFor(shape.cols, 16),
+    };
   }
-  const rows = shape.rows < lanes * 4 * 8
-    ? Math.max(1, 2 ** Math.floor(Math.log2(shape.rows / lanes || 1)))
-    : 4;
-  return { lanes, group: lanes * 2, rows: Math.min(4, Math.max(1, rows)), cols };
+  // Software adapters have eight slow loads to a vector: broadcast saves most. Real GPUs have workgroup memory.
+  return gpu.kind === "cpu" && gpu.subgroupSize > 0 ? subgroupTile(gpu, shape) : workgroupTile(shape);
+}
+
+function subgroupTile({ subgroupSize: lanes }: TileHost, shape: ProductShape): Tile {
+  const cols = widthFor(shape.cols, 32);
+  if (shape.op === "weight_grad") {
+    return { core: "subgroup", lanes, group: lanes, rows: shape.rows < lanes * 16 ? 4 : 8, cols };
+  }
+  const fitting = 2 ** Math.floor(Math.log2(Math.max(1, shape.rows / lanes)));
+  return { core: "subgroup", lanes, group: lanes * 2, rows: Math.min(4, fitting), cols };
+}
+
+function workgroupTile(shape: ProductShape): Tile {
+  const cols = shape.cols <= 32 ? 4 : 8;
+  if (shape.rows <= 32) {
+    // A linear layer with a small batch: few rows, many columns.
+    return { core: "workgroup", lanes: 1, group: 64, across: 8, rows: 4, cols: 4, depth: 4 };
+  }
+  const across = shape.cols <= 32 ? 32 : 16;
+  return { core: "workgroup", lanes: 1, group: 256, across, rows: shape.cols <= 32 ? 4 : 8, cols, depth: 4 };
+}
+
+/** The narrowest width for so many columns, at most `most`. */
+function widthFor(cols: number, most: number): number {
+  return [4, 8, 16].find((width) => cols <= width && width <= most) ?? most;
 }
 
 /** Into how many partial sums a weight gradient is cut so that every core has work. */
-export function chooseSplits(gpu: Gpu, shape: ProductShape, tile: Tile): number {
-  const wanted = gpu.kind === "cpu" ? 16 : 512;
-  if (tile.over === "k") return splitsPerGroup(tile) * wanted;
-  const tiles = Math.ceil(shape.rows / (tile.group * tile.rows)) * Math.ceil(shape.cols / tile.cols);
+export function chooseSplits(gpu: TileHost, shape: ProductShape, tile: Tile): number {
+  const wanted = gpu.kind === "cpu" ? 16 : 256;
+  if (tile.core === "split") return splitsPerGroup(tile) * wanted;
+  const tiles = Math.ceil(shape.rows / rowsPerGroup(tile)) * Math.ceil(shape.cols / colsPerGroup(tile));
   const deepEnough = Math.ceil(shape.depth / 256);
   return Math.max(1, Math.min(Math.ceil(wanted / tiles), deepEnough, 64));
 }
