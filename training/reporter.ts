@@ -3,6 +3,7 @@
  * @module
  */
 import { format as formatDuration } from "@std/fmt/duration";
+import type { Evaluation } from "./evaluate.ts";
 import type { Reporter, RunEvent } from "./events.ts";
 
 /** One JSON object a line on standard output, for programs. */
@@ -100,8 +101,16 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
   const split = e.split === "test" ? "test split" : "validation split (there is no test split)";
   return [
     `Done in ${spell(e.seconds)}. Best checkpoint on the ${split}: ` +
-    `accuracy ${percent(e.result.accuracy)}, loss ${e.result.loss.toFixed(4)}, ${e.result.n} images`,
-    ...Object.entries(e.result.perClass).map(([name, c]) =>
+    `accuracy ${percent(e.result.accuracy)}`,
+    ...evaluationText(e.result),
+  ];
+}
+
+/** An evaluation for people. */
+export function evaluationText({ n, accuracy, loss, perClass }: Evaluation): string[] {
+  return [
+    `${n} images, accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}`,
+    ...Object.entries(perClass).map(([name, c]) =>
       `  ${name}: ${c.n} images, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
     ),
   ];

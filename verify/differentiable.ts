@@ -80,8 +80,12 @@ export async function checkProblem(gpu: Gpu, label: string, problem: Problem): P
     for (const [key, tensor] of Object.entries(gradients)) found[`d${key}`] = tensor;
     for (const { key, up, down } of nudges) {
       for (const [sign, values] of [["+", up], ["-", down]] as const) {
-        const moved = upload(plan, key, arrange(operation, key, values));
-        found[key + sign] = operation.build(plan, { ...tensors, [key]: moved }).y;
+        // What has no gradient may be state that a forward pass changes, so each pass gets its own.
+        const own = Object.entries(inputs).filter(([name]) => name === key || !(name in expected.gradients));
+        const moved = own.map(([name, value]) =>
+          [name, upload(plan, name, arrange(operation, name, name === key ? values : value))] as const
+        );
+        found[key + sign] = operation.build(plan, { ...tensors, ...Object.fromEntries(moved) }).y;
       }
     }
     return found;

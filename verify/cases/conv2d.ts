@@ -5,7 +5,7 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput } from "../../engine/kernels/conv2d.ts";
 import { sumSplits } from "../../engine/kernels/sum_splits.ts";
-import type { Tile } from "../../engine/kernels/tile.ts";
+import { colSumsPerSplit, type Tile } from "../../engine/kernels/tile.ts";
 import { chooseSplits, chooseTile, type ProductShape } from "../../engine/kernels/tile_table.ts";
 import { padded, type Tensor } from "../../engine/tensor.ts";
 import type { Plan } from "../../engine/plan.ts";
@@ -89,7 +89,7 @@ function weightGradients(
   const tile = choose(shape);
   const splits = options.splits ?? chooseSplits(plan.gpu, shape, tile);
   const partial = plan.tensor([splits, ...weight.shape], "dWeight parts");
-  const partialBias = plan.tensor([splits * 4, o], "dBias parts");
+  const partialBias = plan.tensor([splits * colSumsPerSplit(tile), o], "dBias parts");
   const dWeight = plan.tensor(weight.shape, "dWeight"), dBias = plan.tensor([o], "dBias");
   plan.add(
     conv2dWeightGrad(x, dy, partial, partialBias, { ...options, tile }),
@@ -145,7 +145,10 @@ function linear(n: number, inputs: number, outputs: number): Case {
   return differentiableCase("linear", `${n}x${inputs} -> ${outputs}`, () => problem(s, {}));
 }
 
-const lanes = (gpu: Gpu) => gpu.subgroupSize;
+/** A tile of the core over workgroup memory, which any adapter can run. */
+function blocked(group: number, across: number, rows: number): (gpu: Gpu) => Tile {
+  return () => ({ core: "workgroup", lanes: 1, group, across, rows, cols: 8, depth: 2 });
+}
 
 /** Cases of convolution. */
 export const conv2dCases: readonly Case[] = [
@@ -166,8 +169,14 @@ export const conv2dCases: readonly Case[] = [
   conv([2, 9, 7, 5], 7, 3, { stride: 2 }, { mask: true }, ", ReLU before"),
   conv([2, 11, 9, 6], 10, 3, { padding: 1 }, { splits: 7 }, ", seven partial sums"),
   conv([2, 11, 9, 6], 10, 3, { padding: 1 }, {
-    tile: (gpu) => ({ lanes: lanes(gpu), group: lanes(gpu) * 4, rows: 8, cols: 8 }),
-  }, ", another tile"),
+    tile: blocked(64, 8, 4),
+  }, ", blocks in workgroup memory"),
+  conv([2, 9, 13, 5], 37, 3, { padding: 1, stride: 2 }, {
+    tile: blocked(128, 16, 8),
+  }, ", larger blocks in workgroup memory"),
+  conv([1, 9, 9, 12], 12, 3, { padding: 1, groups: 3 }, {
+    tile: blocked(64, 16, 4),
+  }, ", groups and blocks in workgroup memory"),
 ];
 
 /** Cases of linear layers, which are 1x1 convolutions of 1x1 images. */

@@ -3,7 +3,12 @@
  * @module
  */
 import type { Case } from "../case.ts";
+import { adaptiveAvgPoolCases } from "./adaptive_avg_pool.ts";
+import { arenaCases } from "./arenas.ts";
+import { batchNormCases } from "./batch_norm.ts";
 import { conv2dCases, linearCases } from "./conv2d.ts";
+import { dropoutCases } from "./dropout.ts";
+import { responseNormCases } from "./local_response_norm.ts";
 import { maxPoolCases } from "./max_pool.ts";
 import { optimizerCases } from "./optimizers.ts";
 import { reluCases } from "./relu.ts";
@@ -15,6 +20,11 @@ export const ALL_CASES: readonly Case[] = [
   ...linearCases,
   ...reluCases,
   ...maxPoolCases,
+  ...adaptiveAvgPoolCases,
+  ...responseNormCases,
+  ...batchNormCases,
+  ...dropoutCases,
   ...softmaxCrossEntropyCases,
   ...optimizerCases,
+  ...arenaCases,
 ];

@@ -2,11 +2,14 @@
  * Optimisers: several steps on one arena against PyTorch's formulas.
  * @module
  */
+import { type AdagradOptions, adagradStep } from "../../engine/kernels/adagrad.ts";
+import { type AdamOptions, adamStep } from "../../engine/kernels/adam.ts";
+import { type RmspropOptions, rmspropStep } from "../../engine/kernels/rmsprop.ts";
 import { type SgdOptions, sgdStep } from "../../engine/kernels/sgd.ts";
 import { type Case, compare } from "../case.ts";
 import { paddingChecks } from "../device.ts";
 import { type OptimizerRun, runOptimizer, type StepBuilder } from "../optimizer.ts";
-import { sgd } from "../reference/optimizers.ts";
+import { adagrad, adam, rmsprop, sgd } from "../reference/optimizers.ts";
 import { normals } from "../sample.ts";
 
 /** A reference step: changes p in place. `t` counts from 1, `state(name)` starts as zeros. */
@@ -21,6 +24,28 @@ type ReferenceStep = (
 export function sgdBuilder(options: SgdOptions): StepBuilder {
   return ({ parameter, gradient, hyper }, state) => [
     sgdStep(parameter, gradient, state("velocity"), hyper, options),
+  ];
+}
+
+/** Steps of Adam or AdamW. */
+export function adamBuilder(options: AdamOptions): StepBuilder {
+  return ({ parameter, gradient, hyper }, state) => [
+    adamStep(parameter, gradient, state("mean"), state("square"), hyper, options),
+  ];
+}
+
+/** Steps of RMSprop. */
+export function rmspropBuilder(options: RmspropOptions): StepBuilder {
+  return ({ parameter, gradient, hyper }, state) => {
+    const velocity = options.momentum ? state("velocity") : undefined;
+    return [rmspropStep(parameter, gradient, { square: state("square"), velocity }, hyper, options)];
+  };
+}
+
+/** Steps of Adagrad; `initial` is the first value of its sum. */
+export function adagradBuilder(options: AdagradOptions, initial = 0): StepBuilder {
+  return ({ parameter, gradient, hyper }, state) => [
+    adagradStep(parameter, gradient, state("sum", initial), hyper, options),
   ];
 }
 
@@ -67,6 +92,24 @@ function sgdCase(options: SgdOptions, note: string, run?: Parameters<typeof opti
   return optimizer("sgd", note, sgdBuilder(options), step, run);
 }
 
+function adamCase(options: AdamOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+  const step: ReferenceStep = (p, g, t, state) =>
+    adam(p, g, { mean: state("mean"), square: state("square") }, t, { lr: 0.01, ...options });
+  return optimizer("adam", note, adamBuilder(options), step, run);
+}
+
+function rmspropCase(options: RmspropOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+  const step: ReferenceStep = (p, g, _, state) =>
+    rmsprop(p, g, { square: state("square"), velocity: state("velocity") }, { lr: 0.01, ...options });
+  return optimizer("rmsprop", note, rmspropBuilder(options), step, run);
+}
+
+function adagradCase(options: AdagradOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+  const step: ReferenceStep = (p, g, t, state) =>
+    adagrad(p, g, { sum: state("sum") }, t, { lr: 0.01, ...options });
+  return optimizer("adagrad", note, adagradBuilder(options), step, run);
+}
+
 /** Cases of optimisers. */
 export const optimizerCases: readonly Case[] = [
   sgdCase({}, ""),
@@ -75,4 +118,19 @@ export const optimizerCases: readonly Case[] = [
   sgdCase({ momentum: 0.9 }, "gradients scaled by 1/8", { scale: 0.125 }),
   sgdCase({ momentum: 0.9 }, "stopped", { stop: 1 }),
   sgdCase({ momentum: 0.9 }, "large", { size: 300_001, steps: 2 }),
+  adamCase({}, ""),
+  adamCase({ weightDecay: 0.1 }, "weight decay 0.1"),
+  adamCase({ weightDecay: 0.1, decoupled: true }, "AdamW, weight decay 0.1"),
+  adamCase({ betas: [0, 0.5], eps: 1e-3 }, "betas 0 and 0.5, eps 1e-3"),
+  adamCase({}, "60 steps of corrected bias", { steps: 60, size: 5 }),
+  adamCase({}, "stopped", { stop: 1 }),
+  adamCase({}, "large", { size: 300_001, steps: 2, scale: 0.5 }),
+  rmspropCase({}, ""),
+  rmspropCase({ alpha: 0.9, eps: 1e-3, weightDecay: 0.1 }, "alpha 0.9, eps 1e-3, weight decay 0.1"),
+  rmspropCase({ momentum: 0.9 }, "momentum 0.9"),
+  rmspropCase({ momentum: 0.9 }, "momentum 0.9, stopped", { stop: 1 }),
+  rmspropCase({}, "stopped", { stop: 1 }),
+  adagradCase({}, ""),
+  adagradCase({ lrDecay: 0.1, eps: 1e-3, weightDecay: 0.1 }, "rate decay 0.1, eps 1e-3, weight decay 0.1"),
+  adagradCase({}, "stopped", { stop: 1 }),
 ];

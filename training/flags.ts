@@ -1,0 +1,74 @@
+/**
+ * The flags of `deno task train` and what they mean together.
+ * @module
+ */
+import { flag, type Parsed } from "../cli/args.ts";
+import { AUGMENT_LEVELS } from "../data/augment.ts";
+import { ARCHITECTURES } from "../model/alexnet.ts";
+import { OPTIMIZERS } from "./optimizer.ts";
+import type { RunOptions } from "./options.ts";
+import { SCHEDULES } from "./schedule.ts";
+
+/** The command line of `deno task train`. */
+export const TRAIN_COMMAND = {
+  name: "deno task train",
+  summary: "Trains a network on a folder of photos, or on procedurally drawn shapes, on any WebGPU adapter.",
+  flags: {
+    data: flag.string({
+      help: "folder of photos; without it, shapes are drawn into a cache folder",
+      value: "DIR",
+    }),
+    classes: flag.list({
+      help: "class names and their order (default: all, sorted)",
+      separator: ",",
+      value: "A,B",
+    }),
+    model: flag.string({
+      help: `architecture: ${Object.keys(ARCHITECTURES).join(", ")}`,
+      default: "compact",
+    }),
+    size: flag.int({ help: "height and width of the input", default: 224, min: 15, max: 4096 }),
+    epochs: flag.int({ help: "passes over the training images (default: 30; 8 for the shapes)", min: 1 }),
+    steps: flag.int({ help: "batches, instead of --epochs", min: 1 }),
+    batchSize: flag.int({ help: "images in a batch", default: 32, min: 1, max: 4096 }),
+    lr: flag.float({ help: "highest learning rate", default: 0.02, min: 0 }),
+    optimizer: flag.choice(OPTIMIZERS, { help: "update rule", default: "sgd" }),
+    momentum: flag.float({ help: "momentum of sgd", default: 0.9, min: 0, max: 1 }),
+    weightDecay: flag.float({ help: "L2 penalty", default: 5e-4, min: 0 }),
+    schedule: flag.choice(SCHEDULES, { help: "learning rate over the run", default: "cosine" }),
+    warmup: flag.int({ help: "steps of linear warm-up", default: 50, min: 0 }),
+    labelSmoothing: flag.float({
+      help: "share of the target spread over all classes",
+      default: 0,
+      min: 0,
+      max: 0.99,
+    }),
+    augment: flag.choice(AUGMENT_LEVELS, { help: "how much training photos are varied", default: "light" }),
+    seed: flag.int({ help: "decides every random number", default: 1, min: 0, max: 2 ** 32 - 1 }),
+    out: flag.string({ help: "folder of the run (default: a new one under runs/)", value: "DIR" }),
+    workers: flag.int({ help: "threads that decode photos (default: one per core)", min: 1, max: 64 }),
+    cache: flag.string({ help: "folder for decoded photos", default: ".cache", value: "DIR" }),
+    json: flag.boolean({ help: "print one JSON object a line" }),
+  },
+} as const;
+
+/** The parsed flags. */
+export type TrainFlags = Parsed<typeof TRAIN_COMMAND["flags"]>;
+
+/** Epochs where neither --epochs nor --steps is given. */
+const DEFAULT_EPOCHS = { photos: 30, shapes: 8 };
+
+/** The options of the run that the flags describe. */
+export function runOptions(flags: TrainFlags): RunOptions {
+  const { data, classes, steps, epochs } = flags;
+  const { model, size, batchSize, lr, optimizer, momentum, weightDecay, schedule, warmup } = flags;
+  const { labelSmoothing, augment, seed } = flags;
+  return {
+    data,
+    classes,
+    steps,
+    epochs: epochs ?? (data === undefined ? DEFAULT_EPOCHS.shapes : DEFAULT_EPOCHS.photos),
+    ...{ model, size, batchSize, lr, optimizer, momentum, weightDecay, schedule, warmup },
+    ...{ labelSmoothing, augment, seed },
+  };
+}
