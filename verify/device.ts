@@ -59,15 +59,17 @@ function flat(tensor: Tensor): Tensor {
   return { ...tensor, shape: [length], size: length, pitch: padded(length) };
 }
 
-function withoutPadding(raw: Float32Array, { shape, pitch, size }: Tensor): Output {
+function withoutPadding(raw: Float32Array<ArrayBuffer>, { shape, pitch, size }: Tensor): Output {
   const last = shape.at(-1)!;
   const values = new Float32Array(size);
   let padding = 0;
-  for (let i = 0; i < raw.length; i++) {
-    const column = i % pitch;
-    if (column < last) values[Math.floor(i / pitch) * last + column] = raw[i]!;
-    // Not Math.max alone: a NaN must show, and Math.max(NaN) does.
-    else padding = Math.max(padding, Math.abs(raw[i]!));
+  for (let row = 0; row * pitch < raw.length; row++) {
+    // Whole rows, because a single NaN loses its payload on the way through a number; u32 tensors come here too.
+    values.set(raw.subarray(row * pitch, row * pitch + last), row * last);
+    // A NaN must show, and Math.max passes it on.
+    for (let i = row * pitch + last; i < (row + 1) * pitch; i++) {
+      padding = Math.max(padding, Math.abs(raw[i]!));
+    }
   }
   return { values, padding };
 }

@@ -19,11 +19,11 @@ export function addInto(x: Tensor, y: Tensor): Launch {
 }
 
 function move(entry: string, wide: Tensor, narrow: Tensor, first: number, tensors: Tensor[]): Launch {
-  if (first % 4 !== 0 || first + narrow.pitch > wide.pitch) {
+  const end = first + narrow.shape.at(-1)!, last = wide.shape.at(-1)!;
+  // A block that ends inside a vector would carry its neighbour's columns in its padding.
+  if (first % 4 !== 0 || end > last || (end % 4 !== 0 && end !== last)) {
     throw new RangeError(
-      `Cannot build columns.${entry}: columns ${first} to ${
-        first + narrow.pitch
-      } of ${wide.pitch}, wanted a multiple of four inside`,
+      `Cannot build columns.${entry}: columns ${first} to ${end} of ${last}, wanted multiples of four inside, or the end`,
     );
   }
   const { grid, constants } = elementwise(narrow.length / 4);

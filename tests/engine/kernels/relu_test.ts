@@ -1,4 +1,4 @@
 import { reluCases } from "../../../verify/cases/relu.ts";
 import { testCases } from "../../gpu.ts";
 
-testCases([...reluCases]);
+testCases(reluCases);

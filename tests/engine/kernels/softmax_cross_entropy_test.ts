@@ -1,4 +1,4 @@
 import { softmaxCrossEntropyCases } from "../../../verify/cases/softmax_cross_entropy.ts";
 import { testCases } from "../../gpu.ts";
 
-testCases([...softmaxCrossEntropyCases]);
+testCases(softmaxCrossEntropyCases);

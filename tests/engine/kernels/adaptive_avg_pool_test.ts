@@ -1,0 +1,4 @@
+import { adaptiveAvgPoolCases } from "../../../verify/cases/adaptive_avg_pool.ts";
+import { testCases } from "../../gpu.ts";
+
+testCases(adaptiveAvgPoolCases);

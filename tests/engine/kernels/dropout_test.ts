@@ -1,0 +1,4 @@
+import { dropoutCases } from "../../../verify/cases/dropout.ts";
+import { testCases } from "../../gpu.ts";
+
+testCases(dropoutCases);

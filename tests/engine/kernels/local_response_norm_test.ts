@@ -1,0 +1,4 @@
+import { responseNormCases } from "../../../verify/cases/local_response_norm.ts";
+import { testCases } from "../../gpu.ts";
+
+testCases(responseNormCases);
