@@ -7,6 +7,7 @@ import { decodeCmykJpeg, decodeGif, decodeJpeg, decodePng } from "./codecs.ts";
 import { type DecodedImage, ImageError } from "./image.ts";
 import { type ImageHeader, readImageHeader } from "./image_header.ts";
 import { flattenOnWhite, orient, shrink } from "./pixels.ts";
+import { decodeTiff } from "./tiff.ts";
 
 /** Larger images are refused without being decoded. */
 export const MAX_PIXELS = 100_000_000;
@@ -47,14 +48,14 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   return orient(sized, header.orientation);
 }
 
-function decodeStored(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
+function decodeStored(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> | DecodedImage {
   switch (header.format) {
     case "jpeg":
       return header.components === 4 ? decodeCmykJpeg(bytes) : decodeJpeg(bytes);
     case "png":
       return decodePng(bytes);
     case "tiff":
-      return Promise.reject(new ImageError("unsupported", "Cannot decode the image: TIFF is not supported"));
+      return decodeTiff(bytes);
     case "gif":
       return decodeGif(bytes, header);
   }

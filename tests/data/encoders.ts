@@ -136,52 +136,95 @@ export function tiffDirectory(tags: readonly (readonly [number, number])[], litt
   );
 }
 
-/** An uncompressed TIFF with one sample (grey) or three (RGB) of 8 bits per pixel. */
+/** A TIFF of strips or, with `tile`, tiles, each packed already; `tags` adds to or replaces the usual ones. */
 export function encodeTiff(
-  { width, height, samples, pixels, little, orientation = 1 }: {
+  { width, height, chunks, little = true, tile, tags = {} }: {
     width: number;
     height: number;
-    samples: 1 | 3;
-    pixels: readonly number[];
-    little: boolean;
-    orientation?: number;
+    chunks: readonly (Uint8Array | readonly number[])[];
+    little?: boolean;
+    tile?: readonly [width: number, height: number];
+    /** Values by tag number; all become SHORTs but for offsets and lengths. */
+    tags?: Readonly<Record<number, readonly number[]>>;
   },
 ): Uint8Array<ArrayBuffer> {
-  const count = samples === 3 ? 12 : 11;
-  const bitsAt = 8 + 2 + 12 * count + 4;
-  const short = (tag: number, ...values: number[]) =>
-    join(
+  const all: Record<number, readonly number[]> = {
+    256: [width],
+    257: [height],
+    258: [8],
+    259: [1],
+    262: [1],
+    277: [1],
+    [tile ? 324 : 273]: chunks.map(() => 0),
+    [tile ? 325 : 279]: chunks.map((chunk) => chunk.length),
+    ...(tile ? { 322: [tile[0]], 323: [tile[1]] } : { 278: [Math.ceil(height / chunks.length)] }),
+    ...tags,
+  };
+  const LONGS = [273, 279, 324, 325];
+  const numbers = Object.keys(all).map(Number).sort((a, b) => a - b);
+  const size = (tag: number) => (LONGS.includes(tag) ? 4 : 2) * all[tag]!.length;
+  const valuesAt = 8 + 2 + 12 * numbers.length + 4;
+  const chunksAt = valuesAt + numbers.reduce((sum, tag) => sum + (size(tag) > 4 ? size(tag) : 0), 0);
+  let next = chunksAt;
+  const offsets = chunks.map((chunk) => (next += chunk.length) - chunk.length);
+  const entries: Uint8Array[] = [], values: Uint8Array[] = [];
+  let at = valuesAt;
+  for (const tag of numbers) {
+    const long = LONGS.includes(tag);
+    const list = (tag === 273 || tag === 324) && tags[tag] === undefined ? offsets : all[tag]!;
+    const packed = join(...list.map((value) => number(value, long ? 4 : 2, little)));
+    const inline = packed.length <= 4;
+    entries.push(join(
       number(tag, 2, little),
-      number(3, 2, little),
-      number(values.length, 4, little),
-      values.length > 2
-        ? number(bitsAt, 4, little)
-        : join(number(values[0]!, 2, little), number(values[1] ?? 0, 2, little)),
-    );
-  const bits = samples === 3 ? [8, 8, 8] : [8];
-  const entries = [
-    short(256, width),
-    short(257, height),
-    short(258, ...bits),
-    short(259, 1),
-    short(262, samples === 3 ? 2 : 1),
-    short(273, bitsAt + 6),
-    short(274, orientation),
-    short(277, samples),
-    short(278, height),
-    short(279, pixels.length),
-    short(284, 1),
-    ...(samples === 3 ? [short(339, 1)] : []),
-  ];
+      number(long ? 4 : 3, 2, little),
+      number(list.length, 4, little),
+      inline ? join(packed, new Uint8Array(4 - packed.length)) : number(at, 4, little),
+    ));
+    if (inline) continue;
+    values.push(packed);
+    at += packed.length;
+  }
   return join(
     little ? "II*\0" : "MM\0*",
     number(8, 4, little),
-    number(count, 2, little),
+    number(numbers.length, 2, little),
     ...entries,
     number(0, 4, little),
-    ...[8, 8, 8].map((n) => number(n, 2, little)),
-    Uint8Array.from(pixels),
+    ...values,
+    ...chunks.map((chunk) => Uint8Array.from(chunk)),
   );
+}
+
+/** TIFF's LZW, by the book. */
+export function packLzw(bytes: Uint8Array): Uint8Array {
+  let bits = "", width = 9;
+  let table = new Map<string, number>();
+  const emit = (code: number) => bits += code.toString(2).padStart(width, "0");
+  const clear = () => {
+    emit(256);
+    table = new Map(Array.from({ length: 256 }, (_, i) => [String.fromCharCode(i), i]));
+    width = 9;
+  };
+  clear();
+  let next = 258, text = "";
+  for (const byte of bytes) {
+    const longer = text + String.fromCharCode(byte);
+    if (table.has(longer)) {
+      text = longer;
+      continue;
+    }
+    emit(table.get(text)!);
+    table.set(longer, next++);
+    text = String.fromCharCode(byte);
+    if (next === 4095) {
+      clear();
+      next = 258;
+    } else if (next > (1 << width) - 1) width++;
+  }
+  if (text !== "") emit(table.get(text)!);
+  if (next + 1 > (1 << width) - 1) width++;
+  emit(257);
+  return Uint8Array.from(bits.match(/.{1,8}/g)!, (byte) => parseInt(byte.padEnd(8, "0"), 2));
 }
 
 /** The JPEG with an EXIF segment after its start marker that asks for this orientation. */
