@@ -5,8 +5,13 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput } from "../../engine/kernels/conv2d.ts";
 import { sumSplits } from "../../engine/kernels/sum_splits.ts";
-import { colSumsPerSplit, type Tile } from "../../engine/kernels/tile.ts";
-import { chooseSplits, chooseTile, type ProductShape } from "../../engine/kernels/tile_table.ts";
+import { colSumsPerSplit, splitsPerGroup } from "../../engine/kernels/tile.ts";
+import {
+  chooseSplits,
+  chooseTile,
+  type ProductShape,
+  type TileHost,
+} from "../../engine/kernels/tile_table.ts";
 import { padded, type Tensor } from "../../engine/tensor.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { Case } from "../case.ts";
@@ -23,8 +28,9 @@ export interface Conv2dBuild {
   readonly relu?: boolean;
   /** dx times (x > 0). */
   readonly mask?: boolean;
-  /** Instead of the adapter's own choice. */
-  readonly tile?: (gpu: Gpu) => Tile;
+  /** Tiles as another adapter would get them. */
+  readonly host?: (gpu: Gpu) => TileHost;
+  /** Partial sums of the weight gradient for each workgroup, instead of the adapter's own choice. */
   readonly splits?: number;
 }
 
@@ -53,7 +59,8 @@ export function conv2dOperation(weightShape: readonly number[], options: Conv2dB
       const [kh, kw, , o] = weight!.shape as [number, number, number, number];
       const { gpu } = plan, { stride, padding } = options;
       const oh = convOutput(h, kh, stride, padding), ow = convOutput(w, kw, stride, padding);
-      const tile = (shape: ProductShape) => options.tile?.(gpu) ?? chooseTile(gpu, shape);
+      const host = options.host?.(gpu) ?? gpu;
+      const tile = (shape: ProductShape) => chooseTile(host, shape);
       const y = plan.tensor([n, oh, ow, o], "y");
       const pixels = n * oh * ow, depth = kh * kw * x!.pitch;
       const forward = tile({ op: "forward", rows: pixels, cols: o, depth });
@@ -68,7 +75,7 @@ export function conv2dOperation(weightShape: readonly number[], options: Conv2dB
           const backward = tile({ op: "input_grad", rows, cols: x!.pitch, depth: kh * kw * o });
           const mask = options.mask ?? false;
           plan.add(conv2dInputGrad(dy, weight!, x!, dx, { ...options, mask, tile: backward }));
-          return { x: dx, ...weightGradients(plan, x!, dy, weight!, options, tile) };
+          return { x: dx, ...weightGradients(plan, x!, dy, weight!, options, host) };
         },
       };
     },
@@ -81,13 +88,13 @@ function weightGradients(
   dy: Tensor,
   weight: Tensor,
   options: Conv2dBuild,
-  choose: (shape: ProductShape) => Tile,
+  host: TileHost,
 ): { weight: Tensor; bias: Tensor } {
   const [kh, kw, c, o] = weight.shape as [number, number, number, number];
   const [n, oh, ow] = dy.shape as [number, number, number];
   const shape = { op: "weight_grad", rows: kh * kw * padded(c), cols: o, depth: n * oh * ow } as const;
-  const tile = choose(shape);
-  const splits = options.splits ?? chooseSplits(plan.gpu, shape, tile);
+  const tile = chooseTile(host, shape);
+  const splits = options.splits ? options.splits * splitsPerGroup(tile) : chooseSplits(host, shape, tile);
   const partial = plan.tensor([splits, ...weight.shape], "dWeight parts");
   const partialBias = plan.tensor([splits * colSumsPerSplit(tile), o], "dBias parts");
   const dWeight = plan.tensor(weight.shape, "dWeight"), dBias = plan.tensor([o], "dBias");
@@ -140,15 +147,20 @@ function conv(
   return differentiableCase("conv2d", name, () => problem(s, options));
 }
 
-function linear(n: number, inputs: number, outputs: number): Case {
+function linear(
+  n: number,
+  inputs: number,
+  outputs: number,
+  options: Partial<Conv2dBuild> = {},
+  note = "",
+): Case {
   const s = { n, h: 1, w: 1, c: inputs, o: outputs, kh: 1, kw: 1, stride: 1, padding: 0, groups: 1 };
-  return differentiableCase("linear", `${n}x${inputs} -> ${outputs}`, () => problem(s, {}));
+  return differentiableCase("linear", `${n}x${inputs} -> ${outputs}${note}`, () => problem(s, options));
 }
 
-/** A tile of the core over workgroup memory, which any adapter can run. */
-function blocked(group: number, across: number, rows: number): (gpu: Gpu) => Tile {
-  return () => ({ core: "workgroup", lanes: 1, group, across, rows, cols: 8, depth: 2 });
-}
+// Every core of the matrix product runs on every adapter that can run it, not only those that it would choose.
+const inWorkgroups = { host: () => ({ kind: "discrete", subgroupSize: 0 } as const) };
+const inSubgroups = { host: ({ subgroupSize }: Gpu) => ({ kind: "cpu", subgroupSize } as const) };
 
 /** Cases of convolution. */
 export const conv2dCases: readonly Case[] = [
@@ -157,6 +169,7 @@ export const conv2dCases: readonly Case[] = [
   conv([1, 37, 21, 50], 17, 3, { padding: 1 }),
   conv([5, 7, 9, 17], 19, 3, { stride: 2, padding: 1 }),
   conv([1, 35, 35, 3], 64, 11, { stride: 4, padding: 2 }, {}, ", AlexNet's first"),
+  conv([2, 97, 97, 3], 16, 3, { stride: 2 }, {}, ", compact's first"),
   conv([3, 13, 11, 2], 5, 5, { padding: 2 }),
   conv([2, 10, 8, 3], 6, [2, 5], { stride: 3, padding: 1 }, {}, ", oblong"),
   conv([2, 7, 6, 4], 8, 1, { stride: 3 }, {}, ", pixels that no window sees"),
@@ -168,15 +181,18 @@ export const conv2dCases: readonly Case[] = [
   conv([2, 9, 7, 5], 7, 3, { stride: 2 }, { relu: true }, ", ReLU fused"),
   conv([2, 9, 7, 5], 7, 3, { stride: 2 }, { mask: true }, ", ReLU before"),
   conv([2, 11, 9, 6], 10, 3, { padding: 1 }, { splits: 7 }, ", seven partial sums"),
-  conv([2, 11, 9, 6], 10, 3, { padding: 1 }, {
-    tile: blocked(64, 8, 4),
-  }, ", blocks in workgroup memory"),
-  conv([2, 9, 13, 5], 37, 3, { padding: 1, stride: 2 }, {
-    tile: blocked(128, 16, 8),
-  }, ", larger blocks in workgroup memory"),
-  conv([1, 9, 9, 12], 12, 3, { padding: 1, groups: 3 }, {
-    tile: blocked(64, 16, 4),
-  }, ", groups and blocks in workgroup memory"),
+  conv([1, 35, 35, 3], 64, 11, { stride: 4, padding: 2 }, inWorkgroups, ", workgroup memory"),
+  conv([2, 19, 17, 5], 50, 3, { stride: 2, padding: 1 }, inWorkgroups, ", workgroup memory"),
+  conv(
+    [2, 8, 5, 4],
+    6,
+    3,
+    { padding: 1, groups: 2 },
+    { ...inWorkgroups, relu: true, mask: true },
+    ", ReLU, workgroup memory",
+  ),
+  conv([5, 7, 9, 17], 19, 3, { stride: 2, padding: 1 }, inSubgroups, ", subgroups"),
+  conv([2, 8, 5, 4], 6, 3, { padding: 1, groups: 2 }, inSubgroups, ", subgroups"),
 ];
 
 /** Cases of linear layers, which are 1x1 convolutions of 1x1 images. */
@@ -187,4 +203,6 @@ export const linearCases: readonly Case[] = [
   linear(2, 130, 70),
   linear(37, 50, 21),
   linear(32, 1152, 64),
+  linear(3, 33, 1, inWorkgroups, ", workgroup memory"),
+  linear(37, 50, 21, inWorkgroups, ", workgroup memory"),
 ];
