@@ -28,7 +28,7 @@ export const TRAIN_COMMAND = {
       default: "compact",
     }),
     size: flag.int({ help: "height and width of the input", default: 224, min: 15, max: 4096 }),
-    epochs: flag.int({ help: "passes over the training images (default: 30; 8 for the shapes)", min: 1 }),
+    epochs: flag.int({ help: "passes over the training images (default: 30; 12 for the shapes)", min: 1 }),
     steps: flag.int({ help: "batches, instead of --epochs", min: 1 }),
     batchSize: flag.int({ help: "images in a batch", default: 32, min: 1, max: 4096 }),
     lr: flag.float({ help: "highest learning rate", default: 0.02, min: 0 }),
@@ -56,7 +56,7 @@ export const TRAIN_COMMAND = {
 export type TrainFlags = Parsed<typeof TRAIN_COMMAND["flags"]>;
 
 /** Epochs where neither --epochs nor --steps is given. */
-const DEFAULT_EPOCHS = { photos: 30, shapes: 8 };
+const DEFAULT_EPOCHS = { photos: 30, shapes: 12 };
 
 /** The options of the run that the flags describe. */
 export function runOptions(flags: TrainFlags): RunOptions {
