@@ -3,7 +3,7 @@
  * @module
  */
 import { hash, normal } from "../data/random.ts";
-import type { Init, ParameterSpec } from "./layer.ts";
+import type { Init, Layer, ParameterSpec } from "./layer.ts";
 
 /**
  * Standard deviation of an initialiser: He (Kaiming) sqrt(2 / fanIn) for layers before a ReLU, Xavier (Glorot)
@@ -30,6 +30,18 @@ export function initialValues(spec: ParameterSpec, name: string, seed: number): 
   if (std === 0) return new Float32Array(size);
   const stream = streamOf(name);
   return new Float32Array(size).map((_, i) => std * normal(seed, stream, i));
+}
+
+/** The layer with other first values for the parameters named. */
+export function withInit(layer: Layer, inits: Readonly<Record<string, Init>>): Layer {
+  const other = (spec: ParameterSpec) => ({ ...spec, init: inits[spec.name] ?? spec.init });
+  return {
+    ...layer,
+    describe(input, maxPartBytes) {
+      const { output, parameters } = layer.describe(input, maxPartBytes);
+      return { output, parameters: parameters.map(other) };
+    },
+  };
 }
 
 /** A stream number that belongs to a name. */

@@ -5,6 +5,7 @@ import { Plan } from "../../engine/plan.ts";
 import { destroyTensor, readTensors, type Tensor, writeTensor } from "../../engine/tensor.ts";
 import { sizeOf } from "../../model/layer.ts";
 import type { Network } from "../../model/network.ts";
+import { product } from "../../model/parameters.ts";
 
 /** Runs `work` with a device and releases it. */
 export async function withGpu(
@@ -54,6 +55,9 @@ export async function infer(network: Network, input: Float32Array): Promise<Floa
   return (await readTensors(gpu, [logits]))[0]!;
 }
 
+/** Seed of the randomness in training steps. */
+export const SEED = 7;
+
 /** What one training step computes. */
 export interface StepResult {
   readonly logits: Float32Array;
@@ -102,7 +106,7 @@ export function buildStep(
     write(values: Float32Array, target: readonly number[], step = 0) {
       writeTensor(gpu, x, toNhwc(values, input.c, input.h * input.w));
       writeTensor(gpu, labels, Uint32Array.from(target));
-      writeTensor(gpu, random, Uint32Array.of(7, step, 0, 0));
+      writeTensor(gpu, random, Uint32Array.of(SEED, step, 0, 0));
     },
     async read(): Promise<StepResult> {
       const [logits, rows] = await readTensors(gpu, [built.logits, result]);
@@ -131,8 +135,25 @@ export async function trainingStep(
 
 /** Repeatable values in [-1, 1). */
 export function noise(length: number, seed = 1): Float32Array {
-  return Float32Array.from({ length }, (_, i) => {
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) {
     const mixed = Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(seed, 0x85ebca6b);
-    return Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d) / 2 ** 31;
-  });
+    values[i] = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d) / 2 ** 31;
+  }
+  return values;
+}
+
+/** Weights of He's deviation, quicker to draw than normal ones; statistics and biases away from 0 and 1. */
+export function fillParameters({ parameters }: Network): void {
+  for (const { name, spec: { shape } } of parameters.all) {
+    const values = noise(product(shape), name.length);
+    const fanIn = product(shape.slice(1));
+    const [scale, shift] = shape.length > 1
+      ? [Math.sqrt(6 / fanIn), 0]
+      : /var$|weight$/.test(name)
+      ? [0.5, 1]
+      : [0.2, 0];
+    for (let i = 0; i < values.length; i++) values[i] = shift + scale * values[i]!;
+    parameters.write(name, values);
+  }
 }

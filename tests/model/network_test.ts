@@ -48,14 +48,10 @@ Deno.test("compact has 111,267 parameters at three classes and PyTorch's names",
   }));
 
 Deno.test("an input that a layer cannot take is refused with the layer's name", () => {
-  const describe = (size: number) => () => describeLayers(compact({ classes: 3, size }), 2 ** 27);
-  describe(67)();
-  assertThrows(describe(20), RangeError, "needs more (layer features.");
-  assertThrows(
-    describe(1),
-    RangeError,
-    "Cannot build conv2d: input is 1x1, a 3x3 window with padding 0 needs more",
-  );
+  const describe = (h: number) => () => describeLayers({ ...odd, input: { c: 3, h, w: 17 } }, 2 ** 27);
+  describe(21)();
+  assertThrows(describe(6), RangeError, "a 3x3 window needs more (layer 2 of odd)");
+  assertThrows(describe(40), RangeError, "weights expect 36 features (layer 7 of odd)");
 });
 
 Deno.test("a network's logits are those of plain loops, in every mode", () =>

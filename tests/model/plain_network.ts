@@ -1,7 +1,8 @@
 /**
  * A network in plain loops and float64, NCHW, read off the layers' kinds and options: slow, obvious, and sharing no
- * code with the kernels. Inference mode.
+ * code with the kernels.
  */
+import { hash, Stream, uniform } from "../../data/random.ts";
 import type { Shape } from "../../model/layer.ts";
 import type { Architecture } from "../../model/network.ts";
 
@@ -9,26 +10,40 @@ type Values = Float64Array;
 type Options = Readonly<Record<string, number>>;
 type Weights = (name: string) => ArrayLike<number>;
 
+/** Training mode: batch statistics and dropout with the randomness of this seed and step. */
+export interface Training {
+  readonly seed: number;
+  readonly step: number;
+}
+
 /** Logits [N, classes] of an NCHW input. `weights` are in PyTorch's order, by full name. */
 export function plainLogits(
   architecture: Architecture,
   weights: ReadonlyMap<string, ArrayLike<number>>,
   input: ArrayLike<number>,
+  training?: Training,
 ): Values {
   const { c, h, w } = architecture.input;
   const size = c * h * w;
-  const rows = Array.from({ length: input.length / size }, (_, n) => {
-    let x: Values = Float64Array.from({ length: size }, (_, i) => input[n * size + i]!);
-    let shape: Shape = { c, h, w };
-    for (const { name, layer } of architecture.layers) {
+  let shape: Shape = { c, h, w };
+  let images: Values[] = Array.from(
+    { length: input.length / size },
+    (_, n) => Float64Array.from({ length: size }, (_, i) => input[n * size + i]!),
+  );
+  for (const [index, { name, layer }] of architecture.layers.entries()) {
+    const options = layer.options as Options;
+    const of: Weights = (parameter) => weights.get(`${name}.${parameter}`)!;
+    if (layer.kind === "batch_norm") images = batchNorm(images, shape, options, of, training !== undefined);
+    else if (layer.kind === "dropout") images = dropout(images, shape, options, index, training);
+    else {
       const run = LAYERS[layer.kind];
       if (!run) throw new Error(`no plain loops for ${layer.kind}`);
-      const of: Weights = (parameter) => weights.get(`${name}.${parameter}`)!;
-      [x, shape] = run(x, shape, layer.options as Options, of);
+      const results = images.map((x) => run(x, shape, options, of));
+      images = results.map(([y]) => y);
+      shape = results[0]![1];
     }
-    return [...x];
-  });
-  return Float64Array.from(rows.flat());
+  }
+  return Float64Array.from(images.flatMap((y) => [...y]));
 }
 
 /** Mean cross-entropy of logits [N, classes]. */
@@ -48,13 +63,11 @@ const LAYERS: Readonly<Record<string, Run>> = {
   conv2d,
   linear,
   relu: (x, shape) => [x.map((v) => Math.max(v, 0)), shape],
-  dropout: (x, shape) => [x, shape],
-  flatten: (x, { c, h, w }) => [x, { c: c * h * w, h: 1, w: 1 }],
+  flatten: (x, { c, h, w }) => [x, { c: c * h * w, h: 1, w: 1, flattened: { c, h, w } }],
   max_pool: (x, shape, { kernel, stride, padding }) =>
     windows(x, shape, kernel!, stride!, padding!, (values) => Math.max(...values)),
   adaptive_avg_pool: adaptiveAvgPool,
   local_response_norm: localResponseNorm,
-  batch_norm: batchNorm,
 };
 
 function conv2d(x: Values, { c, h, w }: Shape, o: Options, weights: Weights): [Values, Shape] {
@@ -174,12 +187,46 @@ function localResponseNorm(x: Values, shape: Shape, o: Options): [Values, Shape]
   return [y, shape];
 }
 
-function batchNorm(x: Values, shape: Shape, { eps }: Options, weights: Weights): [Values, Shape] {
-  const pixels = shape.h * shape.w;
-  const [weight, bias, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(weights);
-  const y = x.map((value, at) => {
-    const c = Math.floor(at / pixels);
-    return (value - mean![c]!) / Math.sqrt(variance![c]! + eps!) * weight![c]! + bias![c]!;
-  });
-  return [y, shape];
+function batchNorm(
+  images: Values[],
+  shape: Shape,
+  { eps }: Options,
+  weights: Weights,
+  training: boolean,
+): Values[] {
+  const pixels = shape.h * shape.w, count = pixels * images.length;
+  const [weight, bias, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map((name) => [
+    ...Array.from(weights(name)),
+  ]);
+  for (let c = 0; training && c < shape.c; c++) {
+    const values = images.flatMap((x) => [...x.subarray(c * pixels, (c + 1) * pixels)]);
+    mean![c] = values.reduce((a, b) => a + b, 0) / count;
+    variance![c] = values.reduce((sum, v) => sum + (v - mean![c]!) ** 2, 0) / count;
+  }
+  return images.map((x) =>
+    x.map((value, at) => {
+      const c = Math.floor(at / pixels);
+      return (value - mean![c]!) / Math.sqrt(variance![c]! + eps!) * weight![c]! + bias![c]!;
+    })
+  );
+}
+
+/** Elements are numbered as they lie in NHWC memory, where a flatten moves nothing and pads the channels to four. */
+function dropout(
+  images: Values[],
+  shape: Shape,
+  { rate }: Options,
+  index: number,
+  training?: Training,
+): Values[] {
+  if (!training || rate === 0) return images;
+  const { h, w } = shape.flattened ?? shape;
+  const channels = shape.flattened ? Math.ceil(shape.flattened.c / 4) * 4 : shape.c;
+  const pixels = h * w, stream = hash(Stream.dropout, 0, index);
+  return images.map((x, n) =>
+    x.map((value, at) => {
+      const element = (n * pixels + at % pixels) * channels + Math.floor(at / pixels);
+      return uniform(training.seed, stream, element, training.step) >= rate! ? value / (1 - rate!) : 0;
+    })
+  );
 }
