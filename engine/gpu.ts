@@ -3,7 +3,7 @@
  * device (none there, lost, out of memory, a validation error nobody waited for) becomes a typed error here.
  * @module
  */
-import { KernelCache } from "./kernel.ts";
+import { type AlterLaunch, KernelCache } from "./kernel.ts";
 import { probeSubgroups } from "./subgroups.ts";
 import { silenceRuntimeDirNotice } from "./runtime_dir.ts";
 
@@ -31,6 +31,8 @@ export interface GpuOptions {
   readonly minimumLimits?: boolean;
   /** Do without subgroup operations even where they work. */
   readonly noSubgroups?: boolean;
+  /** Changes every launch before it is compiled: tests break a kernel with it, to see that the checks notice. */
+  readonly alterLaunch?: AlterLaunch;
 }
 
 /** The limits worth asking for: those that bound tensor sizes and workgroups. */
@@ -59,8 +61,9 @@ export class Gpu implements Disposable {
     readonly adapter: GPUAdapter,
     /** Lanes of a subgroup in a one-dimensional workgroup, or 0 where subgroups cannot be used. */
     readonly subgroupSize: number,
+    alterLaunch?: AlterLaunch,
   ) {
-    this.kernels = new KernelCache(device);
+    this.kernels = new KernelCache(device, alterLaunch);
     this.lost = device.lost.then((info) => {
       this.#lostError = new GpuLostError(`The GPU device was lost: ${info.message || info.reason}`);
       return this.#lostError;
@@ -93,7 +96,7 @@ export class Gpu implements Disposable {
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
     const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
-    return new Gpu(device, adapter, subgroupSize);
+    return new Gpu(device, adapter, subgroupSize, options.alterLaunch);
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */

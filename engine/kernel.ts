@@ -47,12 +47,15 @@ export function elementwise(
   };
 }
 
+/** Changes a launch before it is compiled. */
+export type AlterLaunch = (launch: Launch) => Launch;
+
 /** Pipelines by source, entry point and constants; modules by source. */
 export class KernelCache {
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  constructor(readonly device: GPUDevice) {}
+  constructor(readonly device: GPUDevice, readonly alter: AlterLaunch = (launch) => launch) {}
 
   /** Number of pipelines compiled so far. */
   get size(): number {
@@ -60,7 +63,8 @@ export class KernelCache {
   }
 
   /** Compiles (or finds) the launch's pipeline and binds its tensors. Errors go to the caller's error scope. */
-  bind(launch: Launch): Bound {
+  bind(asked: Launch): Bound {
+    const launch = this.alter(asked);
     const tooLarge = launch.grid.find((n) => n > MAX_GROUPS || n < 1 || !Number.isInteger(n));
     if (tooLarge !== undefined) {
       throw new RangeError(

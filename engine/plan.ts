@@ -44,7 +44,7 @@ export class Plan implements Disposable {
       this.#bound = await this.gpu.guard(`compile plan ${this.label}`, bind);
     } catch (error) {
       // Once more one by one, with nothing cached, only to name the culprit.
-      const kernels = new KernelCache(this.gpu.device);
+      const kernels = new KernelCache(this.gpu.device, this.gpu.kernels.alter);
       for (const launch of this.launches) {
         await this.gpu.guard(`compile ${launch.name}`, () => kernels.bind(launch));
       }

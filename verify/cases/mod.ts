@@ -10,6 +10,7 @@ import { conv2dCases, linearCases } from "./conv2d.ts";
 import { dropoutCases } from "./dropout.ts";
 import { responseNormCases } from "./local_response_norm.ts";
 import { maxPoolCases } from "./max_pool.ts";
+import { networkCases } from "./network.ts";
 import { optimizerCases } from "./optimizers.ts";
 import { reluCases } from "./relu.ts";
 import { softmaxCrossEntropyCases } from "./softmax_cross_entropy.ts";
@@ -27,4 +28,5 @@ export const ALL_CASES: readonly Case[] = [
   ...softmaxCrossEntropyCases,
   ...optimizerCases,
   ...arenaCases,
+  ...networkCases,
 ];
