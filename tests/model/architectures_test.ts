@@ -123,9 +123,7 @@ for (
   Deno.test(`${name} agrees with plain loops, forward and backward`, () =>
     withGpu(async (gpu) => {
       using network = new Network(gpu, architecture(name, { classes: 4, size }));
-      for (const { name, spec } of network.parameters.all) {
-        network.parameters.write(name, someValues(name, spec));
-      }
+      fillParameters(network);
       const input = noise(batch * 3 * size * size);
       const expected = plainLogits(network.architecture, await network.parameters.read(), input);
       assert(normalisedError(await infer(network, input), expected) < 1e-5);
