@@ -90,7 +90,7 @@ function float<D extends number | undefined = undefined, R extends boolean = fal
   });
 }
 
-function choice<const T extends string, D extends T | undefined = undefined, R extends boolean = false>(
+function choice<const T extends string, const D extends T | undefined = undefined, R extends boolean = false>(
   choices: readonly T[],
   options: Options<D, R>,
 ): Flag<Value<T, D, R>> {

@@ -18,8 +18,8 @@ export interface BatcherOptions {
   readonly maxDelayMs: number;
   /** Places: inputs that are being decoded, queued or computed at most. */
   readonly maxQueue: number;
-  /** Called after every pass with its size and duration. */
-  readonly onBatch?: (size: number, milliseconds: number) => void;
+  /** Called after every pass with its size. */
+  readonly onBatch?: (size: number) => void;
 }
 
 /** A result and where the time went. */
@@ -72,8 +72,8 @@ export class Batcher {
     return this.#lastAnswer;
   }
 
-  /** Takes `count` places; throws an `OverloadError` where they are not free. */
-  reserve(count: number): Reservation {
+  /** Throws an `OverloadError` where `count` places are not free: worth knowing before a body is received. */
+  refuseBeyond(count: number): void {
     const { maxQueue } = this.#options;
     if (count > maxQueue) {
       throw new HttpError(
@@ -88,6 +88,11 @@ export class Batcher {
         wait,
       );
     }
+  }
+
+  /** Takes `count` places; throws as `refuseBeyond`. */
+  reserve(count: number): Reservation {
+    this.refuseBeyond(count);
     this.#announced += count;
     return new Reservation(count, {
       hand: (kind, input, signal) => this.#enqueue(kind, input, signal),
@@ -171,7 +176,7 @@ export class Batcher {
       batch.forEach((job, i) =>
         job.resolve({ value: values[i]!, queueMs: started - job.arrived, computeMs })
       );
-      this.#options.onBatch?.(batch.length, computeMs);
+      this.#options.onBatch?.(batch.length);
     } catch (error) {
       for (const job of batch) job.reject(error);
     } finally {

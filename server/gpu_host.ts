@@ -34,6 +34,7 @@ export class GpuHost {
   readonly #announceLoss: (error: DeviceLostError) => void;
   #ended: Error | undefined;
   #nextId = 1;
+  #lastReply = performance.now();
 
   constructor(options: GpuHostOptions) {
     this.#options = options;
@@ -53,6 +54,11 @@ export class GpuHost {
     this.#lifeline = port1;
     const lifeline = port2 as unknown as MessagePort;
     this.#worker.postMessage({ loader: options.loader.href, lifeline } satisfies Start, [lifeline]);
+  }
+
+  /** Milliseconds since the worker last answered a call; 0 while one runs. */
+  get quiet(): number {
+    return this.#pending.size > 0 ? 0 : performance.now() - this.#lastReply;
   }
 
   /** Milliseconds that the longest-running call has been waited for; 0 when none runs. */
@@ -108,6 +114,7 @@ export class GpuHost {
   #settle(reply: Reply): void {
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
+    this.#lastReply = performance.now();
     this.#pending.delete(reply.id);
     clearTimeout(pending.timer);
     if ("value" in reply) return pending.resolve(reply.value);

@@ -1,0 +1,137 @@
+/**
+ * Answers HTTP requests with trained networks: `deno task serve --help` lists the flags.
+ * @module
+ */
+import { exitWithUsageError, flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { DecoderPool } from "./data/decoder_pool.ts";
+import { findRuns, type ModelSource, parseSource } from "./server/checkpoint_file.ts";
+import { createLogger, LOG_LEVELS } from "./server/log.ts";
+import { startServer } from "./server/server.ts";
+
+const NAME = "deno task serve";
+
+const flags = parseOrExit(Deno.args, {
+  name: NAME,
+  summary:
+    "Answers HTTP requests with trained networks. The first checkpoint is the default model; a name given twice " +
+    "has two versions. SIGHUP loads the checkpoints again, SIGTERM finishes what was accepted and exits.",
+  flags: {
+    checkpoint: flag.list({
+      help: "file to serve; default: the best of the newest run in runs/",
+      value: "[NAME=]PATH",
+    }),
+    name: flag.string({
+      help: "name of a model that has none in --checkpoint; default: its run's or file's",
+    }),
+    repository: flag.string({ help: "folder of runs that may be loaded by name", value: "DIR" }),
+    host: flag.string({ help: "address to listen on", default: "127.0.0.1" }),
+    port: flag.int({ help: "port to listen on; 0: any free one", default: 8000, min: 0, max: 65535 }),
+    maxBatch: flag.int({ help: "images in one pass at most", default: 32, min: 1, max: 1024 }),
+    maxDelayMs: flag.float({
+      help: "how long an idle device waits for images being decoded",
+      default: 5,
+      min: 0,
+    }),
+    maxQueue: flag.int({
+      help: "images decoded, queued or computed at most; beyond it 429",
+      default: 256,
+      min: 1,
+    }),
+    timeoutMs: flag.int({
+      help: "time for one request once it has arrived; beyond it 504",
+      default: 10_000,
+      min: 1,
+    }),
+    bodyTimeoutMs: flag.int({ help: "time for a request to arrive; beyond it 408", default: 30_000, min: 1 }),
+    maxBodyMb: flag.float({
+      help: "megabytes of one request at most; beyond it 413",
+      default: 20,
+      min: 0.001,
+    }),
+    maxBodiesMb: flag.float({
+      help: "megabytes of all requests at one time; beyond it 429",
+      default: 256,
+      min: 1,
+    }),
+    workers: flag.int({
+      help: "processes that decode images",
+      default: Math.max(1, navigator.hardwareConcurrency - 1),
+      min: 1,
+    }),
+    watchMs: flag.int({
+      help: "how often to look whether a checkpoint was replaced; 0: never",
+      default: 1000,
+      min: 0,
+    }),
+    drainMs: flag.int({ help: "time to finish after SIGTERM", default: 10_000, min: 0 }),
+    lameDuckMs: flag.int({
+      help: "how long to take new connections after SIGTERM, until load balancers know",
+      default: 1000,
+      min: 0,
+    }),
+    deviceTimeoutMs: flag.int({
+      help: "a device that takes longer to answer is restarted",
+      default: 30_000,
+      min: 100,
+    }),
+    token: flag.string({
+      help: "ask requests for this bearer token; also ALEXNET_TOKEN, which other users cannot see",
+    }),
+    cors: flag.list({ help: "origin whose pages may call the API, or *", value: "ORIGIN", separator: "," }),
+    log: flag.choice(LOG_LEVELS, {
+      help: "lowest level to log; requests are info, probes debug",
+      default: "info",
+    }),
+  },
+});
+
+const log = createLogger(flags.log);
+
+try {
+  const server = await startServer({
+    ...flags,
+    sources: await chooseSources(),
+    loader: new URL("./server/network_loader.ts", import.meta.url),
+    decoder: new DecoderPool({ workers: flags.workers, timeoutMs: flags.timeoutMs }),
+    log,
+    hostname: flags.host,
+    limits: {
+      maxBodyBytes: flags.maxBodyMb * 1e6,
+      maxBodiesBytes: flags.maxBodiesMb * 1e6,
+      bodyTimeoutMs: flags.bodyTimeoutMs,
+      timeoutMs: flags.timeoutMs,
+    },
+    heartbeatMs: 5000,
+    token: flags.token ?? (Deno.env.get("ALEXNET_TOKEN") || undefined),
+  });
+  Deno.addSignalListener("SIGHUP", () => void server.models.reloadAll().catch(() => {})); // the log has it
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, async () => {
+      if (stopping) Deno.exit(1); // asked twice: now
+      stopping = true;
+      Deno.exit(await server.drain() ? 0 : 1);
+    });
+  }
+} catch (error) {
+  if (error instanceof UsageError) exitWithUsageError(NAME, error);
+  console.error(`${NAME}: ${(error as Error).message}`);
+  Deno.exit(1);
+}
+
+async function chooseSources(): Promise<ModelSource[]> {
+  if (flags.checkpoint !== undefined) {
+    try {
+      return flags.checkpoint.map((text) => parseSource(text, flags.name));
+    } catch (error) {
+      throw new UsageError((error as Error).message);
+    }
+  }
+  const [newest] = await findRuns("runs");
+  if (newest === undefined) {
+    throw new Error(
+      "there is no checkpoint in runs/: train one with `deno task train`, or name one with --checkpoint",
+    );
+  }
+  return [{ ...newest, name: flags.name ?? newest.name }];
+}

@@ -1,0 +1,221 @@
+/**
+ * Reads inference requests of the Open Inference Protocol: JSON tensors, and Triton's binary tensor data extension.
+ * https://github.com/kserve/open-inference-protocol and Triton's docs/protocol/extension_binary_data.md
+ * @module
+ */
+import { z } from "zod";
+import { HttpError } from "./errors.ts";
+import { inferRequestSchema } from "./infer_schemas.ts";
+
+/** An input tensor: numbers in row-major order, or one byte string per element. */
+export type InferInput =
+  & { readonly name: string; readonly shape: readonly number[] }
+  & (
+    | { readonly datatype: "FP32"; readonly data: Float32Array<ArrayBuffer> }
+    | { readonly datatype: "BYTES"; readonly data: readonly Uint8Array<ArrayBuffer>[] }
+  );
+
+/** An output that was asked for. */
+export interface RequestedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+  /** With the classification extension: how many of the largest values to tell, with their labels. */
+  readonly classification?: number;
+}
+
+/** A request whose tensors agree with their own shapes; whether the model takes them is another question. */
+export interface InferRequest {
+  readonly id?: string;
+  readonly inputs: readonly InferInput[];
+  /** `undefined`: all of them. */
+  readonly outputs?: readonly RequestedOutput[];
+  /** Whether outputs that say nothing about it are answered as binary data. */
+  readonly binaryOutput: boolean;
+}
+
+/**
+ * Reads a body whose first `headerLength` bytes are JSON and whose rest is binary tensor data; without a header length all of it is
+ * JSON. Throws an `HttpError` with status 400.
+ */
+export function parseInferRequest(body: Uint8Array<ArrayBuffer>, headerLength = body.length): InferRequest {
+  if (headerLength > body.length) {
+    fail(`the header says ${headerLength} bytes of JSON, the body has ${body.length} bytes`);
+  }
+  const json = inferRequestSchema.safeParse(parseJson(body.subarray(0, headerLength)));
+  if (!json.success) fail(z.prettifyError(json.error).replaceAll("\n", " ").slice(0, 500));
+  const { id, inputs, outputs, parameters } = json.data!;
+  const binaryOutput = parameters?.binary_data_output === true;
+  let rest = body.subarray(headerLength);
+  const takeBinary = (name: string, size: number) => {
+    if (size > rest.length) {
+      fail(`input "${name}" has ${size} bytes of binary data, the body has ${rest.length} left`);
+    }
+    const bytes = rest.slice(0, size); // a copy of its own: aligned, and free to be given away
+    rest = rest.subarray(size);
+    return bytes;
+  };
+  const read = inputs.map((input) => readInput(input, takeBinary));
+  if (rest.length > 0) fail(`${rest.length} bytes follow the last input`);
+  return {
+    ...(id === undefined ? {} : { id }),
+    inputs: read,
+    ...(outputs === undefined ? {} : {
+      outputs: outputs.map(({ name, parameters }) => ({
+        name,
+        binary: parameters?.binary_data ?? binaryOutput,
+        ...(parameters?.classification === undefined ? {} : {
+          classification: parameters.classification,
+        }),
+      })),
+    }),
+    binaryOutput,
+  };
+}
+
+function fail(problem: string): never {
+  throw new HttpError(400, `Cannot read the inference request: ${problem}`);
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    fail(`it is not JSON (${(error as Error).message.slice(0, 200)})`);
+  }
+}
+
+type JsonInput = z.infer<typeof inferRequestSchema>["inputs"][number];
+
+function readInput(
+  { name, shape, datatype, parameters, data }: JsonInput,
+  takeBinary: (name: string, size: number) => Uint8Array<ArrayBuffer>,
+): InferInput {
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (!Number.isSafeInteger(size)) {
+    fail(`input "${name}" has the shape [${shape}], expected one that fits in memory`);
+  }
+  const binarySize = parameters?.binary_data_size;
+  if ((data === undefined) === (binarySize === undefined)) {
+    fail(
+      `input "${name}" has ${
+        data === undefined ? "no data" : "data twice"
+      }, expected "data" or "binary_data_size"`,
+    );
+  }
+  switch (datatype) {
+    case "FP32": {
+      const values = binarySize === undefined
+        ? floatsOf(name, shape, size, data)
+        : floatsFrom(name, size, takeBinary(name, binarySize));
+      const bad = firstNotFinite(values);
+      if (bad !== undefined) fail(`input "${name}" has ${values[bad]} at ${bad}, expected finite numbers`);
+      return { name, shape, datatype, data: values };
+    }
+    case "BYTES":
+      return {
+        name,
+        shape,
+        datatype,
+        data: binarySize === undefined
+          ? stringsOf(name, shape, size, data)
+          : stringsFrom(name, size, takeBinary(name, binarySize)),
+      };
+    default:
+      return fail(`input "${name}" has the datatype ${JSON.stringify(datatype)}, expected FP32 or BYTES`);
+  }
+}
+
+/** A plain loop: a batch has millions of values, and a callback for each would take several times as long. */
+function firstNotFinite(values: Float32Array): number | undefined {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return undefined;
+}
+
+/** Little-endian, as every machine this runs on is. */
+function floatsFrom(name: string, size: number, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  if (bytes.length !== size * 4) {
+    fail(`input "${name}" has ${bytes.length} bytes of binary data, its shape wants ${size * 4}`);
+  }
+  return new Float32Array(bytes.buffer);
+}
+
+function floatsOf(
+  name: string,
+  shape: readonly number[],
+  size: number,
+  data: unknown,
+): Float32Array<ArrayBuffer> {
+  const elements = flatten(name, shape, size, data);
+  const values = new Float32Array(size);
+  for (let i = 0; i < size; i++) {
+    const element = elements[i];
+    if (typeof element !== "number") fail(`input "${name}" has ${brief(element)} at ${i}, expected a number`);
+    values[i] = element;
+  }
+  return values;
+}
+
+/** Each element is a 4-byte little-endian length and that many bytes. */
+function stringsFrom(name: string, size: number, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
+  const view = new DataView(bytes.buffer);
+  const elements: Uint8Array<ArrayBuffer>[] = [];
+  let at = 0;
+  while (at < bytes.length && elements.length < size) {
+    const length = at + 4 <= bytes.length ? view.getUint32(at, true) : Infinity;
+    if (at + 4 + length > bytes.length) fail(`input "${name}" ends within its element ${elements.length}`);
+    elements.push(bytes.slice(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  if (elements.length !== size || at !== bytes.length) {
+    const rest = bytes.length - at;
+    fail(`input "${name}" has ${elements.length} elements and ${rest} bytes more, its shape wants ${size}`);
+  }
+  return elements;
+}
+
+function stringsOf(
+  name: string,
+  shape: readonly number[],
+  size: number,
+  data: unknown,
+): Uint8Array<ArrayBuffer>[] {
+  return flatten(name, shape, size, data).map((element, i) => {
+    if (typeof element !== "string") {
+      fail(`input "${name}" has ${brief(element)} at ${i}, expected base64 text`);
+    }
+    try {
+      return Uint8Array.fromBase64(element);
+    } catch {
+      return fail(`input "${name}" has text that is not base64 at ${i}`);
+    }
+  });
+}
+
+/** The elements in row-major order, from a flat list or from lists nested as the shape says. */
+function flatten(name: string, shape: readonly number[], size: number, data: unknown): unknown[] {
+  if (!Array.isArray(data)) fail(`input "${name}" has ${brief(data)} as data, expected a list`);
+  let level: unknown[] = data;
+  if (data.length === size && !data.some(Array.isArray)) return level;
+  for (const [depth, length] of shape.entries()) {
+    const below = shape[depth + 1];
+    if (depth === 0 && level.length !== length) {
+      fail(`input "${name}" has ${level.length} rows, its shape wants ${length}`);
+    }
+    if (below === undefined) break;
+    const next: unknown[] = [];
+    for (const part of level) {
+      if (!Array.isArray(part) || part.length !== below) {
+        const what = Array.isArray(part) ? `a list of ${part.length}` : brief(part);
+        fail(`input "${name}" has ${what} in dimension ${depth + 1}, its shape wants a list of ${below}`);
+      }
+      for (const element of part) next.push(element);
+    }
+    level = next;
+  }
+  return level;
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}

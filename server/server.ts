@@ -1,0 +1,132 @@
+/**
+ * The server as a whole: device, models, decoders and HTTP, from start to drained.
+ * @module
+ */
+import { delay } from "@std/async/delay";
+import { createApp } from "./app.ts";
+import { findRuns, type ModelSource } from "./checkpoint_file.ts";
+import { Codec } from "./codec.ts";
+import type { Decoder, Limits } from "./context.ts";
+import { GpuHost } from "./gpu_host.ts";
+import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { ModelRegistry } from "./registry.ts";
+import { Supervisor } from "./supervisor.ts";
+import { watchCheckpoints } from "./watcher.ts";
+
+/** Everything that can be chosen. */
+export interface ServerOptions {
+  /** The checkpoints to serve, the default model first. */
+  readonly sources: readonly ModelSource[];
+  /** A folder of runs whose models may be loaded by name. */
+  readonly repository?: string | undefined;
+  /** The module whose `loadClassifier` opens checkpoints in the GPU's worker. */
+  readonly loader: URL;
+  readonly decoder: Decoder & { close(): void | Promise<void> };
+  readonly log: Logger;
+  readonly hostname: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly limits: Limits;
+  readonly maxBatch: number;
+  readonly maxDelayMs: number;
+  readonly maxQueue: number;
+  /** How often checkpoints are looked at; 0: never. */
+  readonly watchMs: number;
+  /** From the request to stop until the end, at most. */
+  readonly drainMs: number;
+  /** How long new connections are still taken while draining, so that load balancers see that the server is not ready. */
+  readonly lameDuckMs: number;
+  /** A call to the device that takes longer means that it hangs. */
+  readonly deviceTimeoutMs: number;
+  /** A device that was not asked anything for this long is asked for a sign of life. */
+  readonly heartbeatMs: number;
+  readonly token?: string | undefined;
+  readonly cors?: readonly string[] | undefined;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly url: URL;
+  readonly models: ModelRegistry;
+  readonly supervisor: Supervisor;
+  /** Not ready at once, then finishes what was accepted, then ends; false where that took longer than `drainMs`. */
+  drain(): Promise<boolean>;
+  /** Ends at once. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens, then loads: the server is live from the start and ready when every model is loaded. Rejects, with everything ended, where
+ * the port is taken or a model cannot be loaded.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { log, limits, maxBatch, maxDelayMs, maxQueue } = options;
+  const metrics = new Metrics();
+  const supervisor = new Supervisor({
+    startHost: () => new GpuHost({ loader: options.loader, callTimeoutMs: options.deviceTimeoutMs }),
+    log,
+    heartbeatMs: options.heartbeatMs,
+    stallMs: options.deviceTimeoutMs / 2,
+    retryMs: 100,
+    onLoss: () => metrics.deviceLosses.inc(),
+  });
+  const { repository } = options;
+  const models = new ModelRegistry(options.sources, {
+    open: (path) => supervisor.open(path, { maxBatch }),
+    batching: { maxBatch, maxDelayMs, maxQueue },
+    log,
+    ...(repository === undefined ? {} : { available: () => findRuns(repository) }),
+    onBatch: (model, size) => metrics.batchSizes.observe({ model }, size),
+    onLoad: ({ name }, succeeded) =>
+      metrics.loads.inc({ model: name, outcome: succeeded ? "success" : "failure" }),
+  });
+  metrics.observe(models, () => supervisor.ready);
+  const codec = new Codec();
+  const { decoder } = options;
+  const app = await createApp({ models, decoder, codec, metrics, log, limits, state: supervisor }, options);
+  const stop = new AbortController();
+  const http = Deno.serve({
+    hostname: options.hostname,
+    port: options.port,
+    signal: stop.signal,
+    onListen: () => {},
+    onError: (error) => {
+      log.error("request failed outside of the application", { error: String(error) });
+      return Response.json({ error: "Cannot read the request" }, { status: 400 });
+    },
+  }, (request) => app.fetch(request));
+  let watcher: Disposable | undefined;
+  const close = async () => {
+    watcher?.[Symbol.dispose]();
+    stop.abort();
+    supervisor.close();
+    codec[Symbol.dispose]();
+    await decoder.close();
+    await http.finished;
+  };
+  const host = http.addr.hostname.includes(":") ? `[${http.addr.hostname}]` : http.addr.hostname;
+  const url = new URL(`http://${host}:${http.addr.port}/`);
+  log.info("listening", { url: url.href });
+  try {
+    await supervisor.start(models);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  if (options.watchMs > 0) watcher = watchCheckpoints(models, options.watchMs);
+  log.info("ready", { url: url.href, models: models.names });
+  const drain = async () => {
+    supervisor.drain();
+    log.info("draining", { drainMs: options.drainMs });
+    const late = new AbortController();
+    const finished = delay(options.lameDuckMs).then(() => http.shutdown()).then(() => true);
+    const timeout = delay(options.drainMs, { signal: late.signal }).then(() => false, () => false);
+    const inTime = await Promise.race([finished, timeout]);
+    late.abort();
+    await close();
+    log.info("stopped", { everythingAnswered: inTime });
+    return inTime;
+  };
+  return { url, models, supervisor, drain, close };
+}
