@@ -12,11 +12,13 @@ import { responseNormCases } from "./local_response_norm.ts";
 import { maxPoolCases } from "./max_pool.ts";
 import { networkCases } from "./network.ts";
 import { optimizerCases } from "./optimizers.ts";
+import { photoInputCases } from "./photo_input.ts";
 import { reluCases } from "./relu.ts";
 import { softmaxCrossEntropyCases } from "./softmax_cross_entropy.ts";
 
 /** Every case, grouped by operation. */
 export const ALL_CASES: readonly Case[] = [
+  ...photoInputCases,
   ...conv2dCases,
   ...linearCases,
   ...reluCases,

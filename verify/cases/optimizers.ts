@@ -61,7 +61,8 @@ function optimizer(
     op,
     name: `${size} values, ${steps} steps${note && ", "}${note}`,
     async run(gpu) {
-      const initial = normals(1, [size]).data;
+      // No larger than what the steps add, so that a wrong step shows.
+      const initial = normals(1, [size], 0.01).data;
       const gradients = Array.from({ length: steps }, (_, i) => normals(2 + i, [size], 0.5).data);
       const learningRate = 0.01;
       const after = await runOptimizer(gpu, { initial, gradients, learningRate, ...run }, build);
@@ -74,13 +75,7 @@ function optimizer(
       };
       return after.flatMap((output, i) => {
         if (!run.stop) step(p, Float64Array.from(gradients[i]!, (g) => g * scale), i + 1, state);
-        // What a step adds, not the parameter itself, which hardly changes.
-        const moved = output.values.map((v, k) => v - initial[k]!), wanted = p.map((v, k) => v - initial[k]!);
-        return [
-          ...paddingChecks({ parameter: output }),
-          compare(`after step ${i + 1}`, output.values, p, 1e-6),
-          compare(`change by step ${i + 1}`, moved, wanted, 1e-4),
-        ];
+        return [...paddingChecks({ parameter: output }), compare(`after step ${i + 1}`, output.values, p)];
       });
     },
   };
@@ -122,7 +117,7 @@ export const optimizerCases: readonly Case[] = [
   adamCase({ weightDecay: 0.1 }, "weight decay 0.1"),
   adamCase({ weightDecay: 0.1, decoupled: true }, "AdamW, weight decay 0.1"),
   adamCase({ betas: [0, 0.5], eps: 1e-3 }, "betas 0 and 0.5, eps 1e-3"),
-  adamCase({}, "60 steps of corrected bias", { steps: 60, size: 5 }),
+  adamCase({}, "corrected bias", { steps: 60, size: 5 }),
   adamCase({}, "stopped", { stop: 1 }),
   adamCase({}, "large", { size: 300_001, steps: 2, scale: 0.5 }),
   rmspropCase({}, ""),

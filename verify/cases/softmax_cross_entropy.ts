@@ -1,7 +1,12 @@
 /** @module */
 import type { Gpu } from "../../engine/gpu.ts";
 import type { Plan } from "../../engine/plan.ts";
-import { IGNORE_LABEL, softmax, softmaxCrossEntropy } from "../../engine/kernels/softmax_cross_entropy.ts";
+import {
+  accumulateLoss,
+  IGNORE_LABEL,
+  softmax,
+  softmaxCrossEntropy,
+} from "../../engine/kernels/softmax_cross_entropy.ts";
 import { hash } from "../../data/random.ts";
 import { type Case, type Check, compare } from "../case.ts";
 import { slopeDirection } from "../differentiable.ts";
@@ -133,6 +138,63 @@ const matrix = (rows: number[][]): Values => ({
   data: Float32Array.from(rows.flat()),
 });
 
+/** Sums of several batches, the history of losses, and the stop that a bad loss causes. */
+function accumulation(name: string, batches: readonly Float32Array[], stops: readonly number[]): Case {
+  return {
+    op: "softmax_cross_entropy",
+    name: `totals of ${batches.length} batches, ${name}`,
+    async run(gpu) {
+      const size = 3;
+      const found = await runOnce(gpu, "totals", (plan) => {
+        const totals = plan.tensor([4], "totals"), history = plan.tensor([size], "history");
+        const hypers = batches.map((data, i) => {
+          const hyper = upload(plan, "hyper", { shape: [4], data: Float32Array.of(0.5, 1, i + 1, 9) });
+          const result = upload(plan, "result", { shape: [data.length / 4, 4], data });
+          plan.add(accumulateLoss(result, hyper, totals, history));
+          return [`hyper${i}`, hyper] as const;
+        });
+        return { totals, history, ...Object.fromEntries(hypers) };
+      });
+      const totals = [0, 0, 0, 0], history = [0, 0, 0];
+      batches.forEach((data, i) => {
+        data.forEach((v, k) => totals[k % 4]! += v);
+        history[(i + 1) % size] = data.reduce((sum, v, k) => k % 4 === 0 ? sum + v : sum, 0);
+      });
+      const finite = totals.every(Number.isFinite);
+      return [
+        ...paddingChecks(found),
+        ...(finite
+          ? [
+            compare("totals", found.totals!.values, totals),
+            compare("history", found.history!.values, history),
+          ]
+          : []),
+        ...batches.map((_, i) =>
+          compare(`hyper of step ${i + 1}`, found[`hyper${i}`]!.values, [0.5, 1, i + 1, stops[i]!], 0)
+        ),
+      ];
+    },
+  };
+}
+
+/** Logits that are not finite must give a loss that is not, or nothing would stop. */
+function badLogits(name: string, value: number): Case {
+  return {
+    op: "softmax_cross_entropy",
+    name: `a logit of ${name} is seen in the loss`,
+    async run(gpu) {
+      const logits = normals(1, [5, 7]);
+      logits.data[10] = value;
+      const labels = labelsOf(5, 7);
+      const [found] = await lossOnDevice(gpu, { logits, labels }, [logits]);
+      const finite = Number.isFinite(meanLoss(found!));
+      return [{ quantity: "finite losses", error: Number(finite), tolerance: 0 }];
+    },
+  };
+}
+
+const rowsOf = (seed: number, rows: number) => normals(seed, [rows, 4]).data.map(Math.abs);
+
 /** Cases of the fused loss. */
 export const softmaxCrossEntropyCases: readonly Case[] = [
   loss("5x3", () => hard(5, 3)),
@@ -180,4 +242,9 @@ export const softmaxCrossEntropyCases: readonly Case[] = [
     logits: normals(1, [3, 1]),
     soft: new Float32Array(3).fill(1),
   })),
+  accumulation("finite", [rowsOf(1, 1), rowsOf(2, 37), rowsOf(3, 5), rowsOf(4, 8)], [0, 0, 0, 0]),
+  accumulation("one NaN", [rowsOf(1, 3), Float32Array.of(NaN, 0, 1, NaN), rowsOf(3, 5)], [0, 1, 1]),
+  accumulation("one infinite", [rowsOf(1, 3), Float32Array.of(Infinity, 0, 1, Infinity)], [0, 1]),
+  badLogits("NaN", NaN),
+  badLogits("Infinity", Infinity),
 ];

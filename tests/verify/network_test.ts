@@ -1,0 +1,43 @@
+import { assert } from "@std/assert";
+import { architecture } from "../../model/alexnet.ts";
+import { Network } from "../../model/network.ts";
+import { batchFor, networkCases } from "../../verify/cases/network.ts";
+import { plainStep, toPlain } from "../../verify/plain_network.ts";
+import { gpu, testCases } from "../gpu.ts";
+
+testCases(networkCases);
+
+for (const [model, size, rows] of [["compact", 224, 2], ["compact-bn", 95, 4]] as const) {
+  Deno.test(`the input for ${model} keeps clear of every kink, so that float32 decides like float64`, async () => {
+    const network = architecture(model, { classes: 3, size });
+    using built = new Network(gpu, network);
+    built.parameters.initialise(1);
+    const { images, labels } = batchFor(network, rows, 3);
+    const { margin } = plainStep(network, toPlain(network, await built.parameters.read()), images, labels);
+    assert(margin > 1e-6, `a ReLU or a pooling decides by ${margin}`);
+  });
+}
+
+Deno.test("the plain network's gradients are the slopes of its loss", async () => {
+  const network = architecture("compact-bn", { classes: 3, size: 61 });
+  using built = new Network(gpu, network);
+  built.parameters.initialise(2);
+  const parameters = toPlain(network, await built.parameters.read());
+  const { images, labels } = batchFor(network, 3, 3);
+  const { gradients } = plainStep(network, parameters, images, labels);
+  const step = 1e-6;
+  for (const [name, gradient] of gradients) {
+    const along = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
+    // A bias before a batch normalisation changes nothing.
+    if (along < 1e-9) continue;
+    const lossAt = (sign: number) => {
+      const moved = Float64Array.from(
+        parameters.get(name)!,
+        (v, i) => v + sign * step * gradient[i]! / along,
+      );
+      return plainStep(network, new Map([...parameters, [name, moved]]), images, labels).loss;
+    };
+    const slope = (lossAt(1) - lossAt(-1)) / (2 * step);
+    assert(Math.abs(slope / along - 1) < 1e-5, `${name}: gradient ${along}, slope ${slope}`);
+  }
+});

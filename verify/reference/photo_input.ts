@@ -1,0 +1,51 @@
+/** @module */
+
+/** One photo and how it is sampled; see `samplePhoto`. */
+export interface PhotoSampling {
+  /** RGBA, row by row. */
+  readonly pixels: ArrayLike<number>;
+  readonly width: number;
+  readonly height: number;
+  /** (a, b, c, d, e, f): output point (x, y) shows source point (a x + b y + c, d x + e y + f). */
+  readonly map: readonly number[];
+  /** Points averaged per output pixel along x and along y. */
+  readonly taps: readonly [number, number];
+  /** Index in RGBA of each output channel. */
+  readonly channels: readonly number[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Output [side, side, channels]: bilinear points, pixel centres at .5, edges clamped, then (value / 255 - mean) / std. */
+export function samplePhoto(s: PhotoSampling, side: number): Float64Array {
+  const [a, b, c, d, e, f] = s.map as [number, number, number, number, number, number];
+  const [tapsX, tapsY] = s.taps, depth = s.channels.length;
+  const y = new Float64Array(side * side * depth);
+  for (let i = 0; i < y.length; i++) {
+    const channel = i % depth, column = Math.floor(i / depth) % side, row = Math.floor(i / (depth * side));
+    let sum = 0;
+    for (let v = 0; v < tapsY; v++) {
+      for (let u = 0; u < tapsX; u++) {
+        const x = column + (u + 0.5) / tapsX, z = row + (v + 0.5) / tapsY;
+        sum += bilinear(s, a * x + b * z + c - 0.5, d * x + e * z + f - 0.5, s.channels[channel]!);
+      }
+    }
+    y[i] = (sum / (tapsX * tapsY) / 255 - s.mean[channel]!) / s.std[channel]!;
+  }
+  return y;
+}
+
+function bilinear({ pixels, width, height }: PhotoSampling, x: number, y: number, channel: number): number {
+  const clamped = (value: number, size: number) => Math.min(Math.max(value, 0), size - 1);
+  const column = clamped(x, width), row = clamped(y, height);
+  const left = Math.floor(column), top = Math.floor(row);
+  const right = Math.min(left + 1, width - 1), bottom = Math.min(top + 1, height - 1);
+  const at = (r: number, c: number) => pixels[(r * width + c) * 4 + channel]!;
+  const mix = (p: number, q: number, share: number) => p + (q - p) * share;
+  const across = column - left;
+  return mix(
+    mix(at(top, left), at(top, right), across),
+    mix(at(bottom, left), at(bottom, right), across),
+    row - top,
+  );
+}
