@@ -17,6 +17,8 @@ export interface FakeCheckpoint {
   readonly perInputMs?: number;
   /** Added to every logit of class 0: two checkpoints can be told apart by their answers. */
   readonly bias?: number;
+  /** Multiplies every logit. */
+  readonly gain?: number;
   /** The probe at loading gives NaN. */
   readonly broken?: boolean;
   /** Loading fails while a file of this name exists. */
@@ -121,10 +123,10 @@ export class FakeClassifier implements Classifier {
   }
 
   #logits(means: readonly number[]): Float32Array {
-    const { bias = 0, broken = false } = this.#checkpoint;
+    const { bias = 0, gain = 1, broken = false } = this.#checkpoint;
     return Float32Array.from(
       this.card.classes,
-      (_, k) => broken ? NaN : (means[k % 3]! / 32) + (k === 0 ? bias : 0),
+      (_, k) => broken ? NaN : (gain * means[k % 3]! / 32) + (k === 0 ? bias : 0),
     );
   }
 }
