@@ -1,0 +1,117 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { GpuValidationError } from "../../engine/gpu.ts";
+import { addInto } from "../../engine/kernels/columns.ts";
+import { reluForward } from "../../engine/kernels/relu.ts";
+import { Plan, submit } from "../../engine/plan.ts";
+import { readTensor, writeTensor } from "../../engine/tensor.ts";
+import { gpu } from "../gpu.ts";
+
+/** A plan with one ReLU. */
+function reluPlan(label: string) {
+  const plan = new Plan(gpu, label);
+  const x = plan.tensor([5], "x"), y = plan.tensor([5], "y");
+  plan.add(reluForward(x, y));
+  return { plan, x, y };
+}
+
+Deno.test("a plan runs its launches as often as it is asked, each time on what is there", async () => {
+  using plan = new Plan(gpu, "sum");
+  const x = plan.tensor([5], "x"), sum = plan.tensor([5], "sum");
+  plan.add(addInto(x, sum));
+  await plan.compile();
+  writeTensor(gpu, x, Float32Array.of(1, 2, 3, 4, 5));
+  plan.run();
+  plan.run();
+  writeTensor(gpu, x, Float32Array.of(10, 10, 10, 10, 10));
+  plan.run();
+  assertEquals([...await readTensor(gpu, sum)], [12, 14, 16, 18, 20]);
+});
+
+Deno.test("submitted together, plans run in order", async () => {
+  const { plan: first, x, y } = reluPlan("first");
+  using _first = first;
+  using second = new Plan(gpu, "second");
+  const sum = second.tensor([5], "sum");
+  second.add(addInto(y, sum));
+  await first.compile();
+  await second.compile();
+  writeTensor(gpu, x, Float32Array.of(-1, 2, -3, 4, -5));
+  submit(gpu, [first, second, second]);
+  assertEquals([...await readTensor(gpu, sum)], [0, 4, 0, 8, 0]);
+});
+
+Deno.test("disposal frees every tensor of a plan, once", () => {
+  const before = gpu.bytes;
+  const plan = new Plan(gpu, "short");
+  plan.tensor([100, 100]);
+  plan.tensor([7]);
+  assertEquals(plan.bytes, (10000 + 8) * 4);
+  assertEquals(gpu.bytes - before, plan.bytes);
+  plan[Symbol.dispose]();
+  plan[Symbol.dispose]();
+  assertEquals(gpu.bytes, before);
+});
+
+Deno.test("a plan that is not compiled does not run", () => {
+  const { plan } = reluPlan("raw");
+  using _ = plan;
+  assertThrows(() => plan.run(), GpuValidationError, "Cannot run plan raw: it is not compiled");
+});
+
+Deno.test("a compiled plan takes no more launches", async () => {
+  const { plan, x, y } = reluPlan("closed");
+  using _ = plan;
+  assertEquals(await plan.compile(), plan);
+  assertEquals(await plan.compile(), plan);
+  assertThrows(() => plan.add(reluForward(x, y)), GpuValidationError, "Cannot add to plan closed");
+});
+
+Deno.test("a disposed plan neither compiles nor runs", async () => {
+  const { plan } = reluPlan("gone");
+  await plan.compile();
+  plan[Symbol.dispose]();
+  await assertRejects(() => plan.compile(), GpuValidationError, "Cannot compile plan gone: it was disposed");
+  assertThrows(() => plan.run(), GpuValidationError, "plan gone");
+});
+
+const FAULTS: Readonly<Record<string, { wgsl: string; says: string }>> = {
+  "a syntax error": { wgsl: "@compute fn step( {", says: "broken.step" },
+  "a type error": {
+    wgsl: `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+      @compute @workgroup_size(1) fn step() { x[0] = vec2f(1.0); }`,
+    says: "broken.step",
+  },
+  "another entry point": {
+    wgsl: `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+      @compute @workgroup_size(1) fn other() { x[0] = 1.0; }`,
+    says: "broken.step",
+  },
+  "a binding too many": {
+    wgsl: `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+      @group(0) @binding(1) var<storage, read_write> z: array<f32>;
+      @compute @workgroup_size(1) fn step() { x[0] = z[0]; }`,
+    says: "broken.step",
+  },
+};
+
+for (const [what, { wgsl, says }] of Object.entries(FAULTS)) {
+  Deno.test(`a kernel with ${what} is refused with its launch's name when the plan compiles`, async () => {
+    // Twice: the second time the broken module is in the cache.
+    for (let i = 0; i < 2; i++) {
+      const { plan, x } = reluPlan("faulty");
+      using _ = plan;
+      plan.add({ name: "broken.step", wgsl, tensors: [x], constants: {}, grid: [1, 1, 1] });
+      const error = await assertRejects(() => plan.compile(), GpuValidationError, says);
+      assert(!/relu/.test(error.message), "the wrong launch is blamed");
+      assert(!/ is invalid$/.test(error.message.trim()), `the cause is missing: ${error.message}`);
+    }
+    gpu.check();
+  });
+}
+
+Deno.test("an override that is not given is refused when the plan compiles", async () => {
+  const { plan, x, y } = reluPlan("incomplete");
+  using _ = plan;
+  plan.add({ ...reluForward(y, x), constants: { GROUP: 64 } });
+  await assertRejects(() => plan.compile(), GpuValidationError, "relu.forward");
+});
