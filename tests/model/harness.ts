@@ -108,15 +108,24 @@ export function buildStep(
       writeTensor(gpu, labels, Uint32Array.from(target));
       writeTensor(gpu, random, Uint32Array.of(SEED, step, 0, 0));
     },
+    /** The loss alone: gradients of millions of values take seconds to bring into PyTorch's order. */
+    async readLoss(): Promise<number> {
+      return meanLoss((await readTensors(gpu, [result]))[0]!);
+    },
     async read(): Promise<StepResult> {
       const [logits, rows] = await readTensors(gpu, [built.logits, result]);
-      const loss = rows!.reduce((sum, v, i) => i % 4 === 0 ? sum + v : sum, 0);
+      const loss = meanLoss(rows!);
       return { logits: logits!, loss, gradients: await parameters.read(undefined, gradients) };
     },
     [Symbol.dispose]() {
       for (const g of gradients) if (g) destroyTensor(gpu, g);
     },
   };
+}
+
+/** From the loss kernel's rows of (share of the mean loss, hit, counts, own loss). */
+function meanLoss(rows: Float32Array): number {
+  return rows.reduce((sum, v, i) => i % 4 === 0 ? sum + v : sum, 0);
 }
 
 /** One training step's forward and backward on an NCHW input. */
