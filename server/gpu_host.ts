@@ -6,6 +6,7 @@ import { MessageChannel } from "node:worker_threads";
 import type { DecodedImage } from "../data/image.ts";
 import type { ModelCard } from "../model/card.ts";
 import { type Classification, type Classifier, DeviceLostError } from "../model/classifier_types.ts";
+import { UnavailableError } from "./errors.ts";
 import type { Call, Loaded, LoadOptions, Reply, Results, Start } from "./gpu_messages.ts";
 
 /** How a worker is started and watched. */
@@ -97,7 +98,7 @@ export class GpuHost {
 
   /** Ends the worker; calls that run or come later reject. Not a loss. */
   close(): void {
-    if (!this.#ended) this.#end(new Error("Cannot call the GPU worker: it is closed"));
+    if (!this.#ended) this.#end(new UnavailableError("Cannot answer: the server is shutting down"));
   }
 
   #end(error: Error): void {

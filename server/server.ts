@@ -97,13 +97,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
   }, (request) => app.fetch(request));
   let watcher: Disposable | undefined;
+  let draining = false;
   const close = async () => {
     watcher?.[Symbol.dispose]();
-    stop.abort();
+    if (!draining) stop.abort(); // a server that shuts down already cannot be aborted any more
     supervisor.close();
     codec[Symbol.dispose]();
     await decoder.close();
-    await http.finished;
+    if (!draining) await http.finished;
   };
   const host = http.addr.hostname.includes(":") ? `[${http.addr.hostname}]` : http.addr.hostname;
   const url = new URL(`http://${host}:${http.addr.port}/`);
@@ -119,6 +120,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const drain = async () => {
     supervisor.drain();
     log.info("draining", { drainMs: options.drainMs });
+    draining = true;
     const late = new AbortController();
     const finished = delay(options.lameDuckMs).then(() => http.shutdown()).then(() => true);
     const timeout = delay(options.drainMs, { signal: late.signal }).then(() => false, () => false);

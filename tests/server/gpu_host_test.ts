@@ -91,7 +91,7 @@ Deno.test("a device that hangs is given up after the call's time", async () => {
 Deno.test("a host that is closed on purpose announces no loss", async () => {
   const server = await setUp();
   const classifier = await server.host.load(server.path, { maxBatch: 1 });
-  const call = assertRejects(() => classifier.classify([photo(TRICKS.hang)]), Error, "closed");
+  const call = assertRejects(() => classifier.classify([photo(TRICKS.hang)]), Error, "shutting down");
   await server[Symbol.asyncDispose]();
   await call;
   const first = await Promise.race([
