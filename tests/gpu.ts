@@ -2,8 +2,9 @@
  * The device that the tests of one file share.
  * @module
  */
-import { assert } from "@std/assert";
+import { assert, assertThrows } from "@std/assert";
 import { Gpu } from "../engine/gpu.ts";
+import { layoutOf, type Tensor } from "../engine/tensor.ts";
 import { type Case, type Check, passed } from "../verify/case.ts";
 
 /** Opened once per test file, before any test, so that no test is blamed for it. */
@@ -25,4 +26,15 @@ export function assertPassed(checks: readonly Check[]): void {
     `${quantity}: error ${error.toExponential(2)}, allowed ${tolerance}`
   );
   assert(failures.length === 0, failures.join("; "));
+}
+
+/** A tensor without memory, for launches that are only built. */
+export function shapeOnly(shape: readonly number[], label = "t"): Tensor {
+  return { label, shape, ...layoutOf(label, shape), buffer: undefined as unknown as GPUBuffer, offset: 0 };
+}
+
+/** Expects that building a launch throws a `RangeError` whose sentence has all these parts. */
+export function assertRefuses(build: () => unknown, ...parts: readonly string[]): void {
+  const { message } = assertThrows(build, RangeError, parts[0]);
+  for (const part of parts) assert(message.includes(part), `${JSON.stringify(message)} lacks ${part}`);
 }

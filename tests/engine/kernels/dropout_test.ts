@@ -1,4 +1,62 @@
 import { dropoutCases } from "../../../verify/cases/dropout.ts";
-import { testCases } from "../../gpu.ts";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { dropoutForward } from "../../../engine/kernels/dropout.ts";
+import { runOnce, upload, uploadIntegers } from "../../../verify/device.ts";
+import { assertRefuses, gpu, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(dropoutCases);
+
+/** Which of so many ones survive. */
+async function survivors(shape: number[], seed: number, step: number, stream: number, rate = 0.5) {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const { y } = await runOnce(gpu, "dropout", (plan) => {
+    const x = upload(plan, "x", { shape, data: new Float32Array(size).fill(1) });
+    const y = plan.tensor(shape, "y");
+    plan.add(
+      dropoutForward(x, uploadIntegers(plan, "random", Uint32Array.of(seed, step, 0, 0)), y, {
+        rate,
+        stream,
+      }),
+    );
+    return { y };
+  });
+  return [...y!.values].map((v) => v !== 0);
+}
+
+Deno.test("a dropout mask depends neither on the shape nor on the padding", async () => {
+  assertEquals(await survivors([2, 3, 3, 7], 1, 1, 1), await survivors([126], 1, 1, 1));
+});
+
+Deno.test("a dropout mask is another one for another seed, step or layer", async () => {
+  const mask = await survivors([126], 1, 1, 1);
+  assertEquals(await survivors([126], 1, 1, 1), mask);
+  assertNotEquals(await survivors([126], 2, 1, 1), mask);
+  assertNotEquals(await survivors([126], 1, 2, 1), mask);
+  assertNotEquals(await survivors([126], 1, 1, 2), mask);
+});
+
+for (const rate of [0.1, 0.5, 0.9]) {
+  Deno.test(`dropout at rate ${rate} drops about that share`, async () => {
+    const size = 100_000;
+    const dropped = (await survivors([size], 5, 6, 7, rate)).filter((kept) => !kept).length;
+    // Five standard deviations of a binomial.
+    assert(
+      Math.abs(dropped - rate * size) < 5 * Math.sqrt(size * rate * (1 - rate)),
+      `${dropped} of ${size}`,
+    );
+  });
+}
+
+for (const rate of [1, -0.1, 2, NaN]) {
+  Deno.test(`dropout refuses a rate of ${rate}`, () => {
+    const x = shapeOnly([4]);
+    const build = () => dropoutForward(x, shapeOnly([4]), x, { rate, stream: 1 });
+    assertRefuses(build, "Cannot build dropout", `rate is ${rate}`, "at least 0 and under 1");
+  });
+}
+
+Deno.test("dropout refuses shapes that differ", () => {
+  const build = () =>
+    dropoutForward(shapeOnly([4]), shapeOnly([4]), shapeOnly([5]), { rate: 0.5, stream: 1 });
+  assertRefuses(build, "Cannot build dropout", "[4]", "[5]");
+});

@@ -1,4 +1,28 @@
 import { maxPoolCases } from "../../../verify/cases/max_pool.ts";
-import { testCases } from "../../gpu.ts";
+import { maxPoolForward, poolOutput } from "../../../engine/kernels/max_pool.ts";
+import { assertEquals } from "@std/assert";
+import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(maxPoolCases);
+
+Deno.test("a pooling's output rounds down", () => {
+  assertEquals(poolOutput(13, { kernel: 3, stride: 2 }), 6);
+  assertEquals(poolOutput(12, { kernel: 3, stride: 2 }), 5);
+  assertEquals(poolOutput(5, { kernel: 2 }), 2);
+  assertEquals(poolOutput(4, { kernel: 3, stride: 1, padding: 1 }), 4);
+});
+
+Deno.test("max_pool refuses an output of another shape, and says which it gives", () => {
+  const build = () => maxPoolForward(shapeOnly([2, 9, 9, 5]), shapeOnly([2, 5, 5, 5]), { kernel: 2 });
+  assertRefuses(build, "Cannot build max_pool", "[2,5,5,5]", "[2,4,4,5]");
+});
+
+Deno.test("max_pool refuses a window that does not fit and padding beyond half a window", () => {
+  const x = shapeOnly([1, 2, 2, 4]);
+  assertRefuses(() => maxPoolForward(x, x, { kernel: 3 }), "Cannot build max_pool", "3x3 windows");
+  assertRefuses(
+    () => maxPoolForward(x, x, { kernel: 2, padding: 2 }),
+    "Cannot build max_pool",
+    "padding is 2",
+  );
+});
