@@ -10,6 +10,7 @@ const EXPECTED = new Set([
   "DataError",
   "DeviceLostError",
   "DivergedError",
+  "FileWriteError",
   "GpuLostError",
   "GpuUnavailableError",
   "GpuValidationError",

@@ -138,6 +138,14 @@ export class Network implements Disposable {
     return { logits: y.tensor, sections };
   }
 
+  /** Training's forward pass alone: batch normalisation uses the batch's statistics and updates the running ones. */
+  buildStatistics(plan: Plan, x: Tensor, random?: Tensor): { logits: Tensor; sections: Section[] } {
+    // Trained parameters are told from frozen ones by having a gradient; no backward pass will write into these.
+    const gradients = this.parameters.arenas.map((arena) => arena.trained ? arena.values : undefined);
+    const { y, sections } = this.#forward(plan, x, true, { gradients, ...random && { random } });
+    return { logits: y.tensor, sections };
+  }
+
   /**
    * Inference and the gradient of sum(dLogits * logits) with respect to the last convolution's features (after its
    * ReLU), for Grad-CAM. `dLogits` has the shape of the logits.

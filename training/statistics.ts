@@ -1,0 +1,77 @@
+/**
+ * Running statistics of batch normalisation, found again from photos (PyTorch's `swa_utils.update_bn`).
+ * @module
+ */
+import { evaluationMap } from "../data/augment.ts";
+import { shuffle } from "../data/random.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import { Plan } from "../engine/plan.ts";
+import { architecture } from "../model/alexnet.ts";
+import type { ModelCard } from "../model/card.ts";
+import type { TensorValue } from "../model/checkpoint.ts";
+import { batchNorm, type BatchNormLayerOptions } from "../model/layers/batch_norm.ts";
+import { type Architecture, Network } from "../model/network.ts";
+import { PhotoFeed } from "../model/photo_feed.ts";
+import type { PhotoSource } from "./photo_source.ts";
+
+/** What `estimateStatistics` may be told. */
+export interface StatisticsOptions {
+  /** Photos normalised together; default 32. A remainder that does not fill a batch is left out. */
+  readonly batch?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * The running statistics by name: means over batches of the statistics that each batch of photos has in training
+ * mode, without augmentation and in a fixed random order. Needs at least one photo.
+ */
+export async function estimateStatistics(
+  gpu: Gpu,
+  card: ModelCard,
+  tensors: ReadonlyMap<string, TensorValue>,
+  source: PhotoSource,
+  options: StatisticsOptions = {},
+): Promise<Map<string, TensorValue>> {
+  const { preprocess } = card;
+  const count = source.entries.length;
+  if (count === 0) throw new RangeError("Cannot estimate statistics: got no photos");
+  const batch = Math.min(options.batch ?? 32, count);
+  const size = { classes: card.classes.length, size: preprocess.height };
+  using network = new Network(gpu, keepingLastBatch(architecture(card.model, size)));
+  network.load(tensors);
+  const names = network.parameters.all.filter((p) => !p.spec.trained).map((p) => p.name);
+  const largest = source.entries.reduce((most, e) => Math.max(most, e.width * e.height), 0);
+  using feed = new PhotoFeed(gpu, batch, batch * largest, preprocess);
+  using plan = new Plan(gpu, "batch statistics");
+  const x = network.inputTensor(plan, batch);
+  feed.build(plan, x);
+  network.buildStatistics(plan, x);
+  await plan.compile();
+
+  const sums = new Map<string, Float64Array>();
+  const order = shuffle(count, 1, 0), batches = Math.floor(count / batch);
+  for (let b = 0; b < batches; b++) {
+    feed.write([...order.subarray(b * batch, (b + 1) * batch)].map((index) => {
+      const photo = source.read(index);
+      return { ...photo, map: evaluationMap(photo, preprocess, preprocess.resize) };
+    }));
+    plan.run();
+    for (const [name, values] of await network.parameters.read(names)) {
+      const sum = sums.get(name) ?? new Float64Array(values.length);
+      sums.set(name, sum.map((s, i) => s + values[i]!));
+    }
+    options.onProgress?.(b + 1, batches);
+  }
+  return new Map([...sums].map(([name, sum]) => {
+    return [name, { shape: [sum.length], data: Float32Array.from(sum, (s) => s / batches) }];
+  }));
+}
+
+/** With momentum 1 the running statistics are those of the last batch. */
+function keepingLastBatch(network: Architecture): Architecture {
+  const layers = network.layers.map(({ name, layer }) => {
+    if (layer.kind !== "batch_norm") return { name, layer };
+    return { name, layer: batchNorm({ ...layer.options as unknown as BatchNormLayerOptions, momentum: 1 }) };
+  });
+  return { ...network, layers };
+}
