@@ -1,0 +1,179 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { TextLineStream } from "./lines.ts";
+import { writeCheckpoint } from "./checkpoint.ts";
+import { encodePhoto } from "./fixture.ts";
+import { until } from "./real_port.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const PHOTO = await encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
+const hasAdapter = await navigator.gpu?.requestAdapter() != null;
+
+function command(args: readonly string[], cwd: URL | string = ROOT) {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-prompt",
+      "--config",
+      new URL("deno.json", ROOT).pathname,
+      new URL("serve.ts", ROOT).pathname,
+      ...args,
+    ],
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function run(args: readonly string[], cwd?: string) {
+  const { code, stderr } = await command(args, cwd).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Starts the command and waits until it is ready; its log lines are collected. */
+async function start(args: readonly string[]) {
+  const process = command(["--port", "0", ...args]).spawn();
+  const lines: Record<string, unknown>[] = [];
+  const reading = (async () => {
+    for await (const line of process.stdout.pipeThrough(new TextLineStream())) lines.push(JSON.parse(line));
+  })();
+  const errors = new Response(process.stderr).text();
+  const ended = process.status.then(async ({ code }) => {
+    await reading;
+    return { code, errors: await errors };
+  });
+  let early: unknown;
+  void ended.then((status) => early = status);
+  await until(() => early !== undefined || lines.some((line) => line.message === "ready"));
+  assertEquals(early, undefined, JSON.stringify(lines));
+  const url = String(lines.find((line) => line.message === "ready")!.url);
+  const clean = async () => {
+    try {
+      process.kill("SIGKILL");
+    } catch { // It has ended.
+    }
+    await ended;
+  };
+  return { url, lines, process, ended, [Symbol.asyncDispose]: clean };
+}
+
+Deno.test("serve names an unknown flag or an unreadable value and exits with 2", async () => {
+  for (
+    const [args, message] of [
+      [["--prot", "80"], /unknown flag --prot/],
+      [["--port", "eighty"], /--port got "eighty", expected a whole number/],
+      [["--checkpoint", "a b!=x.safetensors"], /Cannot name a model "a b!"/],
+    ] as const
+  ) {
+    const { code, stderr } = await run(args);
+    assertEquals(code, 2);
+    assertMatch(stderr, message);
+  }
+});
+
+Deno.test("serve without a checkpoint says how to get one and exits with 1", async () => {
+  const empty = await Deno.makeTempDir();
+  const { code, stderr } = await run([], empty);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "deno task train");
+  assertEquals(stderr.trim().split("\n").length, 1);
+  await Deno.remove(empty);
+});
+
+Deno.test({
+  name: "serve names a checkpoint that is missing or broken and exits with 1",
+  ignore: !hasAdapter,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    await Deno.writeTextFile(`${folder}/best.safetensors`, "junk");
+    for (const path of ["/nowhere/best.safetensors", `${folder}/best.safetensors`]) {
+      const { code, stderr } = await run(["--checkpoint", path, "--port", "0"]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, path);
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name:
+    "serve answers photos, reloads on SIGHUP, and after SIGTERM fails nothing that it accepted and exits with 0",
+  ignore: !hasAdapter,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/best.safetensors`;
+    await writeCheckpoint(path, 1);
+    await using server = await start([
+      "--checkpoint",
+      `first=${path}`,
+      "--max-batch",
+      "4",
+      "--watch-ms",
+      "0",
+      "--lame-duck-ms",
+      "200",
+    ]);
+    const predict = async () => {
+      const response = await fetch(new URL("/predict", server.url), { method: "POST", body: PHOTO });
+      return { status: response.status, ...await response.json() };
+    };
+    const before = await predict();
+    assertEquals([before.status, before.model], [200, "first"]);
+    await writeCheckpoint(path, 2);
+    assertEquals((await predict()).version, before.version, "it does not watch");
+    server.process.kill("SIGHUP");
+    await until(async () => (await predict()).version !== before.version);
+    assert((await predict()).probability !== before.probability);
+    let stopping = false;
+    const statuses: number[] = [];
+    const clients = Array.from({ length: 4 }, async () => {
+      while (!stopping) statuses.push((await predict()).status);
+    });
+    await until(() => statuses.length > 8);
+    stopping = true;
+    server.process.kill("SIGTERM");
+    await Promise.all(clients);
+    assertEquals(statuses.filter((status) => status !== 200), []);
+    assertEquals(await server.ended, { code: 0, errors: "" });
+    assertEquals(server.lines.at(-1)!.message, "stopped");
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name:
+    "serve answers the same classes as the classifier does directly, through photos and tensors of the real network",
+  ignore: !hasAdapter,
+  fn: async () => {
+    const { loadClassifier } = await import("../../model/classifier.ts");
+    const { decodeImage } = await import("../../data/decode.ts");
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/best.safetensors`;
+    await writeCheckpoint(path, 3);
+    await using server = await start(["--checkpoint", path, "--max-batch", "2"]);
+    const classifier = await loadClassifier(path, { maxBatch: 1 });
+    const [direct] = await classifier.classify([await decodeImage(PHOTO)]);
+    const input = new Float32Array(3 * 224 * 224).map((_, i) => Math.sin(i));
+    const logits = await classifier.infer(input, 1);
+    await classifier.close();
+    const predicted =
+      await (await fetch(new URL("/predict?explain=true", server.url), { method: "POST", body: PHOTO }))
+        .json();
+    for (const [k, name] of ["bird", "dog", "panda"].entries()) {
+      assert(Math.abs(predicted.probabilities[name] - direct!.probabilities[k]!) < 1e-5);
+    }
+    assertMatch(predicted.overlay, /^data:image\/png;base64,/);
+    const model = predicted.model;
+    const response = await fetch(new URL(`/v2/models/${model}/infer`, server.url), {
+      method: "POST",
+      body: JSON.stringify({
+        inputs: [{ name: "input", shape: [1, 3, 224, 224], datatype: "FP32", data: Array.from(input) }],
+        outputs: [{ name: "logits" }],
+      }),
+    });
+    const { outputs } = await response.json();
+    for (const [k, logit] of outputs[0].data.entries()) assert(Math.abs(logit - logits[k]!) < 1e-4);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
