@@ -1,31 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { exportOnnx } from "../../formats/onnx.ts";
 import { architecture } from "../../model/alexnet.ts";
-import { defaultPreprocess, type ModelCard } from "../../model/card.ts";
+import { defaultPreprocess } from "../../model/card.ts";
 import { cardFromMetadata, type Checkpoint, CheckpointError } from "../../model/checkpoint.ts";
 import { Network } from "../../model/network.ts";
-import { fillParameters, infer, noise, normalisedError, withGpu } from "../model/harness.ts";
+import { infer, noise, normalisedError, withGpu } from "../model/harness.ts";
+import { someCheckpoint } from "./checkpoints.ts";
 import { decode } from "./wire.ts";
 
 /** onnxruntime's CPU build, where it is at hand. */
 const ort = await import("onnxruntime-node").catch(() => undefined);
-
-/** A network of random weights, statistics included, and the same as a checkpoint. */
-async function randomCheckpoint(network: Network, size: number): Promise<Checkpoint> {
-  const { parameters } = network;
-  fillParameters(network);
-  const values = await parameters.read();
-  const card: ModelCard = {
-    model: network.architecture.name,
-    classes: Array.from({ length: network.output.c }, (_, i) => `class ${i}`),
-    preprocess: { ...defaultPreprocess(size), channels: "BGR" },
-    parameters: parameters.count,
-  };
-  const tensors = new Map(parameters.all.map(({ name, spec }) => {
-    return [name, { shape: spec.shape, data: values.get(name)! }] as const;
-  }));
-  return { card, tensors };
-}
 
 // Sizes whose pooled map is smaller, equal, a multiple of, and larger than alexnet's 6x6 average.
 const CASES: [string, number][] = [
@@ -45,7 +29,7 @@ for (const [model, size] of CASES) {
     fn: () =>
       withGpu(async (gpu) => {
         using network = new Network(gpu, architecture(model, { classes: 5, size }));
-        const session = await ort!.InferenceSession.create(exportOnnx(await randomCheckpoint(network, size)));
+        const session = await ort!.InferenceSession.create(exportOnnx(await someCheckpoint(network)));
         assertEquals([...session.inputNames], ["input"]);
         assertEquals([...session.outputNames], ["logits", "probabilities"]);
         for (const batch of [1, 2]) {
@@ -68,7 +52,7 @@ for (const [model, size] of CASES) {
 Deno.test("the metadata holds the card and says how to prepare a photo", () =>
   withGpu(async (gpu) => {
     using network = new Network(gpu, architecture("compact", { classes: 2, size: 67 }));
-    const checkpoint = await randomCheckpoint(network, 67);
+    const checkpoint = await someCheckpoint(network);
     const model = decode(exportOnnx(checkpoint));
     const read = new TextDecoder();
     const entries = model.get(14)!.map((entry) => {
@@ -87,7 +71,7 @@ Deno.test("the metadata holds the card and says how to prepare a photo", () =>
 Deno.test("a checkpoint that does not fit its architecture is not exported", () =>
   withGpu(async (gpu) => {
     using network = new Network(gpu, architecture("compact", { classes: 2, size: 67 }));
-    const good = await randomCheckpoint(network, 67);
+    const good = await someCheckpoint(network);
     const refused = (
       change: Partial<Checkpoint>,
       type: typeof Error | typeof CheckpointError,

@@ -1,0 +1,22 @@
+/** Checkpoints of arbitrary weights, for tests of formats. */
+import { defaultPreprocess, type ModelCard } from "../../model/card.ts";
+import type { Checkpoint } from "../../model/checkpoint.ts";
+import type { Network } from "../../model/network.ts";
+import { fillParameters } from "../model/harness.ts";
+
+/** Fills a network with arbitrary weights and statistics and returns them as a checkpoint. */
+export async function someCheckpoint(network: Network): Promise<Checkpoint> {
+  const { parameters, architecture, output } = network;
+  fillParameters(network);
+  const values = await parameters.read();
+  const card: ModelCard = {
+    model: architecture.name,
+    classes: Array.from({ length: output.c }, (_, i) => `class ${i}`),
+    preprocess: { ...defaultPreprocess(architecture.input.h), channels: "BGR" },
+    parameters: parameters.count,
+  };
+  const tensors = new Map(parameters.all.map(({ name, spec }) => {
+    return [name, { shape: spec.shape, data: values.get(name)! }] as const;
+  }));
+  return { card, tensors };
+}
