@@ -22,24 +22,19 @@ export interface TransferReport {
  */
 export function loadWeights(network: Network, tensors: ReadonlyMap<string, TensorValue>): TransferReport {
   const { parameters, architecture } = network;
-  const reasons = new Map<string, string>(); // of layers that cannot be loaded
+  const own = new Map<string, string>(); // why a tensor does not fit
+  const layers = new Map<string, string>(); // why a layer cannot be loaded
   for (const { name, spec } of parameters.all) {
-    const found = tensors.get(name), layer = layerOf(name);
-    if (!found) {
-      if (hasAny(tensors, layer)) {
-        reasons.set(layer, `its layer's ${name.slice(layer.length + 1)} is missing`);
-      }
-    } else if (`${found.shape}` !== `${spec.shape}`) {
-      reasons.set(
-        layer,
-        `its layer's ${name.slice(layer.length + 1)} is [${found.shape}], wanted [${spec.shape}]`,
-      );
-    }
+    const found = tensors.get(name), layer = layerOf(name), part = name.slice(layer.length + 1);
+    if (found && `${found.shape}` === `${spec.shape}`) continue;
+    if (found) own.set(name, `it is [${found.shape}], wanted [${spec.shape}]`);
+    else if (!hasAny(tensors, layer)) continue;
+    layers.set(layer, `its layer's ${part} ${found ? "does not fit" : "is missing"}`);
   }
   const loaded: string[] = [], missing: string[] = [];
   for (const { name } of parameters.all) {
     const found = tensors.get(name);
-    if (!found || reasons.has(layerOf(name))) missing.push(name);
+    if (!found || layers.has(layerOf(name))) missing.push(name);
     else {
       const bad = found.data.findIndex((v) => !Number.isFinite(v));
       if (bad >= 0) {
@@ -62,7 +57,9 @@ export function loadWeights(network: Network, tensors: ReadonlyMap<string, Tenso
   const known = new Set(parameters.all.map((p) => p.name));
   const skipped = [...tensors.keys()].filter((name) => !taken.has(name)).map((name) => ({
     name,
-    reason: known.has(name) ? reasons.get(layerOf(name))! : `${architecture.name} has none of that name`,
+    reason: known.has(name)
+      ? own.get(name) ?? layers.get(layerOf(name))!
+      : `${architecture.name} has none of that name`,
   }));
   return { loaded, skipped, missing };
 }

@@ -80,6 +80,16 @@ Deno.test("alexnet-2012 has the map sizes of the paper's figure, whether the inp
   ]);
 });
 
+Deno.test("alexnet-2012 normalises as the paper's formula: alpha 1e-4 for the sum over five channels", () => {
+  const norms = architecture("alexnet-2012", { classes: 3 }).layers.map(({ layer }) => layer)
+    .filter(({ kind }) => kind === "local_response_norm");
+  assertEquals(norms.length, 2);
+  for (const { options } of norms) {
+    const { size, alpha, beta, k } = options as Record<string, number>;
+    assertEquals([size, alpha! / size!, beta, k], [5, 1e-4, 0.75, 2]);
+  }
+});
+
 Deno.test("alexnet-2012 starts as the paper says: deviation 0.01, biases 1 in layers 2, 4, 5, 6 and 7", () => {
   const biases = [];
   for (const { name, spec } of parameters(architecture("alexnet-2012", { classes: 3 }))) {
