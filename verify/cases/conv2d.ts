@@ -204,5 +204,4 @@ export const linearCases: readonly Case[] = [
   linear(37, 50, 21),
   linear(32, 1152, 64),
   linear(3, 33, 1, inWorkgroups, ", workgroup memory"),
-  linear(37, 50, 21, inWorkgroups, ", workgroup memory"),
 ];
