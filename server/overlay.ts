@@ -18,7 +18,7 @@ export interface OverlayJob {
 }
 
 /** The picture's longer side: browsers enlarge it smoothly, and the map itself is a few cells wide. */
-const LONGER_SIDE = 320;
+const LONGER_SIDE = 240;
 
 /** Matplotlib's inferno (CC0) at even steps: as bright as the value is high, for colour-blind people, too. */
 const INFERNO = [
@@ -59,7 +59,7 @@ function colour(value: number): [number, number, number, number] {
   const at = value * (INFERNO.length - 1);
   const low = INFERNO[Math.floor(at)]!, high = INFERNO[Math.ceil(at)]!, part = at - Math.floor(at);
   const mix = (channel: 0 | 1 | 2) => Math.round(low[channel] + (high[channel] - low[channel]) * part);
-  return [mix(0), mix(1), mix(2), Math.round(255 * Math.sqrt(value))];
+  return [mix(0), mix(1), mix(2), Math.round(255 * value)];
 }
 
 /** Catmull-Rom between cell centres, edges repeated: straight lines between so few cells would show as a grid. 0 to 1. */

@@ -28,6 +28,7 @@ const millisecondsSchema = z.object({
   decode: z.number().openapi({ description: "Decoding, with waiting for a decoder." }),
   queue: z.number().openapi({ description: "Waiting for the device and for others to share the pass." }),
   compute: z.number().openapi({ description: "The pass through the network, shared with its batch." }),
+  overlay: z.number().optional().openapi({ description: "Painting the overlay, with explain=true." }),
   total: z.number().openapi({ description: "From the request's first byte to its answer." }),
 }).openapi("milliseconds");
 

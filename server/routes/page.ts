@@ -11,6 +11,7 @@ import { type App, createPart } from "../context.ts";
 const FILES = {
   "/": "index.html",
   "/docs": "docs.html",
+  "/assets/api.js": "api.js",
   "/assets/app.js": "app.js",
   "/assets/camera.js": "camera.js",
   "/assets/card.js": "card.js",

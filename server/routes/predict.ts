@@ -127,6 +127,7 @@ async function classify(
   metrics.stages.observe({ stage: "decode" }, decode / 1000);
   metrics.stages.observe({ stage: "queue" }, queueMs / 1000);
   metrics.stages.observe({ stage: "compute" }, computeMs / 1000);
+  const painting = performance.now();
   const overlay = value.heatmap === undefined ? undefined : await codec.paintOverlay({
     heatmap: value.heatmap,
     photo: size,
@@ -136,7 +137,12 @@ async function classify(
   return {
     probabilities: value.probabilities,
     overlay,
-    milliseconds: { decode: round(decode), queue: round(queueMs), compute: round(computeMs) },
+    milliseconds: {
+      decode: round(decode),
+      queue: round(queueMs),
+      compute: round(computeMs),
+      ...(overlay === undefined ? {} : { overlay: round(performance.now() - painting) }),
+    },
   };
 }
 

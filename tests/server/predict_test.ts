@@ -65,9 +65,9 @@ Deno.test("explain adds an overlay in the photo's aspect ratio, hottest where th
   const { overlay } = await response.json();
   assertMatch(overlay, /^data:image\/png;base64,/);
   const picture = await Image.decode(Uint8Array.fromBase64(overlay.split(",")[1]));
-  assertEquals([picture.width, picture.height], [320, 160]);
+  assertEquals([picture.width, picture.height], [240, 120]);
   const alpha = (x: number, y: number) => picture.getPixelAt(x, y) & 255;
-  assert(alpha(320, 160) > alpha(1, 160) && alpha(1, 160) > alpha(1, 1));
+  assert(alpha(240, 120) > alpha(1, 120) && alpha(1, 120) > alpha(1, 1));
   const plain = await server.app.request("/predict", { method: "POST", body: photo });
   assertEquals("overlay" in await plain.json(), false);
 });

@@ -1,0 +1,36 @@
+/**
+ * A real browser, where there is one.
+ * @module
+ */
+import { type Browser, chromium } from "playwright-core";
+
+const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** The browser's program, or undefined where none is installed. */
+export const browserPath: string | undefined = PATHS.find((path) => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+});
+
+/** Starts it without a window. Anything but loopback is out of its reach. */
+export async function startBrowser(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: browserPath!,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
+  });
+}
