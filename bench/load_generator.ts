@@ -1,0 +1,116 @@
+/**
+ * Sends requests to a server on this machine and measures how it answers.
+ * @module
+ */
+
+/** What is sent, to whom, and for how long. */
+export interface LoadOptions {
+  /** Only loopback addresses are taken. */
+  readonly url: URL;
+  /** The request to send as number `i`. */
+  readonly request: (i: number) => { readonly path: string; readonly init?: RequestInit };
+  /** Clients that each wait for their answer before they ask again; with `rate`, requests under way at most. */
+  readonly concurrency: number;
+  readonly seconds: number;
+  /** Requests per second, sent whether or not earlier ones are answered; those beyond `concurrency` are not sent, but counted. */
+  readonly rate?: number | undefined;
+  /** Requests at most. */
+  readonly maxRequests?: number | undefined;
+  /** Pause of each client between an answer and its next question. */
+  readonly pauseMs?: number | undefined;
+}
+
+/** Latencies in milliseconds. */
+export interface Latency {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** What came of it. */
+export interface LoadResult {
+  readonly requests: number;
+  /** Duration until the last answer. */
+  readonly seconds: number;
+  /** Answers with status 200 per second. */
+  readonly throughput: number;
+  /** Of answers with status 200; null where there was none. */
+  readonly latency: Latency | null;
+  /** Answers by status; `failed` counts requests without an answer. */
+  readonly codes: Readonly<Record<string, number>>;
+  /** Requests that could not be sent at the rate, because too many were under way. */
+  readonly notSent: number;
+}
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
+
+/** Runs the load to its end. Throws a `RangeError` for a server that is not on this machine. */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  const { url, request, concurrency, seconds, rate, maxRequests = Infinity, pauseMs = 0 } = options;
+  if (!LOOPBACK.test(url.hostname)) {
+    throw new RangeError(`Cannot send load to ${url.hostname}: expected a server on this machine`);
+  }
+  const codes: Record<string, number> = {};
+  const latencies: number[] = [];
+  let next = 0;
+  const send = async () => {
+    const { path, init } = request(next++);
+    const started = performance.now();
+    let code: string;
+    try {
+      const response = await fetch(new URL(path, url), init);
+      await response.arrayBuffer();
+      code = String(response.status);
+      if (response.status === 200) latencies.push(performance.now() - started);
+    } catch {
+      code = "failed";
+    }
+    codes[code] = (codes[code] ?? 0) + 1;
+  };
+  const started = performance.now();
+  const end = started + seconds * 1000;
+  const goesOn = () => performance.now() < end && next < maxRequests;
+  let notSent = 0;
+  if (rate === undefined) {
+    await Promise.all(Array.from({ length: concurrency }, async () => {
+      while (goesOn()) {
+        await send();
+        if (pauseMs > 0) await pause(pauseMs);
+      }
+    }));
+  } else {
+    const running = new Set<Promise<void>>();
+    for (let due = 0; goesOn(); due++) {
+      const wait = started + due * 1000 / rate - performance.now();
+      if (wait > 0) await pause(wait);
+      if (running.size >= concurrency) {
+        notSent++;
+      } else {
+        const one = send().finally(() => running.delete(one));
+        running.add(one);
+      }
+    }
+    await Promise.all(running);
+  }
+  const took = (performance.now() - started) / 1000;
+  return {
+    requests: next,
+    seconds: took,
+    throughput: latencies.length / took,
+    latency: latencies.length === 0 ? null : percentiles(latencies),
+    codes,
+    notSent,
+  };
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Nearest-rank percentiles of at least one value. */
+export function percentiles(values: readonly number[]): Latency {
+  const sorted = [...values].sort((a, b) => a - b);
+  const rank = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+  return { p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: sorted.at(-1)! };
+}
