@@ -7,8 +7,9 @@
  * @module
  */
 import type { DecodedImage } from "../data/image.ts";
-import type { Classification, Classifier } from "../model/classifier_types.ts";
+import type { Classification } from "../model/classifier_types.ts";
 import { HttpError, OverloadError } from "./errors.ts";
+import type { RowClassifier } from "./gpu_messages.ts";
 
 /** How requests are gathered. */
 export interface BatcherOptions {
@@ -45,7 +46,7 @@ interface Job {
 
 /** Gathers the inputs of one model. */
 export class Batcher {
-  readonly #classifier: Classifier;
+  readonly #classifier: RowClassifier;
   readonly #options: BatcherOptions;
   readonly #maxBatch: number;
   #queue: Job[] = [];
@@ -56,7 +57,7 @@ export class Batcher {
   #idle: (() => void)[] = [];
   #lastAnswer = performance.now();
 
-  constructor(classifier: Classifier, options: BatcherOptions) {
+  constructor(classifier: RowClassifier, options: BatcherOptions) {
     this.#classifier = classifier;
     this.#options = options;
     this.#maxBatch = Math.min(options.maxBatch, classifier.maxBatch);
@@ -192,10 +193,7 @@ export class Batcher {
       return await this.#classifier.classify(images, { explain: kind === "explained photo" });
     }
     const rows = batch.map((job) => job.input as Float32Array);
-    const size = rows[0]!.length;
-    const input = new Float32Array(size * rows.length);
-    rows.forEach((row, i) => input.set(row, i * size));
-    const logits = await this.#classifier.infer(input, rows.length);
+    const logits = await this.#classifier.inferRows(rows);
     const classes = logits.length / rows.length;
     return rows.map((_, i) => logits.slice(i * classes, (i + 1) * classes));
   }
@@ -222,7 +220,7 @@ export class Reservation implements Disposable {
     return this.#use(kind, image, signal) as Promise<Timed<Classification>>;
   }
 
-  /** The logits of one preprocessed input `[3, height, width]`; rejects with the signal's reason when it aborts first. */
+  /** The logits of one preprocessed input `[3, height, width]`, which is given away with its whole buffer; rejects with the signal's reason when it aborts first. */
   infer(row: Float32Array, { signal }: { signal: AbortSignal }) {
     return this.#use("tensor", row, signal) as Promise<Timed<Float32Array>>;
   }

@@ -5,9 +5,9 @@
 import { MessageChannel } from "node:worker_threads";
 import type { DecodedImage } from "../data/image.ts";
 import type { ModelCard } from "../model/card.ts";
-import { type Classification, type Classifier, DeviceLostError } from "../model/classifier_types.ts";
+import { type Classification, DeviceLostError } from "../model/classifier_types.ts";
 import { UnavailableError } from "./errors.ts";
-import type { Call, Loaded, LoadOptions, Reply, Results, Start } from "./gpu_messages.ts";
+import type { Call, Loaded, LoadOptions, Reply, Results, RowClassifier, Start } from "./gpu_messages.ts";
 
 /** How a worker is started and watched. */
 export interface GpuHostOptions {
@@ -69,7 +69,7 @@ export class GpuHost {
   }
 
   /** Opens a checkpoint on the worker's device; rejects with the loader's error. */
-  async load(path: string, options: LoadOptions): Promise<Classifier> {
+  async load(path: string, options: LoadOptions): Promise<RowClassifier> {
     return new RemoteClassifier(this, await this.call({ op: "load", path, options }));
   }
 
@@ -127,7 +127,7 @@ export class GpuHost {
 }
 
 /** A classifier that lives in the worker. What is passed to `classify` and `infer` is given away: its buffers are detached. */
-class RemoteClassifier implements Classifier {
+class RemoteClassifier implements RowClassifier {
   readonly card: ModelCard;
   readonly adapter: string;
   readonly maxBatch: number;
@@ -149,7 +149,13 @@ class RemoteClassifier implements Classifier {
   }
 
   infer(input: Float32Array, batch: number): Promise<Float32Array> {
-    return this.#host.call({ op: "infer", model: this.#model, input, batch }, [input.buffer as ArrayBuffer]);
+    const size = input.length / batch;
+    return this.inferRows(Array.from({ length: batch }, (_, n) => input.subarray(n * size, (n + 1) * size)));
+  }
+
+  inferRows(rows: readonly Float32Array[]): Promise<Float32Array> {
+    const buffers = [...new Set(rows.map((row) => row.buffer as ArrayBuffer))];
+    return this.#host.call({ op: "infer", model: this.#model, rows }, buffers);
   }
 
   memory(): Promise<number> {

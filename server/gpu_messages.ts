@@ -12,6 +12,12 @@ export interface LoadOptions {
   readonly maxBatch: number;
 }
 
+/** A classifier that takes the inputs of a pass one by one. */
+export interface RowClassifier extends Classifier {
+  /** As `infer`, with one preprocessed input `[3, height, width]` per row. */
+  inferRows(rows: readonly Float32Array[]): Promise<Float32Array>;
+}
+
 /** Opens a checkpoint file; rejects with a sentence that names the file. */
 export type LoadClassifier = (path: string, options: LoadOptions) => Promise<Classifier>;
 
@@ -30,7 +36,7 @@ export type Call =
     readonly images: readonly DecodedImage[];
     readonly explain: boolean;
   }
-  | { readonly op: "infer"; readonly model: number; readonly input: Float32Array; readonly batch: number }
+  | { readonly op: "infer"; readonly model: number; readonly rows: readonly Float32Array[] }
   | { readonly op: "memory"; readonly model: number }
   | { readonly op: "close"; readonly model: number };
 

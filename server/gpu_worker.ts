@@ -3,8 +3,15 @@
  * Holds any number of classifiers, by number, and answers one call at a time in the order they came.
  * @module
  */
+import { setPriority } from "node:os";
 import type { Classification, Classifier } from "../model/classifier_types.ts";
 import type { Call, LoadClassifier, Loaded, Reply, Results, Start } from "./gpu_messages.ts";
+
+/**
+ * A software adapter computes on this machine's processors, in threads that this one starts. They yield to the thread that speaks HTTP:
+ * health checks must not wait for the network. On Linux a thread has a priority of its own; elsewhere it is the whole program's.
+ */
+if (Deno.build.os === "linux") setPriority(0, 5);
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 const classifiers = new Map<number, Classifier>();
@@ -13,6 +20,7 @@ let loader: Promise<{ loadClassifier: LoadClassifier }>;
 let _lifeline: MessagePort;
 let nextModel = 1;
 let turn: Promise<void> = Promise.resolve();
+let staging = new Float32Array(0);
 
 scope.onmessage = ({ data }: MessageEvent<Start | (Call & { id: number })>) => {
   if ("loader" in data) {
@@ -42,7 +50,7 @@ async function carryOut(call: Call): Promise<Results[keyof Results]> {
     case "classify":
       return await classifier.classify(call.images, { explain: call.explain });
     case "infer":
-      return await classifier.infer(call.input, call.batch);
+      return await classifier.infer(joinRows(call.rows), call.rows.length);
     case "memory":
       return await classifier.memory();
     case "close":
@@ -58,6 +66,20 @@ async function load(path: string, options: Parameters<LoadClassifier>[1]): Promi
   classifiers.set(model, classifier);
   const { card, adapter, maxBatch } = classifier;
   return { model, card, adapter, maxBatch };
+}
+
+/** The rows one after the other, in memory that is kept: fresh memory for every pass would cost as much as the copying. */
+function joinRows(rows: readonly Float32Array[]): Float32Array {
+  const [first] = rows;
+  if (rows.length === 1) return first!;
+  const size = rows.reduce((sum, row) => sum + row.length, 0);
+  if (staging.length < size) staging = new Float32Array(size);
+  let at = 0;
+  for (const row of rows) {
+    staging.set(row, at);
+    at += row.length;
+  }
+  return staging.subarray(0, size);
 }
 
 /** The buffers of an answer; a set, because results may be views of one buffer and each may be named only once. */

@@ -91,7 +91,9 @@ function tensorRows(input: InferInput, model: LoadedModel): Float32Array[] {
   }
   const values = input.data as Float32Array;
   const size = 3 * height * width;
-  return Array.from({ length: batch }, (_, n) => values.subarray(n * size, (n + 1) * size));
+  if (batch === 1) return [values];
+  // Rows may end up in different passes, and each is given away to its own.
+  return Array.from({ length: batch }, (_, n) => values.slice(n * size, (n + 1) * size));
 }
 
 function photoRows(input: InferInput): readonly Uint8Array<ArrayBuffer>[] {

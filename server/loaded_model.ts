@@ -2,8 +2,8 @@
  * A model that can answer: a checked classifier with its queue.
  * @module
  */
-import type { Classifier } from "../model/classifier_types.ts";
 import { Batcher, type BatcherOptions } from "./batcher.ts";
+import type { RowClassifier } from "./gpu_messages.ts";
 
 /** What `LoadedModel` adds to a classifier. */
 export interface ModelIdentity {
@@ -20,7 +20,7 @@ export class LoadedModel {
 
   private constructor(
     readonly identity: ModelIdentity,
-    readonly classifier: Classifier,
+    readonly classifier: RowClassifier,
     options: BatcherOptions,
   ) {
     this.batcher = new Batcher(classifier, options);
@@ -29,7 +29,7 @@ export class LoadedModel {
   /** Takes a classifier into service once it has answered for an all-zero input and a grey photo; rejects, and closes it, otherwise. */
   static async probe(
     identity: ModelIdentity,
-    classifier: Classifier,
+    classifier: RowClassifier,
     options: BatcherOptions,
   ): Promise<LoadedModel> {
     try {

@@ -2,17 +2,17 @@
  * The models that are served: by name, each with one or more versions, replaced while requests run.
  * @module
  */
-import type { Classifier } from "../model/classifier_types.ts";
 import type { BatcherOptions } from "./batcher.ts";
 import { contentVersion, fileStamp, type ModelSource } from "./checkpoint_file.ts";
 import { HttpError, UnavailableError } from "./errors.ts";
+import type { RowClassifier } from "./gpu_messages.ts";
 import { LoadedModel } from "./loaded_model.ts";
 import type { Logger } from "./log.ts";
 
 /** How models are opened and served. */
 export interface RegistryOptions {
   /** Opens a checkpoint on the current device. */
-  readonly open: (path: string) => Promise<Classifier>;
+  readonly open: (path: string) => Promise<RowClassifier>;
   readonly batching: Omit<BatcherOptions, "onBatch">;
   readonly log: Logger;
   /** Lists checkpoints that may be loaded by name beside those named at start. */

@@ -3,9 +3,8 @@
  * @module
  */
 import { delay } from "@std/async/delay";
-import type { Classifier } from "../model/classifier_types.ts";
 import type { GpuHost } from "./gpu_host.ts";
-import type { LoadOptions } from "./gpu_messages.ts";
+import type { LoadOptions, RowClassifier } from "./gpu_messages.ts";
 import type { Logger } from "./log.ts";
 import type { ModelRegistry } from "./registry.ts";
 
@@ -51,7 +50,7 @@ export class Supervisor {
   }
 
   /** Opens a checkpoint on the current device. */
-  open(path: string, options: LoadOptions): Promise<Classifier> {
+  open(path: string, options: LoadOptions): Promise<RowClassifier> {
     if (this.#host === undefined) {
       return Promise.reject(new Error(`Cannot open ${path}: there is no device yet`));
     }

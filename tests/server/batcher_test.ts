@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { DecodedImage } from "../../data/image.ts";
-import type { Classification, Classifier } from "../../model/classifier_types.ts";
+import type { Classification } from "../../model/classifier_types.ts";
 import { Batcher, type BatcherOptions } from "../../server/batcher.ts";
+import type { RowClassifier } from "../../server/gpu_messages.ts";
 import { ClientGoneError, HttpError, OverloadError } from "../../server/errors.ts";
 import { fakeCard } from "./fake_loader.ts";
 
 /** A classifier whose passes end only when the test says so. */
-class ManualClassifier implements Classifier {
+class ManualClassifier implements RowClassifier {
   readonly card = fakeCard(["a", "b"]);
   readonly adapter = "manual";
   readonly maxBatch = 100;
@@ -38,6 +39,8 @@ class ManualClassifier implements Classifier {
     return promise;
   }
 
+  inferRows = (rows: readonly Float32Array[]) =>
+    this.infer(Float32Array.from(rows.flatMap((row) => [...row])), rows.length);
   memory = () => Promise.resolve(0);
   close = () => Promise.resolve();
 }

@@ -5,8 +5,8 @@
  */
 import type { DecodedImage } from "../../data/image.ts";
 import type { ModelCard } from "../../model/card.ts";
-import { type Classification, type Classifier, DeviceLostError } from "../../model/classifier_types.ts";
-import type { LoadOptions } from "../../server/gpu_messages.ts";
+import { type Classification, DeviceLostError } from "../../model/classifier_types.ts";
+import type { LoadOptions, RowClassifier } from "../../server/gpu_messages.ts";
 
 /** What a fake checkpoint holds. */
 export interface FakeCheckpoint {
@@ -55,7 +55,7 @@ export function fakeCard(classes: readonly string[]): ModelCard {
   };
 }
 
-export class FakeClassifier implements Classifier {
+export class FakeClassifier implements RowClassifier {
   readonly card: ModelCard;
   readonly adapter = "fake adapter";
   readonly batches: number[] = [];
@@ -104,6 +104,10 @@ export class FakeClassifier implements Classifier {
     return logits;
   }
 
+  inferRows(rows: readonly Float32Array[]): Promise<Float32Array> {
+    return this.infer(Float32Array.from(rows.flatMap((row) => [...row])), rows.length);
+  }
+
   memory(): Promise<number> {
     return Promise.resolve(1000);
   }
@@ -131,7 +135,7 @@ export class FakeClassifier implements Classifier {
   }
 }
 
-export async function loadClassifier(path: string, options: LoadOptions): Promise<Classifier> {
+export async function loadClassifier(path: string, options: LoadOptions): Promise<RowClassifier> {
   let checkpoint: FakeCheckpoint;
   try {
     checkpoint = JSON.parse(await Deno.readTextFile(path));
