@@ -1,0 +1,37 @@
+# The model server. Build: docker build -t alexnet-webgpu .
+# Run on the processor: docker run -p 8000:8000 -v ./runs/NAME:/models:ro alexnet-webgpu
+# On a graphics card give the container its devices and its Vulkan driver: --device /dev/dri for Mesa's drivers, or
+# --gpus all -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility with NVIDIA's container toolkit.
+
+FROM debian:bookworm-slim AS deno
+RUN apt-get update && apt-get install -y --no-install-recommends npm && rm -rf /var/lib/apt/lists/*
+# The package's own start script makes sure of the binary, which then stands alone.
+RUN npm install --global deno@2.9.6 && deno --version \
+  && install -m 755 "$(find /usr/local/lib/node_modules/deno -type f -name deno -size +1M | head -n 1)" /usr/local/bin/deno.bin
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates libvulkan1 mesa-vulkan-drivers \
+  && rm -rf /var/lib/apt/lists/* \
+  && useradd --system --create-home --uid 10001 server
+COPY --from=deno /usr/local/bin/deno.bin /usr/local/bin/deno
+ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 XDG_RUNTIME_DIR=/tmp
+WORKDIR /app
+COPY deno.json deno.lock ./
+COPY cli cli
+COPY data data
+COPY engine engine
+COPY model model
+COPY server server
+COPY serve.ts ./
+# Everything that workers load later is fetched now: the container needs no network to start.
+RUN deno cache --frozen serve.ts server/gpu_worker.ts server/network_loader.ts server/codec_worker.ts data/*.ts \
+  && deno run -A --cached-only serve.ts --help > /dev/null \
+  && chmod -R a+rX /deno-dir /app
+USER server
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
+  CMD ["deno", "eval", "if (!(await fetch('http://127.0.0.1:8000/v2/health/ready')).ok) Deno.exit(1)"]
+ENTRYPOINT ["deno", "run", "-A", "--cached-only", "serve.ts", "--host", "0.0.0.0"]
+CMD ["--checkpoint", "/models/best.safetensors", "--name", "model"]

@@ -1,0 +1,85 @@
+import { assert, assertEquals } from "@std/assert";
+import { parseAllDocuments } from "yaml";
+import { setUp } from "./fixture.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
+
+// deno-lint-ignore no-explicit-any -- manifests have no types here, and only what is asserted matters
+async function manifests(file: string): Promise<any[]> {
+  const documents = parseAllDocuments(await read(`deploy/${file}`));
+  return documents.map((document) => {
+    assertEquals(document.errors, []);
+    return document.toJS();
+  });
+}
+
+const help = new TextDecoder().decode(
+  (await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "serve.ts", "--help"], cwd: ROOT }).output())
+    .stdout,
+);
+
+function assertKnownFlags(args: readonly string[]) {
+  for (const arg of args.filter((arg) => arg.startsWith("--"))) {
+    const name = arg.split("=", 1)[0]!;
+    assert(help.includes(`  ${name} `), `serve has no ${name}`);
+  }
+}
+
+async function assertServed(path: string) {
+  await using server = await setUp();
+  assertEquals((await server.app.request(path)).status, 200, path);
+}
+
+Deno.test("the Kubernetes manifests parse, use flags that exist and probe routes that answer", async () => {
+  const [deployment, service, , autoscaler] = await manifests("kubernetes.yaml");
+  const [container] = deployment.spec.template.spec.containers;
+  assertKnownFlags(container.args);
+  for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
+    await assertServed(container[probe].httpGet.path);
+  }
+  assertEquals(service.spec.selector, deployment.spec.template.metadata.labels);
+  assertEquals(autoscaler.spec.scaleTargetRef.name, deployment.metadata.name);
+  const drain = Number(container.args.find((arg: string) => arg.startsWith("--drain-ms=")).split("=")[1]);
+  assert(deployment.spec.template.spec.terminationGracePeriodSeconds * 1000 > drain);
+});
+
+Deno.test("the KServe manifest serves a model of the service's own name", async () => {
+  const [service] = await manifests("kserve.yaml");
+  const [container] = service.spec.predictor.containers;
+  assertKnownFlags(container.args);
+  const { name } = service.metadata;
+  assert(container.args[0].startsWith(`--checkpoint=${name}=/mnt/models/`));
+  assertEquals(container.readinessProbe.httpGet.path, `/v2/models/${name}/ready`);
+  assert(container.args.includes(`--port=${container.ports[0].containerPort}`));
+});
+
+Deno.test("the Dockerfile starts the server with flags that exist, and copies what it imports", async () => {
+  const dockerfile = await read("Dockerfile");
+  const [entry, command] = ["ENTRYPOINT", "CMD"].map((word) => {
+    const line = dockerfile.split("\n").find((line) => line.startsWith(`${word} `))!;
+    return JSON.parse(line.slice(word.length)) as string[];
+  });
+  assertKnownFlags([...entry!.slice(entry!.indexOf("serve.ts")), ...command!]);
+  // The last four are loaded by workers and processes.
+  const entries = [
+    "serve.ts",
+    "server/network_loader.ts",
+    "server/gpu_worker.ts",
+    "server/codec_worker.ts",
+    "data/decode_process.ts",
+  ];
+  const modules: { local?: string }[] = [];
+  for (const entry of entries) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry], cwd: ROOT })
+      .output();
+    modules.push(...JSON.parse(new TextDecoder().decode(stdout)).modules);
+  }
+  const copied = [...dockerfile.matchAll(/^COPY (?!--)(\S+) /gm)].map((match) => match[1]!);
+  const root = ROOT.pathname;
+  for (const { local } of modules) {
+    if (!local?.startsWith(root) || local.includes("node_modules")) continue;
+    const part = local.slice(root.length).split("/")[0]!;
+    assert(copied.includes(part), `${part} is imported and not copied`);
+  }
+});
