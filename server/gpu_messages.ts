@@ -18,7 +18,10 @@ export interface RowClassifier extends Classifier {
   inferRows(rows: readonly Float32Array[]): Promise<Float32Array>;
 }
 
-/** Opens a checkpoint file; rejects with a sentence that names the file. */
+/**
+ * Opens a checkpoint file; rejects with a sentence that names the file. What one loader opens shares one device, whose memory each
+ * of its classifiers tells.
+ */
 export type LoadClassifier = (path: string, options: LoadOptions) => Promise<Classifier>;
 
 /** The first message: where `loadClassifier` comes from, and a port whose closing tells that the worker is gone. */

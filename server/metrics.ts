@@ -66,12 +66,9 @@ export class Metrics {
         for (const { identity, batcher } of models.models) gauge.inc({ model: identity.name }, batcher.load);
       },
     );
-    this.#gauge("alexnet_device_memory_bytes", "Device memory held, by model.", ["model"], async (gauge) => {
-      gauge.reset();
-      await Promise.all(models.models.map(async ({ identity, classifier }) => {
-        const bytes = await classifier.memory().catch(() => 0); // a device that is gone holds nothing
-        gauge.inc({ model: identity.name }, bytes);
-      }));
+    this.#gauge("alexnet_device_memory_bytes", "Device memory held by all models.", [], async (gauge) => {
+      const [model] = models.models; // they share the device, and each tells the whole
+      gauge.set(await model?.classifier.memory().catch(() => 0) ?? 0); // a device that is gone holds nothing
     });
     this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", [], (gauge) => {
       gauge.set(Deno.memoryUsage().rss);

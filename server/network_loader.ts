@@ -2,12 +2,17 @@
  * Opens real checkpoints in the GPU's worker: the only file here that leads to GPU code, and only the worker imports it.
  * @module
  */
+import { Gpu } from "../engine/gpu.ts";
 import { loadClassifier as load } from "../model/classifier.ts";
 import type { LoadClassifier } from "./gpu_messages.ts";
 
-/** A classifier on a device of its own, with plans for every power of two up to `maxBatch` built. */
+/** One device for all models: drivers keep some memory of every device that ever was, and reloads would add up. */
+let device: Promise<Gpu> | undefined;
+
+/** A classifier with plans for every power of two up to `maxBatch` built. */
 export const loadClassifier: LoadClassifier = async (path, { maxBatch }) => {
-  const classifier = await load(path, { maxBatch });
+  device ??= Gpu.request();
+  const classifier = await load(path, { maxBatch, gpu: await device });
   const sizes = [maxBatch];
   for (let size = 1; size < maxBatch; size *= 2) sizes.push(size);
   try {

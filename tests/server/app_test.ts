@@ -99,7 +99,7 @@ Deno.test("metrics count requests by route, batches, times, queue and memory, wi
       'alexnet_stage_seconds_count{stage="decode"} 3',
       'alexnet_stage_seconds_count{stage="compute"} 3',
       'alexnet_queue_length{model="animals"} 0',
-      'alexnet_device_memory_bytes{model="animals"} 1000',
+      "alexnet_device_memory_bytes 1000",
       "alexnet_ready 1",
       "alexnet_device_losses_total 0",
     ]

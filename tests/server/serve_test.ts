@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { TextLineStream } from "./lines.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { encodePhoto } from "./fixture.ts";
-import { until } from "./real_port.ts";
+import { serveFake, until } from "./real_port.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const PHOTO = await encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
@@ -174,6 +174,37 @@ Deno.test({
     });
     const { outputs } = await response.json();
     for (const [k, logit] of outputs[0].data.entries()) assert(Math.abs(logit - logits[k]!) < 1e-4);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "the real network comes back after its device's worker is killed under load, with the same answers",
+  ignore: !hasAdapter,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/best.safetensors`;
+    await writeCheckpoint(path, 4);
+    {
+      await using server = await serveFake({
+        sources: [{ name: "animals", path }],
+        loader: new URL("../../server/network_loader.ts", import.meta.url),
+        maxBatch: 4,
+      });
+      const predict = () => server.ask("/predict", { method: "POST", body: PHOTO });
+      const before = JSON.parse((await predict()).text);
+      for (let i = 0; i < 3; i++) {
+        const running = Array.from({ length: 6 }, predict);
+        await until(() => server.models.resolve().batcher.load > 0);
+        server.supervisor.killDevice("a test");
+        for (const { status } of await Promise.all(running)) {
+          assert(status === 200 || status === 503, String(status));
+        }
+        await until(async () => (await server.ask("/v2/health/ready")).status === 200);
+        const after = JSON.parse((await predict()).text);
+        assertEquals([after.class, after.probabilities], [before.class, before.probabilities]);
+      }
+    }
     await Deno.remove(folder, { recursive: true });
   },
 });

@@ -2,7 +2,7 @@
  * Requests that mean harm, or come from broken clients: reproducible from a seed.
  * @module
  */
-import { uniform } from "../../data/random.ts";
+import { uniform } from "../data/random.ts";
 
 /** Valid files to start from, by format. */
 export interface Seeds {
