@@ -5,7 +5,8 @@
  */
 import { Image } from "imagescript";
 import { flag, parseOrExit } from "../cli/args.ts";
-import { hostileRequest, KINDS, sendHostile } from "./hostile_requests.ts";
+import { sendHostile } from "./hostile_connection.ts";
+import { hostileRequest, KINDS } from "./hostile_requests.ts";
 import { residentBytes } from "./memory.ts";
 
 const flags = parseOrExit(Deno.args, {

@@ -16,7 +16,11 @@ const FILES = {
   "/assets/camera.js": "camera.js",
   "/assets/card.js": "card.js",
   "/assets/docs.js": "docs.js",
-  "/assets/style.css": "style.css",
+  "/assets/base.css": "base.css",
+  "/assets/stage.css": "stage.css",
+  "/assets/result.css": "result.css",
+  "/assets/card.css": "card.css",
+  "/assets/docs.css": "docs.css",
   "/favicon.svg": "favicon.svg",
 } as const;
 

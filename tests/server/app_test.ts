@@ -180,7 +180,7 @@ Deno.test("the page's files are served with their types, and not again while unc
       ["/", "text/html"],
       ["/docs", "text/html"],
       ["/assets/app.js", "text/javascript"],
-      ["/assets/style.css", "text/css"],
+      ["/assets/base.css", "text/css"],
       ["/favicon.svg", "image/svg+xml"],
     ] as const
   ) {
