@@ -24,6 +24,11 @@ export class Codec implements Disposable {
   #worker: Worker | undefined;
   #nextId = 1;
 
+  /** Starts the thread now, so that the first request does not wait for it. */
+  warm(): void {
+    this.#worker ??= this.#start();
+  }
+
   /** As `parseInferRequest`; takes the body. */
   async readInfer(body: Uint8Array<ArrayBuffer>, headerLength: number | undefined): Promise<InferRequest> {
     if ((headerLength ?? body.length) <= QUICK_JSON) return parseInferRequest(body, headerLength);

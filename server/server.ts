@@ -115,6 +115,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await close();
     throw error;
   }
+  codec.warm();
   if (options.watchMs > 0) watcher = watchCheckpoints(models, options.watchMs);
   log.info("ready", { url: url.href, models: models.names });
   const drain = async () => {
