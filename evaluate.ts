@@ -3,6 +3,7 @@ import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { decodeSide } from "./model/card.ts";
 import { loadClassifier } from "./model/classifier.ts";
+import { CACHE_FOLDER } from "./data/cache.ts";
 import { DataError, openDataset } from "./data/folder.ts";
 import { evaluate } from "./training/evaluate.ts";
 import { evaluationText } from "./training/reporter.ts";
@@ -20,6 +21,7 @@ const COMMAND = {
     split: flag.choice(SPLITS, { help: "which part of it", default: "test" }),
     batchSize: flag.int({ help: "images in a batch", default: 32, min: 1, max: 1024 }),
     seed: flag.int({ help: "decides a random split, as for train", default: 1, min: 0, max: 2 ** 32 - 1 }),
+    cache: flag.string({ help: "folder for decoded photos", default: CACHE_FOLDER, value: "DIR" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
 };
@@ -34,9 +36,10 @@ await runCommand(NAME, async () => {
   if (samples.length === 0) {
     throw new DataError(`Cannot evaluate: ${dataset.name} has no ${flags.split} images (${dataset.origin})`);
   }
-  const source = await openPhotos(samples, {
+  using source = await openPhotos(samples, {
     side: decodeSide(preprocess),
-    onSkipped: (path, reason) => console.error(`Left out ${path}: ${reason}`),
+    cacheDir: flags.cache,
+    onNote: (text) => console.error(text),
   });
   const result = await evaluate(classifier, source);
   console.log(flags.json ? JSON.stringify(result) : evaluationText(result).join("\n"));

@@ -23,5 +23,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       stop.abort();
     });
   }
-  await train(runOptions(flags), { out: flags.out, workers: flags.workers }, report, stop.signal);
+  await train(
+    runOptions(flags),
+    { out: flags.out, workers: flags.workers, cacheDir: flags.cache },
+    report,
+    stop.signal,
+  );
 });

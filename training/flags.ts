@@ -4,6 +4,7 @@
  */
 import { flag, type Parsed } from "../cli/args.ts";
 import { AUGMENT_LEVELS } from "../data/augment.ts";
+import { CACHE_FOLDER } from "../data/cache.ts";
 import { ARCHITECTURES } from "../model/alexnet.ts";
 import { OPTIMIZERS } from "./optimizer.ts";
 import type { RunOptions } from "./options.ts";
@@ -33,7 +34,18 @@ export const TRAIN_COMMAND = {
     batchSize: flag.int({ help: "images in a batch", default: 32, min: 1, max: 4096 }),
     lr: flag.float({ help: "highest learning rate", default: 0.02, min: 0 }),
     optimizer: flag.choice(OPTIMIZERS, { help: "update rule", default: "sgd" }),
-    momentum: flag.float({ help: "momentum of sgd", default: 0.9, min: 0, max: 1 }),
+    momentum: flag.float({ help: "momentum of sgd (default 0.9) and rmsprop (default 0)", min: 0, max: 1 }),
+    nesterov: flag.boolean({ help: "Nesterov's look-ahead for sgd" }),
+    clipNorm: flag.float({ help: "largest global norm of the gradient (default: not clipped)", min: 1e-6 }),
+    weights: flag.string({ help: "safetensors file with weights to start from", value: "FILE" }),
+    freeze: flag.list({
+      help: "blocks that are not trained, such as features",
+      separator: ",",
+      value: "A,B",
+    }),
+    checkNumerics: flag.boolean({
+      help: "name the first layer whose output is not finite, at every step (slow)",
+    }),
     weightDecay: flag.float({ help: "L2 penalty", default: 5e-4, min: 0 }),
     schedule: flag.choice(SCHEDULES, { help: "learning rate over the run", default: "cosine" }),
     warmup: flag.int({ help: "steps of linear warm-up", default: 50, min: 0 }),
@@ -47,7 +59,7 @@ export const TRAIN_COMMAND = {
     seed: flag.int({ help: "decides every random number", default: 1, min: 0, max: 2 ** 32 - 1 }),
     out: flag.string({ help: "folder of the run (default: a new one under runs/)", value: "DIR" }),
     workers: flag.int({ help: "threads that decode photos (default: one per core)", min: 1, max: 64 }),
-    cache: flag.string({ help: "folder for decoded photos", default: ".cache", value: "DIR" }),
+    cache: flag.string({ help: "folder for decoded photos", default: CACHE_FOLDER, value: "DIR" }),
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
 } as const;
@@ -62,13 +74,13 @@ const DEFAULT_EPOCHS = { photos: 30, shapes: 12 };
 export function runOptions(flags: TrainFlags): RunOptions {
   const { data, classes, steps, epochs } = flags;
   const { model, size, batchSize, lr, optimizer, momentum, weightDecay, schedule, warmup } = flags;
-  const { labelSmoothing, augment, seed } = flags;
+  const { labelSmoothing, augment, seed, nesterov, clipNorm, weights, freeze, checkNumerics } = flags;
   return {
     data,
     classes,
     steps,
     epochs: epochs ?? (data === undefined ? DEFAULT_EPOCHS.shapes : DEFAULT_EPOCHS.photos),
     ...{ model, size, batchSize, lr, optimizer, momentum, weightDecay, schedule, warmup },
-    ...{ labelSmoothing, augment, seed },
+    ...{ labelSmoothing, augment, seed, nesterov, clipNorm, weights, freeze, checkNumerics },
   };
 }

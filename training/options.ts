@@ -26,4 +26,12 @@ export interface RunOptions extends OptimizerOptions {
   readonly labelSmoothing: number;
   readonly augment: AugmentLevel;
   readonly seed: number;
+  /** Largest global norm of the gradient; undefined: not clipped. */
+  readonly clipNorm: number | undefined;
+  /** File of weights to start from; undefined: random. */
+  readonly weights: string | undefined;
+  /** Blocks or layers whose parameters stay as they are. */
+  readonly freeze: readonly string[] | undefined;
+  /** Look for non-finite values in every layer after every step. */
+  readonly checkNumerics: boolean;
 }

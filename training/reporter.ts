@@ -96,7 +96,7 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] 
 }
 
 function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
-  if (e.stopped) return [`Stopped after ${spell(e.seconds)}; continue with --resume`];
+  if (e.stopped) return [`Stopped after ${spell(e.seconds)}; the weights so far are kept`];
   if (!e.result) return [`Done in ${spell(e.seconds)}; there was no split to test on`];
   const split = e.split === "test" ? "test split" : "validation split (there is no test split)";
   return [

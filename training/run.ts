@@ -55,6 +55,8 @@ export async function runTraining(
     preprocess: card.preprocess,
     seed: options.seed,
     labelSmoothing: options.labelSmoothing,
+    clipNorm: options.clipNorm,
+    checkNumerics: options.checkNumerics,
   });
   const judge = new NetworkClassifier(network, card, options.batchSize);
   const meter = new RateMeter(options.batchSize);
@@ -74,6 +76,7 @@ export async function runTraining(
         labelsOf(train, batches[b]!),
         rate,
       );
+      if (options.checkNumerics) await requireFiniteLayers(trainer);
       stopped = signal?.aborted ?? false;
       if ((b + 1) % READ_EVERY === 0 || b === left - 1 || stopped) {
         const metrics = await trainer.metrics();
@@ -219,6 +222,17 @@ async function requireFinite(
   const where = section ? `first seen in ${section.layer}, ${section.pass} pass` : "first seen in the loss";
   throw new DivergedError(
     `Training stopped: the loss of step ${step + 1} is ${losses[bad]}, ${where}; a lower --lr usually helps`,
+  );
+}
+
+/** Throws `DivergedError` naming the first layer of the last step whose output is not finite. */
+async function requireFiniteLayers(trainer: Trainer): Promise<void> {
+  const found = await trainer.firstNonFinite();
+  if (!found) return;
+  const { layer, pass, count, first } = found;
+  throw new DivergedError(
+    `Training stopped: in step ${trainer.step}, ${pass} pass, ${layer} gave ${count} values that are not finite, ` +
+      `the first at [${first}]`,
   );
 }
 

@@ -8,21 +8,25 @@ import { ensureShapes } from "../data/shapes.ts";
 import { trainingBatchCount } from "../data/sampler.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { architecture } from "../model/alexnet.ts";
+import { loadTensors } from "../model/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../model/card.ts";
-import { Network } from "../model/network.ts";
+import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";
 import type { RunOptions } from "./options.ts";
 import { openPhotos } from "./photos.ts";
 import { runTraining } from "./run.ts";
 import { newRunPath, RunFolder } from "./run_folder.ts";
+import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
 
 /** Where a run's files go and come from; none of it changes the result. */
 export interface TrainPlaces {
   /** Folder of the run; default: a new one under `runs/`. */
   readonly out?: string | undefined;
-  /** Decoding threads. */
+  /** Decoding processes. */
   readonly workers?: number | undefined;
+  /** Folder of the cache of decoded photos. */
+  readonly cacheDir?: string | undefined;
 }
 
 /** Runs training as `options` say. Resolves with the best checkpoint's result, or undefined if stopped or untested. */
@@ -36,13 +40,18 @@ export async function train(
   architecture(options.model, { classes: 2, size: options.size });
   const dataset = await openData(options, report);
   requireBatch(dataset, options.batchSize);
-  const preprocess = defaultPreprocess(options.size);
+  const start = options.weights === undefined ? undefined : await loadTensors(options.weights);
+  const preprocess = start
+    ? transferPreprocess(start.metadata, options.size)
+    : defaultPreprocess(options.size);
   using gpu = await Gpu.request();
-  using network = new Network(
-    gpu,
-    architecture(options.model, { classes: dataset.classes.length, size: options.size }),
-  );
+  const layers = architecture(options.model, { classes: dataset.classes.length, size: options.size });
+  const frozen = options.freeze && freezeBlocks(options.freeze, parameterNames(layers));
+  using network = new Network(gpu, layers, frozen ? { frozen } : {});
   network.parameters.initialise(options.seed);
+  if (start) {
+    for (const text of transferLines(loadWeights(network, start.tensors))) report({ event: "note", text });
+  }
   const out = places.out ?? newRunPath(dataset.name, options.model);
   const folder = await RunFolder.create(out, options);
   const { train, valid, test } = dataset.splits;
@@ -61,19 +70,15 @@ export async function train(
     steps,
     out,
   });
-  const open = (what: string, samples: typeof train) =>
-    openPhotos(samples, {
-      side: decodeSide(preprocess),
-      workers: places.workers,
-      onProgress: (done, total) =>
-        report({ event: "progress", what: `Decoding ${what} images`, done, total }),
-      onSkipped: (path, reason) => report({ event: "note", text: `Left out ${path}: ${reason}` }),
-    });
-  const data = {
-    train: await open("training", train),
-    valid: await open("validation", valid),
-    test: await open("test", test),
-  };
+  using photos = await openPhotos([...train, ...valid, ...test], {
+    side: decodeSide(preprocess),
+    cacheDir: places.cacheDir,
+    workers: places.workers,
+    signal,
+    onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),
+    onNote: (text) => report({ event: "note", text }),
+  });
+  const data = { train: photos.select(train), valid: photos.select(valid), test: photos.select(test) };
   const card = {
     model: options.model,
     classes: [...dataset.classes],
@@ -81,6 +86,13 @@ export async function train(
     parameters: network.parameters.count,
   };
   return await runTraining(network, data, options, card, folder, report, signal);
+}
+
+/** Names of all parameters and statistics of an architecture. */
+function parameterNames(layers: Architecture): string[] {
+  return describeLayers(layers, Infinity).flatMap(({ name, parameters }) =>
+    parameters.map((p) => `${name}.${p.name}`)
+  );
 }
 
 async function openData(options: RunOptions, report: Reporter): Promise<Dataset> {

@@ -8,6 +8,8 @@ import {
   IGNORE_LABEL,
   softmaxCrossEntropy,
 } from "../engine/kernels/softmax_cross_entropy.ts";
+import { checkFinite, type NonFinite, nonFiniteAt } from "../engine/kernels/check_finite.ts";
+import { clipByGlobalNorm, globalNormPartials } from "../engine/kernels/global_norm.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { destroyTensor, readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
 import type { Preprocess } from "../model/card.ts";
@@ -29,6 +31,10 @@ export interface TrainerOptions {
   readonly labelSmoothing?: number;
   /** Weight of each class in the loss; default 1. */
   readonly classWeights?: readonly number[];
+  /** Largest global norm of the gradient; undefined: not clipped. */
+  readonly clipNorm?: number | undefined;
+  /** Look for non-finite values in every layer's output after every step (`firstNonFinite`). */
+  readonly checkNumerics?: boolean;
 }
 
 /** Sums since the last reading. */
@@ -55,6 +61,8 @@ export class Trainer implements Disposable {
   readonly #random: Tensor;
   readonly #totals: Tensor;
   readonly #history: Tensor;
+  readonly #checked: readonly Section[];
+  readonly #checks: Tensor | undefined;
   #step = 0;
   #readAt = 0;
 
@@ -90,7 +98,18 @@ export class Trainer implements Disposable {
     const built = network.buildTraining(plan, x, loss, { gradients: this.#gradients, random: this.#random });
     this.sections = built.sections;
     this.logits = built.logits;
+    if (options.clipNorm !== undefined) {
+      const trained = this.#gradients.filter((g) => g !== undefined);
+      const partials = plan.tensor([globalNormPartials(trained)], "gradient norm parts");
+      const norm = plan.tensor([4], "gradient norm");
+      plan.add(...clipByGlobalNorm(trained, partials, this.#hyper, norm, { maxNorm: options.clipNorm }));
+    }
     optimizer.build(plan, this.#gradients, this.#hyper);
+    this.#checked = options.checkNumerics ? this.sections.filter((s) => s.output) : [];
+    if (this.#checked.length > 0) {
+      const results = this.#checks = plan.tensor([this.#checked.length, 4], "numeric checks");
+      this.#checked.forEach(({ output }, slot) => plan.add(checkFinite(output!, results, slot)));
+    }
   }
 
   /** Builds and compiles the step. */
@@ -162,6 +181,17 @@ export class Trainer implements Disposable {
       if (!section.output) continue;
       const values = await readTensor(this.network.gpu, section.output);
       if (values.some((v) => !Number.isFinite(v))) return section;
+    }
+    return undefined;
+  }
+
+  /** With `checkNumerics`: the first layer and pass of the last step whose output was not finite. Waits for the device. */
+  async firstNonFinite(): Promise<(NonFinite & Pick<Section, "layer" | "pass">) | undefined> {
+    if (!this.#checks) return undefined;
+    const results = new Uint32Array((await readTensor(this.network.gpu, this.#checks)).buffer);
+    for (const [slot, { layer, pass, output }] of this.#checked.entries()) {
+      const found = nonFiniteAt(results, slot, output!);
+      if (found) return { ...found, layer, pass };
     }
     return undefined;
   }

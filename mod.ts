@@ -1,0 +1,44 @@
+/**
+ * AlexNet on WebGPU, from training to serving: the public surface.
+ *
+ * ```ts
+ * import { DecoderPool, decodeSide, loadClassifier } from "./mod.ts";
+ *
+ * const classifier = await loadClassifier("runs/my-run/best.safetensors");
+ * await using pool = new DecoderPool();
+ * const bytes = await Deno.readFile("photo.jpg");
+ * const photo = await pool.decode(bytes, { shorterSide: decodeSide(classifier.card.preprocess) });
+ * const [answer] = await classifier.classify([photo]);
+ * classifier.card.classes.forEach((name, i) => console.log(name, answer!.probabilities[i]));
+ * await classifier.close();
+ * ```
+ * @module
+ */
+export * from "./engine/gpu.ts";
+export * from "./engine/kernel.ts";
+export * from "./engine/plan.ts";
+export * from "./engine/tensor.ts";
+export * from "./model/alexnet.ts";
+export * from "./model/card.ts";
+export * from "./model/checkpoint.ts";
+export * from "./model/classifier.ts";
+export type * from "./model/classifier_types.ts";
+export { DeviceLostError } from "./model/classifier_types.ts";
+export * from "./model/layer.ts";
+export * from "./model/network.ts";
+export { adaptiveAvgPool } from "./model/layers/adaptive_avg_pool.ts";
+export { batchNorm } from "./model/layers/batch_norm.ts";
+export { conv2d } from "./model/layers/conv2d.ts";
+export { dropout } from "./model/layers/dropout.ts";
+export { flatten } from "./model/layers/flatten.ts";
+export { linear } from "./model/layers/linear.ts";
+export { localResponseNorm } from "./model/layers/local_response_norm.ts";
+export { maxPool } from "./model/layers/max_pool.ts";
+export { relu } from "./model/layers/relu.ts";
+export { DecoderPool } from "./data/decoder_pool.ts";
+export { type DecodedImage, ImageError } from "./data/image.ts";
+export { type Dataset, openDataset, type Sample } from "./data/folder.ts";
+export { evaluate, type Evaluation } from "./training/evaluate.ts";
+export { createOptimizer, type Optimizer, type OptimizerOptions } from "./training/optimizer.ts";
+export { Trainer, type TrainerOptions } from "./training/trainer.ts";
+export { train } from "./training/train.ts";
