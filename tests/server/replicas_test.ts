@@ -116,12 +116,14 @@ async function startCluster(balancer: Balancer, file: string) {
   };
   await until(() => ask("/v2/health/ready").then(({ status }) => status === 200, () => false));
   const clean = async () => {
-    for (const process of [front, ...replicas.map((replica) => replica.process)]) {
+    // Asked to end, the front ends its own processes; killed, it would leave them behind.
+    front.kill("SIGTERM");
+    await front.status;
+    for (const { process } of replicas) {
       try {
         process.kill("SIGKILL");
       } catch { // It has ended.
       }
-      await process.status;
     }
     await Promise.all(replicas.map((replica) => replica.ended));
     await Deno.remove(folder, { recursive: true });
