@@ -68,9 +68,9 @@ async function estimate({ card, tensors }: SeedModel, name: string) {
   if (samples.length === 0) {
     throw new DataError(`Cannot convert ${name}: ${flags.data} has no training images`);
   }
-  const photos = await openPhotos(samples, {
+  using photos = await openPhotos(samples, {
     side: decodeSide(card.preprocess),
-    onSkipped: (path, reason) => console.error(`Left out ${path}: ${reason}`),
+    onNote: (text) => console.error(text),
   });
   using gpu = await Gpu.request();
   const statistics = await estimateStatistics(gpu, card, tensors, photos);

@@ -59,6 +59,9 @@ export async function runTraining(
     checkNumerics: options.checkNumerics,
   });
   const judge = new NetworkClassifier(network, card, options.batchSize);
+  // All device memory is taken now, so that a run that starts also ends.
+  const rest = valid.entries.length % options.batchSize;
+  if (valid.entries.length > 0) await judge.warm(rest > 0 ? [options.batchSize, rest] : [options.batchSize]);
   const meter = new RateMeter(options.batchSize);
   let best: { accuracy: number; loss: number } | undefined;
   let stopped = false;

@@ -1,0 +1,44 @@
+import { assert, assertEquals } from "@std/assert";
+import type { RunEvent } from "../../training/events.ts";
+import { jsonReporter, textReporter } from "../../training/reporter.ts";
+
+const step = (n: number): RunEvent => ({
+  event: "step",
+  epoch: 1,
+  step: n,
+  steps: 100,
+  loss: 0.5,
+  accuracy: 0.75,
+  lr: 0.1,
+  imagesPerSecond: 123.4,
+  secondsLeft: 65,
+});
+
+Deno.test("off a terminal, step lines come at most every ten seconds and hold no control characters", () => {
+  let text = "", clock = 0;
+  const report = textReporter((t) => text += t, { terminal: false, now: () => clock });
+  for (let i = 1; i <= 30; i++, clock += 1000) report(step(i));
+  const lines = text.trim().split("\n");
+  assertEquals(lines.length, 3);
+  assert(lines[0]!.includes("loss 0.5000  accuracy 75.0 %  123 images/s  1m 5s left"));
+  assert(!text.includes("\r") && !text.includes("\x1b"));
+});
+
+Deno.test("on a terminal the step line is rewritten and never wider than the terminal", () => {
+  let text = "";
+  const report = textReporter((t) => text += t, { terminal: true, columns: 40 });
+  report(step(1));
+  report(step(2));
+  report({ event: "note", text: "A note." });
+  const parts = text.split("\r\x1b[K").slice(1);
+  assertEquals(parts.length, 3);
+  assert(parts.every((part) => part.trimEnd().length < 40));
+  assertEquals(parts[2], "A note.\n");
+});
+
+Deno.test("the JSON reporter writes one object a line", () => {
+  const lines: string[] = [];
+  const report = jsonReporter((line) => lines.push(line));
+  report(step(7));
+  assertEquals(JSON.parse(lines[0]!), step(7));
+});

@@ -1,0 +1,43 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { learningRate, SCHEDULES } from "../../training/schedule.ts";
+
+const base = { lr: 0.1, steps: 100, warmup: 0 };
+
+Deno.test("a constant rate stays, after a linear warm-up", () => {
+  assertEquals(learningRate({ ...base, schedule: "constant" }, 99), 0.1);
+  assertAlmostEquals(learningRate({ ...base, schedule: "constant", warmup: 10 }, 0), 0.01);
+  assertAlmostEquals(learningRate({ ...base, schedule: "constant", warmup: 10 }, 9), 0.1);
+});
+
+Deno.test("the step schedule divides by ten after each third", () => {
+  const rate = (step: number) => learningRate({ ...base, schedule: "step" }, step);
+  assertAlmostEquals(rate(0), 0.1);
+  assertAlmostEquals(rate(34), 0.01);
+  assertAlmostEquals(rate(99), 0.001);
+});
+
+Deno.test("the cosine schedule starts at the full rate, is half way at half time and ends near 0", () => {
+  const rate = (step: number) => learningRate({ ...base, schedule: "cosine" }, step);
+  assertAlmostEquals(rate(0), 0.1);
+  assertAlmostEquals(rate(50), 0.05);
+  assertAlmostEquals(rate(99), 0.1 * (1 - Math.cos(Math.PI * 0.01)) / 2, 1e-9);
+});
+
+Deno.test("one cycle peaks at 30 % of the run and starts at a twenty-fifth of the peak", () => {
+  const rates = Array.from(
+    { length: 100 },
+    (_, step) => learningRate({ ...base, schedule: "one-cycle" }, step),
+  );
+  assertEquals(rates.indexOf(Math.max(...rates)), 29);
+  assertAlmostEquals(rates[29]!, 0.1);
+  assertAlmostEquals(rates[0]!, 0.004, 1e-3);
+});
+
+Deno.test("no schedule gives a negative or an infinite rate, before, during or after the run", () => {
+  for (const schedule of SCHEDULES) {
+    for (let step = 0; step < 130; step++) {
+      const rate = learningRate({ ...base, schedule, warmup: 7 }, step);
+      assertEquals(rate >= 0 && rate <= 0.1 + 1e-12, true, `${schedule} ${step}: ${rate}`);
+    }
+  }
+});
