@@ -3,12 +3,16 @@
  * @module
  */
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { delay } from "@std/async/delay";
 import { DecoderPool } from "./data/decoder_pool.ts";
 import { findRuns, type ModelSource, parseSource } from "./server/checkpoint_file.ts";
 import { createLogger, LOG_LEVELS } from "./server/log.ts";
 import { startServer } from "./server/server.ts";
 
 const NAME = "deno task serve";
+
+/** Long enough for a terminated worker to free its device. */
+const DRIVER_EXIT_MS = 300;
 
 const flags = parseOrExit(Deno.args, {
   name: NAME,
@@ -110,7 +114,10 @@ try {
     Deno.addSignalListener(signal, async () => {
       if (stopping) Deno.exit(1); // asked twice: now
       stopping = true;
-      Deno.exit(await server.drain() ? 0 : 1);
+      const finished = await server.drain();
+      // The GPU's thread is still letting go of the driver, whose exit handlers crash if the process ends under it.
+      await delay(DRIVER_EXIT_MS);
+      Deno.exit(finished ? 0 : 1);
     });
   }
 } catch (error) {
