@@ -129,11 +129,6 @@ export class Trainer implements Disposable {
     return this.#step;
   }
 
-  /** Continues counting from a resumed run's step. */
-  resumeAt(step: number): void {
-    this.#step = this.#readAt = step;
-  }
-
   /** Submits one step on 1 to `batch` photos with as many labels; returns without waiting for the device. */
   run(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number): void {
     if (this.#step - this.#readAt >= HISTORY) {
