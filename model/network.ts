@@ -148,15 +148,16 @@ export class Network implements Disposable {
 
   /**
    * Inference and the gradient of sum(dLogits * logits) with respect to the last convolution's features (after its
-   * ReLU), for Grad-CAM. `dLogits` has the shape of the logits.
+   * batch normalisation and ReLU), for Grad-CAM. `dLogits` has the shape of the logits.
    */
   buildExplanation(
     plan: Plan,
     x: Tensor,
     dLogits: Tensor,
   ): { logits: Tensor; features: Tensor; gradient: Tensor } {
-    const target = this.#described.findLastIndex(({ layer }) => layer.kind === "conv2d");
-    if (target < 0) throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
+    const conv = this.#described.findLastIndex(({ layer }) => layer.kind === "conv2d");
+    if (conv < 0) throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
+    const target = this.#described[conv + 1]?.layer.kind === "batch_norm" ? conv + 1 : conv;
     const { y, built } = this.#forward(plan, x, false, {}, target);
     const found = built.findIndex((b) => b.name === this.#described[target]!.name);
     let gradient = dLogits;
