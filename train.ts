@@ -1,9 +1,9 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
 import { parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { runOptions, TRAIN_COMMAND } from "./training/flags.ts";
+import { requireResumable, runOptions, TRAIN_COMMAND } from "./training/flags.ts";
 import { jsonReporter, textReporter } from "./training/reporter.ts";
-import { train } from "./training/train.ts";
+import { resumeTraining, train } from "./training/train.ts";
 
 const flags = parseOrExit(Deno.args, TRAIN_COMMAND);
 
@@ -23,10 +23,12 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       stop.abort();
     });
   }
-  await train(
-    runOptions(flags),
-    { out: flags.out, workers: flags.workers, cacheDir: flags.cache },
-    report,
-    stop.signal,
-  );
+  const { out, workers, cache: cacheDir, resident, saveEvery, resume, epochs, steps } = flags;
+  const places = { out, workers, cacheDir, resident, saveEvery };
+  if (resume === undefined) {
+    await train(runOptions(flags), places, report, stop.signal);
+  } else {
+    requireResumable(Deno.args);
+    await resumeTraining(resume, { epochs, steps }, places, report, stop.signal);
+  }
 });

@@ -10,7 +10,7 @@ import { Stream, uniform } from "./random.ts";
 export type AugmentLevel = "off" | "light" | "full";
 
 /** Every level, for command lines. */
-export const AUGMENT_LEVELS: readonly AugmentLevel[] = ["off", "light", "full"];
+export const AUGMENT_LEVELS = ["off", "light", "full"] as const satisfies readonly AugmentLevel[];
 
 /** Width and height in pixels. */
 export interface Size {

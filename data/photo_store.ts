@@ -73,6 +73,11 @@ export class PhotoStore implements Disposable {
     return length;
   }
 
+  /** A function that copies the photo's bytes to the start of an array. */
+  pixels(index: number): (target: Uint8Array) => void {
+    return (target) => void this.readInto(index, target);
+  }
+
   /** All bytes of a shard: its photos in their order, without gaps. */
   readShard(shard: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.shards[shard] ?? 0);

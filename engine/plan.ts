@@ -78,10 +78,15 @@ export class Plan implements Disposable {
   }
 }
 
-/** Runs several plans, in order, as one command encoder, one compute pass, one submit. */
-export function submit(gpu: Gpu, plans: readonly Plan[]): void {
+/** Runs several plans, in order, as one command encoder, one compute pass, one submit; `before` may record copies. */
+export function submit(
+  gpu: Gpu,
+  plans: readonly Plan[],
+  before?: (encoder: GPUCommandEncoder) => void,
+): void {
   gpu.check();
   const encoder = gpu.device.createCommandEncoder({ label: plans[0]?.label ?? "empty" });
+  before?.(encoder);
   const pass = encoder.beginComputePass();
   for (const plan of plans) {
     for (const { pipeline, group, launch } of plan.bound) {

@@ -74,6 +74,21 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, data: TensorData): void {
   gpu.device.queue.writeBuffer(tensor.buffer, tensor.offset, whole as Float32Array<ArrayBuffer>);
 }
 
+/** Copies tensors to others of the same length, on the device. */
+export function copyTensors(gpu: Gpu, pairs: readonly (readonly [from: Tensor, to: Tensor])[]): void {
+  gpu.check();
+  const encoder = gpu.device.createCommandEncoder({ label: "copy" });
+  for (const [from, to] of pairs) {
+    if (from.length !== to.length) {
+      throw new RangeError(
+        `Cannot copy ${from.label} [${from.shape}] to ${to.label} [${to.shape}]: wanted the same length`,
+      );
+    }
+    encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.length * 4);
+  }
+  gpu.device.queue.submit([encoder.finish()]);
+}
+
 /** Reads several tensors in one round trip; each result has the tensor's `size` elements, unpadded. */
 export async function readTensors(
   gpu: Gpu,

@@ -64,6 +64,8 @@ export function describeLayers(
 /** Owns the parameters; builds forward and training plans over them. */
 export class Network implements Disposable {
   readonly parameters: ParameterStore;
+  /** Which parameter names training leaves alone. */
+  readonly frozen: (name: string) => boolean;
   /** Shape of one image's logits. */
   readonly output: Shape;
   readonly #described: readonly (NamedLayer & Description)[];
@@ -79,7 +81,8 @@ export class Network implements Disposable {
     const specs = this.#described.flatMap(({ name, parameters }) =>
       parameters.map((spec) => ({ name: `${name}.${spec.name}`, spec }))
     );
-    this.parameters = new ParameterStore(gpu, specs, options.frozen);
+    this.frozen = options.frozen ?? (() => false);
+    this.parameters = new ParameterStore(gpu, specs, this.frozen);
   }
 
   /** Sets every parameter from `tensors` (PyTorch's names, shapes and order); throws where one is missing or does not fit. */

@@ -83,9 +83,13 @@ export class ParameterStore implements Disposable {
     for (const p of this.all) this.write(p.name, initialValues(p.spec, p.name, seed));
   }
 
-  /** Sets a parameter from values in PyTorch's order. */
-  write(name: string, values: Float32Array): void {
-    const { spec, tensors } = this.get(name);
+  /**
+   * Sets a parameter from values in PyTorch's order. `arenas`: others of the same layout, as for `read`; of what they leave out
+   * nothing is written.
+   */
+  write(name: string, values: Float32Array, arenas: readonly (Tensor | undefined)[] = this.#own()): void {
+    const parameter = this.get(name), { spec } = parameter;
+    const tensors = this.viewsIn(parameter, arenas) ?? [];
     if (values.length !== product(spec.shape)) {
       throw new RangeError(
         `Cannot write ${name}: got ${values.length} values, its shape is [${spec.shape}]`,
@@ -105,7 +109,7 @@ export class ParameterStore implements Disposable {
    */
   async read(
     names: readonly string[] = this.all.map((p) => p.name),
-    arenas: readonly (Tensor | undefined)[] = this.arenas.map((a) => a.values),
+    arenas: readonly (Tensor | undefined)[] = this.#own(),
   ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
     const wanted = names.map((name) => this.get(name)).filter((p) => p.arenas.every((a) => arenas[a]));
     const result = new Map<string, Float32Array<ArrayBuffer>>();
@@ -123,6 +127,10 @@ export class ParameterStore implements Disposable {
       }
     }
     return result;
+  }
+
+  #own(): Tensor[] {
+    return this.arenas.map((a) => a.values);
   }
 
   /** New zero tensors, one per trained arena (undefined for the others): gradients or optimiser state. */

@@ -2,10 +2,9 @@
  * How good a classifier is on a split.
  * @module
  */
-import { evaluationMap } from "../data/augment.ts";
 import { evaluationBatches } from "../data/sampler.ts";
 import type { NetworkClassifier } from "../model/classifier.ts";
-import type { PhotoSource } from "./photo_source.ts";
+import { evaluationPhotos, type PhotoSource } from "./photo_source.ts";
 
 /** The figures that `evaluate --json` prints. */
 export interface Evaluation {
@@ -30,11 +29,7 @@ export async function evaluate(
   const confusion = classes.map(() => classes.map(() => 0));
   let loss = 0, done = 0;
   for (const batch of evaluationBatches(source.entries.length, classifier.maxBatch)) {
-    const photos = [...batch].map((index) => {
-      const photo = source.read(index);
-      return { ...photo, map: evaluationMap(photo, preprocess, preprocess.resize) };
-    });
-    const logits = await classifier.logits(photos);
+    const logits = await classifier.logits(evaluationPhotos(source, batch, preprocess));
     logits.forEach((row, i) => {
       const label = source.entries[batch[i]!]!.label;
       const best = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));

@@ -1,27 +1,25 @@
 /**
- * A whole run: data, epochs, validation, checkpoints, the final test.
+ * A whole run: epochs, validation, checkpoints, the final test.
  * @module
  */
-import { augmentMap } from "../data/augment.ts";
 import { trainingBatchCount, trainingBatches } from "../data/sampler.ts";
-import type { ModelCard, Preprocess } from "../model/card.ts";
+import type { ModelCard } from "../model/card.ts";
 import { type Checkpoint, loadCheckpoint } from "../model/checkpoint.ts";
 import { NetworkClassifier } from "../model/classifier.ts";
 import type { Network } from "../model/network.ts";
-import type { PlacedPhoto } from "../model/photo_feed.ts";
+import { WeightAverage } from "./average.ts";
+import { balancedWeights } from "./class_weights.ts";
+import { requireFiniteLayers, requireFiniteLoss } from "./diverged.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";
 import { createOptimizer } from "./optimizer.ts";
 import type { RunOptions } from "./options.ts";
-import type { PhotoSource } from "./photo_source.ts";
+import { labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "./photo_source.ts";
+import { RateMeter } from "./rate_meter.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { learningRate } from "./schedule.ts";
-import { type Metrics, Trainer } from "./trainer.ts";
-
-/** The loss was not finite: the message names the step and the first layer that shows it. */
-export class DivergedError extends Error {
-  override readonly name = "DivergedError";
-}
+import { loadState, type Progress, saveState, START } from "./state.ts";
+import { Trainer } from "./trainer.ts";
 
 /** The photos of each split. */
 export interface RunData {
@@ -33,83 +31,189 @@ export interface RunData {
 /** Steps between two readings of the device's metrics. */
 const READ_EVERY = 10;
 
-/** Trains `network` and returns the best checkpoint's result. `signal` stops after the current step and keeps `last`. */
+/** How a run is carried out; none of it changes the result. */
+export interface RunControl {
+  readonly folder: RunFolder;
+  readonly report: Reporter;
+  /** Stops after the current step and keeps the state. */
+  readonly signal?: AbortSignal | undefined;
+  /** Goes on from the state in the folder. */
+  readonly resume?: boolean | undefined;
+  /** Steps after which the state is saved, besides the end of every epoch. */
+  readonly saveEvery?: number | undefined;
+}
+
+/** How many steps and epochs the options mean for that many training photos. */
+export function runLength(
+  options: RunOptions,
+  photos: number,
+): { perEpoch: number; steps: number; epochs: number } {
+  const perEpoch = trainingBatchCount(photos, options.batchSize * options.accumulate);
+  const steps = options.steps ?? options.epochs * perEpoch;
+  return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
+}
+
+/** Trains `network` and returns the best checkpoint's result, or undefined if stopped or untested. */
 export async function runTraining(
   network: Network,
   data: RunData,
   options: RunOptions,
   card: Omit<ModelCard, "training">,
-  folder: RunFolder,
-  report: Reporter,
-  signal?: AbortSignal,
+  control: RunControl,
 ): Promise<Evaluation | undefined> {
   const started = performance.now();
-  const { train, valid, test } = data;
-  const perEpoch = trainingBatchCount(train.entries.length, options.batchSize);
-  const steps = options.steps ?? options.epochs * perEpoch;
-  const epochs = Math.ceil(steps / perEpoch);
-  using optimizer = createOptimizer(network.parameters, options);
-  using trainer = await Trainer.create(network, optimizer, {
-    batch: options.batchSize,
-    capacity: options.batchSize * largest(train),
-    preprocess: card.preprocess,
-    seed: options.seed,
-    labelSmoothing: options.labelSmoothing,
-    clipNorm: options.clipNorm,
-    checkNumerics: options.checkNumerics,
-  });
-  const judge = new NetworkClassifier(network, card, options.batchSize);
-  // All device memory is taken now, so that a run that starts also ends.
-  const rest = valid.entries.length % options.batchSize;
-  if (valid.entries.length > 0) await judge.warm(rest > 0 ? [options.batchSize, rest] : [options.batchSize]);
-  const meter = new RateMeter(options.batchSize);
-  let best: { accuracy: number; loss: number } | undefined;
-  let stopped = false;
-  let progress: NonNullable<ModelCard["training"]> = { epoch: 0, step: 0 };
+  const run = await Run.open(network, data, options, card, control);
+  try {
+    const stopped = await run.train();
+    const last = stopped ? await run.saveLast() : control.folder.file("last.safetensors");
+    const { split, result } = stopped ? { split: "none" as const, result: undefined } : await run.test();
+    const seconds = (performance.now() - started) / 1000;
+    const best = run.progress.best && control.folder.file("best.safetensors");
+    control.report({ event: "end", stopped, seconds, split, result, best, last });
+    return result;
+  } finally {
+    await run.close();
+  }
+}
 
-  for (let epoch = 0; epoch < epochs && !stopped; epoch++) {
-    const batches = trainingBatches(train.entries.length, options.batchSize, options.seed, epoch);
-    const sums = { images: 0, loss: 0, hits: 0 };
-    const left = Math.min(batches.length, steps - trainer.step);
-    meter.start();
-    for (let b = 0; b < left && !stopped; b++) {
-      const rate = learningRate({ ...options, steps }, trainer.step);
-      trainer.run(
-        place(train, batches[b]!, epoch, options, card.preprocess),
-        labelsOf(train, batches[b]!),
-        rate,
-      );
-      if (options.checkNumerics) await requireFiniteLayers(trainer);
-      stopped = signal?.aborted ?? false;
-      if ((b + 1) % READ_EVERY === 0 || b === left - 1 || stopped) {
-        const metrics = await trainer.metrics();
-        const first = trainer.step - metrics.losses.length;
-        await requireFinite(trainer, metrics, (step) => {
-          const batch = batches[b + 1 - (trainer.step - step)]!;
-          return [place(train, batch, epoch, options, card.preprocess), labelsOf(train, batch)];
-        }, first);
-        sums.images += metrics.images;
-        sums.loss += metrics.loss * metrics.images;
-        sums.hits += metrics.accuracy * metrics.images;
-        const imagesPerSecond = meter.mark(metrics.losses.length);
-        report({
-          event: "step",
-          epoch: epoch + 1,
-          step: trainer.step,
-          steps,
-          loss: metrics.loss,
-          accuracy: metrics.accuracy,
-          lr: rate,
-          imagesPerSecond,
-          secondsLeft: (steps - trainer.step) * options.batchSize / imagesPerSecond,
-        });
-      }
+/** What lives as long as a run. */
+class Run {
+  progress: Progress = START;
+  readonly #trainer: Trainer;
+  readonly #judge: NetworkClassifier;
+  readonly #length: ReturnType<typeof runLength>;
+
+  private constructor(
+    /** What is validated and kept: the network, or the average of its weights. */
+    readonly judged: Network,
+    readonly data: RunData,
+    readonly options: RunOptions,
+    readonly card: Omit<ModelCard, "training">,
+    readonly control: RunControl,
+    parts: { trainer: Trainer; judge: NetworkClassifier; progress: Progress },
+  ) {
+    this.#trainer = parts.trainer;
+    this.#judge = parts.judge;
+    this.progress = parts.progress;
+    this.#length = runLength(options, data.train.entries.length);
+  }
+
+  /** Takes all device memory at once, so that a run that starts also ends. */
+  static async open(
+    network: Network,
+    data: RunData,
+    options: RunOptions,
+    card: Omit<ModelCard, "training">,
+    control: RunControl,
+  ): Promise<Run> {
+    const { batchSize: batch, accumulate, ema, classWeights } = options;
+    const { train, valid } = data;
+    const optimizer = createOptimizer(network.parameters, options);
+    const average = ema === undefined ? undefined : new WeightAverage(network, ema);
+    const state = control.folder.file("last.state.safetensors");
+    const { perEpoch } = runLength(options, train.entries.length);
+    const progress = control.resume
+      ? atStep(await loadState(state, { network, optimizer, average }), perEpoch)
+      : START;
+    if (control.resume) await control.folder.rewindLog(progress.epoch);
+    const trainer = await Trainer.create(network, optimizer, {
+      batch,
+      accumulate,
+      average,
+      step: progress.step,
+      capacity: batch * mostPixels(train),
+      preprocess: card.preprocess,
+      seed: options.seed,
+      labelSmoothing: options.labelSmoothing,
+      ...classWeights === "balanced" && { classWeights: balancedWeights(train, card.classes.length) },
+      clipNorm: options.clipNorm,
+      checkNumerics: options.checkNumerics,
+    });
+    const judged = average?.network ?? network;
+    const judge = new NetworkClassifier(judged, card, batch);
+    const rest = valid.entries.length % batch;
+    if (valid.entries.length > 0) await judge.warm(rest > 0 ? [batch, rest] : [batch]);
+    return new Run(judged, data, options, card, control, { trainer, judge, progress });
+  }
+
+  /** All epochs that are left; true if stopped before the end. */
+  async train(): Promise<boolean> {
+    const meter = new RateMeter(this.options.batchSize * this.options.accumulate);
+    while (this.#trainer.step < this.#length.steps) {
+      if (!await this.#trainEpoch(meter)) return true;
+      await this.#endEpoch(meter);
     }
-    if (stopped) break;
-    const judged = valid.entries.length > 0 ? await evaluate(judge, valid) : undefined;
-    progress = {
-      epoch: epoch + 1,
-      step: trainer.step,
+    return false;
+  }
+
+  /** The steps of an epoch that are left; false if stopped. */
+  async #trainEpoch(meter: RateMeter): Promise<boolean> {
+    const { options, data: { train }, control: { signal, saveEvery } } = this;
+    const { epoch } = this.progress, { perEpoch, steps } = this.#length;
+    const trainer = this.#trainer;
+    const batches = trainingBatches(
+      train.entries.length,
+      options.batchSize * options.accumulate,
+      options.seed,
+      epoch,
+    );
+    const begin = epoch * perEpoch, end = Math.min(begin + perEpoch, steps);
+    const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, number[]] => {
+      const batch = batches[step - begin]!;
+      return [trainingPhotos(train, batch, epoch, options, this.card.preprocess), labelsOf(train, batch)];
+    };
+    meter.start();
+    while (trainer.step < end) {
+      const rate = learningRate({ ...options, steps }, trainer.step);
+      if (options.checkNumerics) {
+        requireFiniteLayers(trainer, await trainer.runChecked(...batchOf(trainer.step), rate));
+      } else {
+        trainer.run(...batchOf(trainer.step), rate);
+      }
+      const stopped = signal?.aborted ?? false;
+      const save = saveEvery !== undefined && trainer.step % saveEvery === 0 && trainer.step < end;
+      if ((trainer.step - begin) % READ_EVERY === 0 || trainer.step === end || stopped || save) {
+        const metrics = await trainer.metrics();
+        await requireFiniteLoss(trainer, metrics, batchOf);
+        this.#count(metrics, rate, meter.mark(metrics.losses.length));
+      }
+      if (stopped) return false;
+      if (save) await this.#saveState();
+    }
+    return true;
+  }
+
+  #count(
+    metrics: { images: number; loss: number; accuracy: number },
+    lr: number,
+    imagesPerSecond: number,
+  ): void {
+    const { images, loss, accuracy } = metrics, { sums, epoch } = this.progress, { steps } = this.#length;
+    const { step } = this.#trainer;
+    this.progress = {
+      ...this.progress,
+      step,
+      sums: {
+        images: sums.images + images,
+        loss: sums.loss + loss * images,
+        hits: sums.hits + accuracy * images,
+      },
+    };
+    const perStep = this.options.batchSize * this.options.accumulate;
+    const secondsLeft = (steps - step) * perStep / imagesPerSecond;
+    this.control.report({
+      ...{ event: "step", epoch: epoch + 1, step, steps, loss, accuracy, lr, imagesPerSecond, secondsLeft },
+    });
+  }
+
+  /** Validates, keeps the best, logs. */
+  async #endEpoch(meter: RateMeter): Promise<void> {
+    const { data: { valid }, options, control: { folder, report } } = this;
+    const { sums, best, step } = this.progress, epoch = this.progress.epoch + 1;
+    const judged = valid.entries.length > 0 ? await evaluate(this.#judge, valid) : undefined;
+    const training = {
+      epoch,
+      step,
       ...judged && {
         validationAccuracy: judged.accuracy,
         validationLoss: judged.loss,
@@ -118,26 +222,28 @@ export async function runTraining(
     };
     const better = !judged || !best || judged.accuracy > best.accuracy ||
       (judged.accuracy === best.accuracy && judged.loss < best.loss);
-    if (better) {
-      best = judged ?? { accuracy: 0, loss: 0 };
-      await folder.save("best", await snapshot(network, card, progress));
-    }
+    if (better) await folder.save("best", await snapshot(this.judged, this.card, training));
     const trainLoss = sums.loss / sums.images, trainAccuracy = sums.hits / sums.images;
     const imagesPerSecond = meter.epoch();
     await folder.log({
-      epoch: epoch + 1,
-      step: trainer.step,
-      lr: learningRate({ ...options, steps }, trainer.step - 1),
+      epoch,
+      step,
+      lr: learningRate({ ...options, steps: this.#length.steps }, step - 1),
       train_loss: trainLoss,
       train_accuracy: trainAccuracy,
       valid_loss: judged?.loss,
       valid_accuracy: judged?.accuracy,
       images_per_second: Math.round(imagesPerSecond * 10) / 10,
     });
+    this.progress = {
+      ...{ step, epoch, training, sums: START.sums },
+      best: better ? { accuracy: judged?.accuracy ?? 0, loss: judged?.loss ?? 0 } : best,
+    };
+    await this.saveLast();
     report({
       event: "epoch",
-      epoch: epoch + 1,
-      step: trainer.step,
+      epoch,
+      step,
       trainLoss,
       trainAccuracy,
       valid: judged,
@@ -146,55 +252,42 @@ export async function runTraining(
     });
   }
 
-  const last = await folder.save("last", await snapshot(network, card, { ...progress, step: trainer.step }));
-  const bestPath = best && folder.file("best.safetensors");
-  const split = stopped
-    ? "none"
-    : test.entries.length > 0
-    ? "test"
-    : valid.entries.length > 0
-    ? "valid"
-    : "none";
-  let result: Evaluation | undefined;
-  if (split !== "none" && bestPath) {
-    network.load((await loadCheckpoint(bestPath)).tensors);
-    result = await evaluate(judge, data[split]);
+  /** Writes `last.safetensors` and the state beside it; resolves with the former's path. */
+  async saveLast(): Promise<string> {
+    const training = { ...this.progress.training, step: this.#trainer.step };
+    const path = await this.control.folder.save("last", await snapshot(this.judged, this.card, training));
+    await this.#saveState();
+    return path;
   }
-  await judge.close();
-  const seconds = (performance.now() - started) / 1000;
-  report({ event: "end", stopped, seconds, split, result, best: bestPath, last });
-  return result;
+
+  async #saveState(): Promise<void> {
+    const { network, optimizer, options: { average } } = this.#trainer;
+    const path = this.control.folder.file("last.state.safetensors");
+    await saveState(path, { network, optimizer, average }, this.progress);
+  }
+
+  /** The best checkpoint on the test split, or on the validation split where there is none. */
+  async test(): Promise<{ split: "test" | "valid" | "none"; result: Evaluation | undefined }> {
+    const { test, valid } = this.data;
+    const split = test.entries.length > 0 ? "test" : valid.entries.length > 0 ? "valid" : "none";
+    if (split === "none" || !this.progress.best) return { split: "none", result: undefined };
+    this.judged.load((await loadCheckpoint(this.control.folder.file("best.safetensors"))).tensors);
+    return { split, result: await evaluate(this.#judge, this.data[split]) };
+  }
+
+  async close(): Promise<void> {
+    await this.#judge.close();
+    const { optimizer, options: { average } } = this.#trainer;
+    this.#trainer[Symbol.dispose]();
+    average?.[Symbol.dispose]();
+    optimizer[Symbol.dispose]();
+  }
 }
 
-/** Most pixels of any photo. */
-function largest(source: PhotoSource): number {
-  return source.entries.reduce((most, e) => Math.max(most, e.width * e.height), 1);
-}
-
-function place(
-  source: PhotoSource,
-  batch: Uint32Array,
-  epoch: number,
-  { seed, augment }: RunOptions,
-  output: Preprocess,
-): PlacedPhoto[] {
-  return [...batch].map((index) => {
-    const photo = source.read(index);
-    const map = augmentMap({
-      seed,
-      epoch,
-      index,
-      level: augment,
-      source: photo,
-      output,
-      resize: output.resize,
-    });
-    return { ...photo, map };
-  });
-}
-
-function labelsOf(source: PhotoSource, batch: Uint32Array): number[] {
-  return [...batch].map((index) => source.entries[index]!.label);
+/** A run that is lengthened goes on in the epoch that it ended in, which counts from here on. */
+function atStep(progress: Progress, perEpoch: number): Progress {
+  const epoch = Math.floor(progress.step / perEpoch);
+  return epoch === progress.epoch ? progress : { ...progress, epoch };
 }
 
 async function snapshot(
@@ -209,61 +302,4 @@ async function snapshot(
     ) => [name, { shape: [...spec.shape], data: values.get(name)! }]),
   );
   return { card: { ...card, training }, tensors };
-}
-
-/** Throws `DivergedError` at the first step since the last reading whose loss is not finite. */
-async function requireFinite(
-  trainer: Trainer,
-  { losses }: Metrics,
-  batchOf: (step: number) => [PlacedPhoto[], number[]],
-  first: number,
-): Promise<void> {
-  const bad = losses.findIndex((loss) => !Number.isFinite(loss));
-  if (bad < 0) return;
-  const step = first + bad;
-  const section = await trainer.findNonFinite(...batchOf(step));
-  const where = section ? `first seen in ${section.layer}, ${section.pass} pass` : "first seen in the loss";
-  throw new DivergedError(
-    `Training stopped: the loss of step ${step + 1} is ${losses[bad]}, ${where}; a lower --lr usually helps`,
-  );
-}
-
-/** Throws `DivergedError` naming the first layer of the last step whose output is not finite. */
-async function requireFiniteLayers(trainer: Trainer): Promise<void> {
-  const found = await trainer.firstNonFinite();
-  if (!found) return;
-  const { layer, pass, count, first } = found;
-  throw new DivergedError(
-    `Training stopped: in step ${trainer.step}, ${pass} pass, ${layer} gave ${count} values that are not finite, ` +
-      `the first at [${first}]`,
-  );
-}
-
-/** Images per second of training alone, validation left out. */
-class RateMeter {
-  #from = 0;
-  #images = 0;
-  #seconds = 0;
-  constructor(readonly batch: number) {}
-
-  /** An epoch's training begins. */
-  start(): void {
-    this.#from = performance.now();
-    this.#images = this.#seconds = 0;
-  }
-
-  /** Steps done since the last call; returns the rate over them. */
-  mark(steps: number): number {
-    const now = performance.now();
-    const seconds = (now - this.#from) / 1000;
-    this.#from = now;
-    this.#images += steps * this.batch;
-    this.#seconds += seconds;
-    return steps * this.batch / seconds;
-  }
-
-  /** The rate over the epoch. */
-  epoch(): number {
-    return this.#images / this.#seconds;
-  }
 }

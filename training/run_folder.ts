@@ -1,9 +1,11 @@
 /**
- * The folder of one run: `config.json`, `log.csv`, `last.safetensors`, `best.safetensors`.
+ * The folder of one run: `config.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`.
  * @module
  */
 import { join } from "@std/path";
+import { writeFileAtomically } from "../model/atomic_file.ts";
 import { type Checkpoint, saveCheckpoint } from "../model/checkpoint.ts";
+import { type RunOptions, runOptionsSchema } from "./options.ts";
 
 /** Columns of `log.csv`, one row an epoch. */
 export const LOG_COLUMNS = [
@@ -25,29 +27,66 @@ export class RunFolder {
   private constructor(readonly path: string) {}
 
   /** Makes the folder (and its parents) and writes the configuration; throws if it holds another run already. */
-  static async create(path: string, config: unknown): Promise<RunFolder> {
+  static async create(path: string, options: RunOptions): Promise<RunFolder> {
     await Deno.mkdir(path, { recursive: true });
     const folder = new RunFolder(path);
-    try {
-      const text = JSON.stringify(config, null, 2) + "\n";
-      await Deno.writeTextFile(join(path, "config.json"), text, { createNew: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      throw new RangeError(`Cannot start a run in ${path}: it already holds one; choose another --out`);
+    if (await exists(folder.file("config.json"))) {
+      throw new RangeError(
+        `Cannot start a run in ${path}: it already holds one; go on with --resume ${path} or choose another --out`,
+      );
     }
-    await Deno.writeTextFile(join(path, "log.csv"), LOG_COLUMNS.join(",") + "\n");
+    await folder.#write("config.json", JSON.stringify(options, null, 2) + "\n");
+    await folder.#write("log.csv", LOG_COLUMNS.join(",") + "\n");
     return folder;
   }
 
-  /** The folder of a run to be continued. */
-  static open(path: string): RunFolder {
-    return new RunFolder(path);
+  /** The folder of a run to be continued, and its options; throws a `RangeError` where there is none. */
+  static async open(path: string): Promise<{ folder: RunFolder; options: RunOptions }> {
+    const folder = new RunFolder(path);
+    const config = folder.file("config.json");
+    const text = await Deno.readTextFile(config).catch(() => undefined);
+    if (text === undefined) throw new RangeError(`Cannot resume ${path}: it has no config.json`);
+    if (!await exists(folder.file("last.state.safetensors"))) {
+      throw new RangeError(
+        `Cannot resume ${path}: it has no last.state.safetensors, which the end of the first epoch or Ctrl-C writes`,
+      );
+    }
+    const options = runOptionsSchema.safeParse(readJson(text));
+    if (!options.success) {
+      const { path: key, message } = options.error.issues[0]!;
+      throw new RangeError(
+        `Cannot resume ${path}: ${key.join(".") || "everything"} in config.json is wrong (${message})`,
+      );
+    }
+    return { folder, options: options.data };
+  }
+
+  /** Replaces the configuration of a run that is lengthened. */
+  async reconfigure(options: RunOptions): Promise<void> {
+    await this.#write("config.json", JSON.stringify(options, null, 2) + "\n");
   }
 
   /** Appends a row to `log.csv`. */
   async log(row: LogRow): Promise<void> {
     const line = LOG_COLUMNS.map((name) => row[name] ?? "").join(",") + "\n";
-    await Deno.writeTextFile(join(this.path, "log.csv"), line, { append: true });
+    await this.#write("log.csv", (await this.#rows()).join("") + line);
+  }
+
+  /** Takes out of `log.csv` what came after that many epochs, since it will be done again. */
+  async rewindLog(epochs: number): Promise<void> {
+    const [header, ...rows] = await this.#rows();
+    const kept = rows.filter((row) => Number(row.split(",", 1)[0]) <= epochs);
+    await this.#write("log.csv", [header ?? LOG_COLUMNS.join(",") + "\n", ...kept].join(""));
+  }
+
+  /** Whole lines; what a crash left of one is not kept. */
+  async #rows(): Promise<string[]> {
+    const text = await Deno.readTextFile(this.file("log.csv")).catch(() => LOG_COLUMNS.join(",") + "\n");
+    return text.match(/.*\n/g) ?? [];
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    await writeFileAtomically(this.file(name), new TextEncoder().encode(text));
   }
 
   /** Path of a file in the folder. */
@@ -60,6 +99,18 @@ export class RunFolder {
     const path = this.file(`${name}.safetensors`);
     await saveCheckpoint(path, checkpoint);
     return path;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

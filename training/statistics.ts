@@ -2,17 +2,16 @@
  * Running statistics of batch normalisation, found again from photos (PyTorch's `swa_utils.update_bn`).
  * @module
  */
-import { evaluationMap } from "../data/augment.ts";
 import { shuffle } from "../data/random.ts";
 import type { Gpu } from "../engine/gpu.ts";
-import { Plan } from "../engine/plan.ts";
+import { Plan, submit } from "../engine/plan.ts";
 import { architecture } from "../model/alexnet.ts";
 import type { ModelCard } from "../model/card.ts";
 import type { TensorValue } from "../model/checkpoint.ts";
 import { batchNorm, type BatchNormLayerOptions } from "../model/layers/batch_norm.ts";
 import { type Architecture, Network } from "../model/network.ts";
 import { PhotoFeed } from "../model/photo_feed.ts";
-import type { PhotoSource } from "./photo_source.ts";
+import { evaluationPhotos, mostPixels, type PhotoSource } from "./photo_source.ts";
 
 /** What `estimateStatistics` may be told. */
 export interface StatisticsOptions {
@@ -40,8 +39,7 @@ export async function estimateStatistics(
   using network = new Network(gpu, keepingLastBatch(architecture(card.model, size)));
   network.load(tensors);
   const names = network.parameters.all.filter((p) => !p.spec.trained).map((p) => p.name);
-  const largest = source.entries.reduce((most, e) => Math.max(most, e.width * e.height), 0);
-  using feed = new PhotoFeed(gpu, batch, batch * largest, preprocess);
+  using feed = new PhotoFeed(gpu, batch, batch * mostPixels(source), preprocess);
   using plan = new Plan(gpu, "batch statistics");
   const x = network.inputTensor(plan, batch);
   feed.build(plan, x);
@@ -51,11 +49,9 @@ export async function estimateStatistics(
   const sums = new Map<string, Float64Array>();
   const order = shuffle(count, 1, 0), batches = Math.floor(count / batch);
   for (let b = 0; b < batches; b++) {
-    feed.write([...order.subarray(b * batch, (b + 1) * batch)].map((index) => {
-      const photo = source.read(index);
-      return { ...photo, map: evaluationMap(photo, preprocess, preprocess.resize) };
-    }));
-    plan.run();
+    const indices = order.subarray(b * batch, (b + 1) * batch);
+    feed.write(evaluationPhotos(source, indices, preprocess));
+    submit(gpu, [plan], (encoder) => feed.encode(encoder));
     for (const [name, values] of await network.parameters.read(names)) {
       const sum = sums.get(name) ?? new Float64Array(values.length);
       sums.set(name, sum.map((s, i) => s + values[i]!));

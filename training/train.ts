@@ -2,11 +2,12 @@
  * From options to a finished run: opens the data, makes the network, trains.
  * @module
  */
+import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
 import { type Dataset, openDataset, requireBatch } from "../data/folder.ts";
 import { ensureShapes } from "../data/shapes.ts";
-import { trainingBatchCount } from "../data/sampler.ts";
-import { Gpu } from "../engine/gpu.ts";
+import type { PhotoStore } from "../data/photo_store.ts";
+import { Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { architecture } from "../model/alexnet.ts";
 import { loadTensors } from "../model/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../model/card.ts";
@@ -15,7 +16,8 @@ import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";
 import type { RunOptions } from "./options.ts";
 import { openPhotos } from "./photos.ts";
-import { runTraining } from "./run.ts";
+import { type Resident, ResidentPhotos, wantsResident } from "./resident_photos.ts";
+import { runLength, runTraining } from "./run.ts";
 import { newRunPath, RunFolder } from "./run_folder.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
 
@@ -27,6 +29,28 @@ export interface TrainPlaces {
   readonly workers?: number | undefined;
   /** Folder of the cache of decoded photos. */
   readonly cacheDir?: string | undefined;
+  /** Whether photos are kept in device memory; default "auto". */
+  readonly resident?: Resident | undefined;
+  /** Steps after which the state is saved, besides the end of every epoch. */
+  readonly saveEvery?: number | undefined;
+}
+
+/** Goes on with the run in `path`; `longer` may replace its number of epochs or steps. Else as `train`. */
+export async function resumeTraining(
+  path: string,
+  longer: Pick<RunOptions, "steps"> & { readonly epochs?: number | undefined },
+  places: TrainPlaces,
+  report: Reporter,
+  signal?: AbortSignal,
+): Promise<Evaluation | undefined> {
+  const { folder, options: recorded } = await RunFolder.open(path);
+  const { steps, epochs } = longer;
+  const options = {
+    ...recorded,
+    ...epochs !== undefined && { epochs, steps: undefined },
+    ...steps !== undefined && { steps },
+  };
+  return await trainIn(options, { ...places, out: path }, report, signal, folder);
 }
 
 /** Runs training as `options` say. Resolves with the best checkpoint's result, or undefined if stopped or untested. */
@@ -36,10 +60,22 @@ export async function train(
   report: Reporter,
   signal?: AbortSignal,
 ): Promise<Evaluation | undefined> {
+  return await trainIn(options, places, report, signal);
+}
+
+/** `existing` is the folder of a run to go on with. */
+async function trainIn(
+  options: RunOptions,
+  places: TrainPlaces,
+  report: Reporter,
+  signal: AbortSignal | undefined,
+  existing?: RunFolder,
+): Promise<Evaluation | undefined> {
   // The architecture is built first: an unknown name should not wait for the data.
   architecture(options.model, { classes: 2, size: options.size });
   const dataset = await openData(options, report);
-  requireBatch(dataset, options.batchSize);
+  requireBatch(dataset, options.batchSize * options.accumulate);
+  // A run that goes on has its weights in its state; the file still says how photos become input.
   const start = options.weights === undefined ? undefined : await loadTensors(options.weights);
   const preprocess = start
     ? transferPreprocess(start.metadata, options.size)
@@ -53,10 +89,10 @@ export async function train(
     for (const text of transferLines(loadWeights(network, start.tensors))) report({ event: "note", text });
   }
   const out = places.out ?? newRunPath(dataset.name, options.model);
-  const folder = await RunFolder.create(out, options);
+  const folder = existing ?? await RunFolder.create(out, options);
+  if (existing) await existing.reconfigure(options);
   const { train, valid, test } = dataset.splits;
-  const perEpoch = trainingBatchCount(train.length, options.batchSize);
-  const steps = options.steps ?? options.epochs * perEpoch;
+  const { steps, epochs } = runLength(options, train.length);
   report({
     event: "start",
     adapter: gpu.name,
@@ -66,7 +102,7 @@ export async function train(
     split: dataset.origin,
     classes: dataset.classes,
     images: { train: train.length, valid: valid.length, test: test.length },
-    epochs: Math.ceil(steps / perEpoch),
+    epochs,
     steps,
     out,
   });
@@ -78,14 +114,35 @@ export async function train(
     onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),
     onNote: (text) => report({ event: "note", text }),
   });
-  const data = { train: photos.select(train), valid: photos.select(valid), test: photos.select(test) };
+  using kept = await keepOnDevice(gpu, photos, places.resident ?? "auto", report);
+  const part = (samples: typeof train) => {
+    const selected = photos.select(samples);
+    return kept ? kept.of(selected) : selected;
+  };
+  const data = { train: part(train), valid: part(valid), test: part(test) };
   const card = {
     model: options.model,
     classes: [...dataset.classes],
     preprocess,
     parameters: network.parameters.count,
   };
-  return await runTraining(network, data, options, card, folder, report, signal);
+  const { saveEvery } = places;
+  return await runTraining(network, data, options, card, {
+    ...{ folder, report, signal, saveEvery, resume: existing !== undefined },
+  });
+}
+
+async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, report: Reporter) {
+  if (!wantsResident(choice, gpu, photos)) return undefined;
+  try {
+    const kept = await ResidentPhotos.upload(gpu, photos);
+    report({ event: "note", text: `Photos    ${formatBytes(photos.bytes)} kept in device memory` });
+    return kept;
+  } catch (error) {
+    if (choice === "always" || !(error instanceof GpuValidationError)) throw error;
+    report({ event: "note", text: `${error.message}; the photos are read from the cache instead` });
+    return undefined;
+  }
 }
 
 /** Names of all parameters and statistics of an architecture. */

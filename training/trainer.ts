@@ -1,6 +1,6 @@
 /**
- * One training step as a plan: photos -> input -> forward -> loss -> backward -> update, submitted at once, with nothing on
- * the way that waits for the device.
+ * One training step as plans: photos -> input -> forward -> loss -> backward, once per batch, then the update; submitted with
+ * nothing on the way that waits for the device.
  * @module
  */
 import {
@@ -15,6 +15,7 @@ import { destroyTensor, readTensor, readTensors, type Tensor, writeTensor } from
 import type { Preprocess } from "../model/card.ts";
 import type { Network, Section } from "../model/network.ts";
 import { PhotoFeed, type PlacedPhoto } from "../model/photo_feed.ts";
+import type { WeightAverage } from "./average.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 /** Steps whose losses the device remembers; metrics must be read at least that often. */
@@ -22,7 +23,14 @@ export const HISTORY = 64;
 
 /** What a trainer needs to know beyond the network. */
 export interface TrainerOptions {
+  /** Images in one pass. */
   readonly batch: number;
+  /** Batches in one step, whose gradients are averaged; default 1. */
+  readonly accumulate?: number;
+  /** Weight average that follows every update. */
+  readonly average?: WeightAverage | undefined;
+  /** Steps done before, in a run that is continued; default 0. */
+  readonly step?: number;
   /** Most pixels that a batch of photos may have in all. */
   readonly capacity: number;
   readonly preprocess: Preprocess;
@@ -33,7 +41,7 @@ export interface TrainerOptions {
   readonly classWeights?: readonly number[];
   /** Largest global norm of the gradient; undefined: not clipped. */
   readonly clipNorm?: number | undefined;
-  /** Look for non-finite values in every layer's output after every step (`firstNonFinite`). */
+  /** Look for non-finite values in every layer's output after every batch (`runChecked`). */
   readonly checkNumerics?: boolean;
 }
 
@@ -49,9 +57,15 @@ export interface Metrics {
   readonly losses: Float32Array;
 }
 
-/** Owns the step's plan and gradients; borrows network and optimiser. */
+/** What `runChecked` finds. */
+export type FoundNonFinite = NonFinite & Pick<Section, "layer" | "pass">;
+
+/** Owns the step's plans and gradients; borrows network and optimiser. */
 export class Trainer implements Disposable {
+  /** Photos to gradients. */
   readonly plan: Plan;
+  /** Gradients to parameters. */
+  readonly update: Plan;
   readonly sections: readonly Section[];
   readonly logits: Tensor;
   readonly #feed: PhotoFeed;
@@ -63,8 +77,9 @@ export class Trainer implements Disposable {
   readonly #history: Tensor;
   readonly #checked: readonly Section[];
   readonly #checks: Tensor | undefined;
-  #step = 0;
-  #readAt = 0;
+  readonly #accumulate: number;
+  #step: number;
+  #readAt: number;
 
   private constructor(
     readonly network: Network,
@@ -73,7 +88,10 @@ export class Trainer implements Disposable {
   ) {
     const { gpu, parameters, output } = network;
     const { batch, labelSmoothing = 0 } = options;
+    this.#accumulate = options.accumulate ?? 1;
+    this.#step = this.#readAt = options.step ?? 0;
     const plan = this.plan = new Plan(gpu, "training step");
+    const update = this.update = new Plan(gpu, "update");
     this.#feed = new PhotoFeed(gpu, batch, options.capacity, options.preprocess);
     this.#gradients = parameters.like("gradient");
     this.#labels = plan.tensor([batch], "labels");
@@ -95,16 +113,21 @@ export class Trainer implements Disposable {
       plan.add(accumulateLoss(result, this.#hyper, this.#totals, this.#history));
       return dLogits;
     };
-    const built = network.buildTraining(plan, x, loss, { gradients: this.#gradients, random: this.#random });
+    const built = network.buildTraining(plan, x, loss, {
+      gradients: this.#gradients,
+      accumulate: this.#accumulate > 1,
+      random: this.#random,
+    });
     this.sections = built.sections;
     this.logits = built.logits;
     if (options.clipNorm !== undefined) {
       const trained = this.#gradients.filter((g) => g !== undefined);
-      const partials = plan.tensor([globalNormPartials(trained)], "gradient norm parts");
-      const norm = plan.tensor([4], "gradient norm");
-      plan.add(...clipByGlobalNorm(trained, partials, this.#hyper, norm, { maxNorm: options.clipNorm }));
+      const partials = update.tensor([globalNormPartials(trained)], "gradient norm parts");
+      const norm = update.tensor([4], "gradient norm");
+      update.add(...clipByGlobalNorm(trained, partials, this.#hyper, norm, { maxNorm: options.clipNorm }));
     }
-    optimizer.build(plan, this.#gradients, this.#hyper);
+    optimizer.build(update, this.#gradients, this.#hyper);
+    options.average?.build(update, this.#hyper);
     this.#checked = options.checkNumerics ? this.sections.filter((s) => s.output) : [];
     if (this.#checked.length > 0) {
       const results = this.#checks = plan.tensor([this.#checked.length, 4], "numeric checks");
@@ -117,6 +140,7 @@ export class Trainer implements Disposable {
     const trainer = new Trainer(network, optimizer, options);
     try {
       await trainer.plan.compile();
+      await trainer.update.compile();
     } catch (error) {
       trainer[Symbol.dispose]();
       throw error;
@@ -129,21 +153,65 @@ export class Trainer implements Disposable {
     return this.#step;
   }
 
-  /** Submits one step on 1 to `batch` photos with as many labels; returns without waiting for the device. */
+  /**
+   * Submits one step on 1 to `batch` photos with as many labels, or, where gradients accumulate, on up to `accumulate` full
+   * batches; returns without waiting for the device.
+   */
   run(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number): void {
+    for (const _ of this.#submissions(photos, labels, learningRate));
+  }
+
+  /** `run` with `checkNumerics`: the first layer and pass whose output was not finite. Waits for the device. */
+  async runChecked(
+    photos: readonly PlacedPhoto[],
+    labels: readonly number[],
+    learningRate: number,
+  ): Promise<FoundNonFinite | undefined> {
+    let found: FoundNonFinite | undefined;
+    for (const _ of this.#submissions(photos, labels, learningRate)) found ??= await this.#firstNonFinite();
+    return found;
+  }
+
+  /** Submits a step batch by batch; the update goes with the last one. */
+  *#submissions(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number) {
     if (this.#step - this.#readAt >= HISTORY) {
       throw new RangeError(`Cannot train on: metrics were not read for ${HISTORY} steps`);
     }
     const { gpu } = this.network;
-    const { batch, seed } = this.options;
-    this.#feed.write(photos);
-    const padded = new Uint32Array(batch).fill(IGNORE_LABEL);
-    padded.set(labels);
-    writeTensor(gpu, this.#labels, padded);
-    writeTensor(gpu, this.#random, Uint32Array.of(seed, this.#step, 0, 0));
+    const batches = this.#batchesOf(photos.length);
     this.#step++;
-    writeTensor(gpu, this.#hyper, Float32Array.of(learningRate, 1, this.#step, 0));
-    submit(gpu, [this.plan]);
+    writeTensor(gpu, this.#hyper, Float32Array.of(learningRate, 1 / batches, this.#step, 0));
+    for (let k = 0; k < batches; k++) {
+      this.#upload(photos, labels, this.#step - 1, k);
+      submit(gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
+        this.#feed.encode(encoder);
+        if (k === 0 && this.#accumulate > 1) {
+          for (const g of this.#gradients) if (g) encoder.clearBuffer(g.buffer);
+        }
+      });
+      yield k;
+    }
+  }
+
+  /** How many batches that many photos are. */
+  #batchesOf(photos: number): number {
+    const { batch } = this.options, batches = Math.max(1, Math.ceil(photos / batch));
+    // A short batch among several would weigh as much as a full one.
+    if (batches > this.#accumulate || (batches > 1 && photos % batch !== 0)) {
+      throw new RangeError(
+        `Cannot train on ${photos} photos: wanted 1 to ${batch}, or ${this.#accumulate} or fewer batches of ${batch}`,
+      );
+    }
+    return batches;
+  }
+
+  #upload(photos: readonly PlacedPhoto[], labels: readonly number[], step: number, k: number): void {
+    const { gpu } = this.network, { batch, seed } = this.options;
+    this.#feed.write(photos.slice(k * batch, (k + 1) * batch));
+    const padded = new Uint32Array(batch).fill(IGNORE_LABEL);
+    padded.set(labels.slice(k * batch, (k + 1) * batch));
+    writeTensor(gpu, this.#labels, padded);
+    writeTensor(gpu, this.#random, Uint32Array.of(seed, step * this.#accumulate + k, 0, 0));
   }
 
   /** Waits for the steps so far and returns what they summed up; then starts new sums. */
@@ -151,6 +219,7 @@ export class Trainer implements Disposable {
     const { gpu } = this.network;
     const [totals, history] = await readTensors(gpu, [this.#totals, this.#history]);
     writeTensor(gpu, this.#totals, new Float32Array(4));
+    writeTensor(gpu, this.#history, new Float32Array(HISTORY));
     const [, hits, images, lossSum] = totals as unknown as [number, number, number, number];
     const steps = this.#step - this.#readAt;
     const losses = Float32Array.from(
@@ -162,26 +231,28 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Repeats a step whose loss was not finite and names the first layer and pass whose output shows it, or undefined
-   * if all are finite. The parameters are still those before that step, because updates stop with the first bad loss.
+   * Repeats a step (numbered from 0) whose loss was not finite and names the first layer and pass whose output shows it, or
+   * undefined if all are finite. The parameters are still those before that step, because updates stop with the first bad loss.
    */
   async findNonFinite(
     photos: readonly PlacedPhoto[],
     labels: readonly number[],
+    step: number,
   ): Promise<Section | undefined> {
-    writeTensor(this.network.gpu, this.#totals, new Float32Array(4).fill(NaN));
-    this.#readAt = this.#step;
-    this.run(photos, labels, 0);
-    for (const section of this.sections) {
-      if (!section.output) continue;
-      const values = await readTensor(this.network.gpu, section.output);
-      if (values.some((v) => !Number.isFinite(v))) return section;
+    const { gpu } = this.network;
+    for (let k = 0; k < this.#batchesOf(photos.length); k++) {
+      this.#upload(photos, labels, step, k);
+      submit(gpu, [this.plan], (encoder) => this.#feed.encode(encoder));
+      for (const section of this.sections) {
+        if (!section.output) continue;
+        const values = await readTensor(gpu, section.output);
+        if (values.some((v) => !Number.isFinite(v))) return section;
+      }
     }
     return undefined;
   }
 
-  /** With `checkNumerics`: the first layer and pass of the last step whose output was not finite. Waits for the device. */
-  async firstNonFinite(): Promise<(NonFinite & Pick<Section, "layer" | "pass">) | undefined> {
+  async #firstNonFinite(): Promise<FoundNonFinite | undefined> {
     if (!this.#checks) return undefined;
     const results = new Uint32Array((await readTensor(this.network.gpu, this.#checks)).buffer);
     for (const [slot, { layer, pass, output }] of this.#checked.entries()) {
@@ -198,6 +269,7 @@ export class Trainer implements Disposable {
 
   [Symbol.dispose](): void {
     this.plan[Symbol.dispose]();
+    this.update[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
     for (const g of this.#gradients) if (g) destroyTensor(this.network.gpu, g);
   }

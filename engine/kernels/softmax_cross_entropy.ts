@@ -63,8 +63,9 @@ export function softmax(logits: Tensor, probabilities: Tensor): Launch {
 }
 
 /**
- * totals [4] += the sum of `result` [N, 4] over its rows; the batch's mean loss goes to `history` [K] at the step
- * number (`hyper`, third value) modulo K. Sets the fourth value of `hyper` to 1 once a loss was not finite, else to 0.
+ * totals [4] += the sum of `result` [N, 4] over its rows; the batch's mean loss times the gradient scale (`hyper`, second
+ * value) is added to `history` [K] at the step number (third value) modulo K, so that a step of several batches leaves their
+ * mean there. Sets the fourth value of `hyper` to 1 once a loss was not finite, else to 0.
  */
 export function accumulateLoss(result: Tensor, hyper: Tensor, totals: Tensor, history: Tensor): Launch {
   return {

@@ -155,12 +155,13 @@ fn probabilities(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   }
 }
 
-// accumulate: totals += (sum of loss_n / D, hits, rows counted, sum of loss_n) over the batch, and the batch's mean loss goes
-// into history at the step number; one invocation, fixed order. Once a loss was not finite, hyper's fourth value is 1
-// and optimisers leave the parameters alone, so that the step can be repeated and looked into.
+// accumulate: totals += (sum of loss_n / D, hits, rows counted, sum of loss_n) over the batch, and the batch's mean loss
+// times the gradient scale (1 / batches of the step) is added to history at the step number; one invocation, fixed order. Once a
+// loss was not finite, hyper's fourth value is 1 and optimisers leave the parameters alone, so that the step can be repeated
+// and looked into.
 override HISTORY: u32;
 @group(0) @binding(0) var<storage, read> rows: array<vec4f>;              // [ROWS, 4]
-@group(0) @binding(1) var<storage, read_write> hyper: array<vec4f>;       // (., ., step, stop)
+@group(0) @binding(1) var<storage, read_write> hyper: array<vec4f>;       // (., scale, step, stop)
 @group(0) @binding(2) var<storage, read_write> totals: array<vec4f>;      // [4]
 @group(0) @binding(3) var<storage, read_write> history: array<f32>;       // [HISTORY], a ring
 @compute @workgroup_size(1)
@@ -169,7 +170,7 @@ fn accumulate() {
   for (var r = 0u; r < ROWS; r++) { sum += rows[r]; }
   let after = totals[0] + sum;
   totals[0] = after;
-  history[u32(hyper[0].z) % HISTORY] = sum.x;
+  history[u32(hyper[0].z) % HISTORY] += sum.x * hyper[0].y;
   // By bits: compilers may assume that no number is NaN.
   let finite = (bitcast<u32>(after.w) & 0x7f800000u) != 0x7f800000u;
   hyper[0].w = select(1.0, 0.0, finite);

@@ -1,41 +1,30 @@
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { join } from "@std/path";
-import { ensureShapes } from "../../data/shapes.ts";
-import { loadCheckpoint } from "../../model/checkpoint.ts";
+import { FileWriteError } from "../../model/atomic_file.ts";
+import { loadCheckpoint, loadTensors } from "../../model/checkpoint.ts";
+import { balancedWeights } from "../../training/class_weights.ts";
+import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
 import type { RunEvent } from "../../training/events.ts";
-import { runOptions, TRAIN_COMMAND } from "../../training/flags.ts";
 import { train } from "../../training/train.ts";
-import { parseFlags } from "../../cli/args.ts";
-
-const counts = { train: 48, valid: 8, test: 8 };
-
-/** A small set of shapes and a place for runs, gone afterwards. */
-async function withShapes(work: (dir: string, data: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await work(dir, await ensureShapes(join(dir, "shapes"), { seed: 3, counts }));
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
-function options(data: string, ...flags: string[]) {
-  const small = [["--size", "64"], ["--batch-size", "8"]].filter(([name]) => !flags.includes(name!)).flat();
-  return runOptions(parseFlags(["--data", data, ...small, ...flags], TRAIN_COMMAND));
-}
-
-function places(dir: string, name: string) {
-  return { out: join(dir, name), cacheDir: join(dir, "cache"), workers: 2 };
-}
+import { places, smallOptions, withShapes } from "./small_run.ts";
 
 Deno.test("a run writes its files, validates every epoch and tests the best checkpoint", () =>
   withShapes(async (dir, data) => {
     const events: RunEvent[] = [];
-    const result = await train(options(data, "--epochs", "3"), places(dir, "a"), (e) => events.push(e));
+    const result = await train(smallOptions(data, "--epochs", "3"), places(dir, "a"), (e) => events.push(e));
     assertEquals(result?.n, 8);
     assertEquals(result?.confusion.flat().reduce((a, b) => a + b), 8);
     const files = [...Deno.readDirSync(join(dir, "a"))].map((f) => f.name).sort();
-    assertEquals(files, ["best.safetensors", "config.json", "last.safetensors", "log.csv"]);
+    assertEquals(files, [
+      ...["best.safetensors", "config.json", "last.safetensors", "last.state.safetensors", "log.csv"],
+    ]);
     const log = (await Deno.readTextFile(join(dir, "a", "log.csv"))).trim().split("\n");
     assertEquals(log.length, 4);
     assertEquals(log[3]!.split(",").slice(0, 2), ["3", "18"]);
@@ -51,7 +40,7 @@ Deno.test("the same seed gives bitwise the same weights, another seed does not",
   withShapes(async (dir, data) => {
     const bytes: Uint8Array[] = [];
     for (const [name, seed] of [["a", "5"], ["b", "5"], ["c", "6"]] as const) {
-      const set = options(data, "--steps", "5", "--seed", seed, "--augment", "full");
+      const set = smallOptions(data, "--steps", "5", "--seed", seed, "--augment", "full");
       await train(set, places(dir, name), () => {});
       bytes.push(await Deno.readFile(join(dir, name, "last.safetensors")));
     }
@@ -64,7 +53,7 @@ for (const optimizer of ["sgd", "adam", "adamw", "rmsprop", "adagrad"]) {
     withShapes(async (dir, data) => {
       const losses: number[] = [];
       const lr = optimizer === "sgd" || optimizer === "adagrad" ? "0.01" : "0.001";
-      const set = options(
+      const set = smallOptions(
         data,
         "--epochs",
         "12",
@@ -88,7 +77,7 @@ Deno.test("an aborted run keeps its last weights and says that it was stopped", 
   withShapes(async (dir, data) => {
     const stop = new AbortController();
     const events: RunEvent[] = [];
-    const result = await train(options(data, "--epochs", "50"), places(dir, "a"), (e) => {
+    const result = await train(smallOptions(data, "--epochs", "50"), places(dir, "a"), (e) => {
       events.push(e);
       if (e.event === "epoch" && e.epoch === 2) stop.abort();
     }, stop.signal);
@@ -103,10 +92,12 @@ Deno.test("an aborted run keeps its last weights and says that it was stopped", 
 Deno.test("a diverging run stops with the step and the layer, with and without numeric checks", () =>
   withShapes(async (dir, data) => {
     const wild = ["--epochs", "5", "--lr", "1e30", "--warmup", "0"];
-    const plain = await assertRejects(() => train(options(data, ...wild), places(dir, "a"), () => {}));
+    const plain = await assertRejects(() => train(smallOptions(data, ...wild), places(dir, "a"), () => {}));
     assertStringIncludes((plain as Error).message, "first seen in features.");
     const checked = [...wild, "--check-numerics"];
-    const error = await assertRejects(() => train(options(data, ...checked), places(dir, "b"), () => {}));
+    const error = await assertRejects(() =>
+      train(smallOptions(data, ...checked), places(dir, "b"), () => {})
+    );
     assertMatch(
       (error as Error).message,
       /in step [23], forward pass, features\.\d gave \d+ values that are not finite/,
@@ -115,9 +106,9 @@ Deno.test("a diverging run stops with the step and the layer, with and without n
 
 Deno.test("training starts from another run's weights and leaves frozen blocks alone", () =>
   withShapes(async (dir, data) => {
-    await train(options(data, "--steps", "3"), places(dir, "a"), () => {});
+    await train(smallOptions(data, "--steps", "3"), places(dir, "a"), () => {});
     const weights = join(dir, "a", "last.safetensors");
-    const set = options(data, "--steps", "3", "--weights", weights, "--freeze", "features");
+    const set = smallOptions(data, "--steps", "3", "--weights", weights, "--freeze", "features");
     await train(set, places(dir, "b"), () => {});
     const before = (await loadCheckpoint(weights)).tensors;
     const after = (await loadCheckpoint(join(dir, "b", "last.safetensors"))).tensors;
@@ -130,7 +121,9 @@ Deno.test("training starts from another run's weights and leaves frozen blocks a
 Deno.test("what cannot be trained is refused in one sentence, before anything is written", () =>
   withShapes(async (dir, data) => {
     const refused = async (sentence: string, ...flags: string[]) => {
-      const error = await assertRejects(() => train(options(data, ...flags), places(dir, "x"), () => {}));
+      const error = await assertRejects(() =>
+        train(smallOptions(data, ...flags), places(dir, "x"), () => {})
+      );
       assertStringIncludes((error as Error).message, sentence);
       assertEquals(await Deno.stat(join(dir, "x")).catch(() => undefined), undefined);
     };
@@ -142,7 +135,70 @@ Deno.test("what cannot be trained is refused in one sentence, before anything is
 
 Deno.test("a folder that holds a run is not written over", () =>
   withShapes(async (dir, data) => {
-    await train(options(data, "--steps", "1"), places(dir, "a"), () => {});
-    const error = await assertRejects(() => train(options(data, "--steps", "1"), places(dir, "a"), () => {}));
+    await train(smallOptions(data, "--steps", "1"), places(dir, "a"), () => {});
+    const error = await assertRejects(() =>
+      train(smallOptions(data, "--steps", "1"), places(dir, "a"), () => {})
+    );
     assertStringIncludes((error as Error).message, "already holds one");
   }));
+
+Deno.test("two batches accumulated make the step that one batch of twice the size makes", () =>
+  withShapes(async (dir, data) => {
+    const weights: Float32Array[] = [];
+    const losses: number[] = [];
+    for (const [name, flags] of [["a", ["--batch-size", "16"]], ["b", ["--accumulate", "2"]]] as const) {
+      const set = smallOptions(data, "--steps", "3", "--augment", "off", ...flags);
+      await train(set, places(dir, name), (e) => e.event === "step" && losses.push(e.loss));
+      const { tensors } = await loadCheckpoint(join(dir, name, "last.safetensors"));
+      weights.push(tensors.get("features.0.weight")!.data);
+    }
+    assertAlmostEquals(losses[0]!, losses[1]!, 1e-5);
+    weights[0]!.forEach((w, i) => assertAlmostEquals(weights[1]![i]!, w, 1e-6));
+  }));
+
+Deno.test("with a decay of nearly one, the kept weights are an average and not the last step's", () =>
+  withShapes(async (dir, data) => {
+    const set = smallOptions(data, "--steps", "6", "--ema", "0.99", "--warmup", "0");
+    await train(set, places(dir, "a"), () => {});
+    const { tensors } = await loadTensors(join(dir, "a", "last.state.safetensors"));
+    const kept = (await loadCheckpoint(join(dir, "a", "last.safetensors"))).tensors;
+    for (const [name, { data }] of kept) assertEquals(tensors.get(`average.${name}`)!.data, data, name);
+    const name = "features.0.weight";
+    assert(kept.get(name)!.data.some((v, i) => v !== tensors.get(`model.${name}`)!.data[i]));
+  }));
+
+Deno.test("photos kept on the device give bitwise the weights that photos from the cache give", () =>
+  withShapes(async (dir, data) => {
+    const files: Uint8Array[] = [];
+    for (const resident of ["always", "never"] as const) {
+      const notes: string[] = [];
+      const set = smallOptions(data, "--steps", "8", "--augment", "full");
+      await train(
+        set,
+        { ...places(dir, resident), resident },
+        (e) => e.event === "note" && notes.push(e.text),
+      );
+      assertEquals(notes.some((text) => text.includes("kept in device memory")), resident === "always");
+      files.push(await Deno.readFile(join(dir, resident, "last.safetensors")));
+    }
+    assertEquals(files[0], files[1]);
+  }));
+
+Deno.test("balanced class weights make rare classes count as much as frequent ones", () => {
+  const entries = [0, 0, 0, 1].map((label) => ({ width: 1, height: 1, label }));
+  assertEquals(balancedWeights({ entries, pixels: () => new Uint8Array(4) }, 3), [4 / 9, 4 / 3, 1]);
+});
+
+Deno.test("a full disk ends a run with one sentence that names the file", async () => {
+  const folder = await RunFolder.create(await Deno.makeTempDir(), smallOptions("x"));
+  try {
+    // A directory in the place of the log cannot be replaced by a file, as little as a full disk takes one.
+    await Deno.remove(folder.file("log.csv"));
+    await Deno.mkdir(folder.file("log.csv"));
+    const row = Object.fromEntries(LOG_COLUMNS.map((name) => [name, 1])) as LogRow;
+    const error = await assertRejects(() => folder.log(row), FileWriteError);
+    assertStringIncludes(error.message, "log.csv");
+  } finally {
+    await Deno.remove(folder.path, { recursive: true });
+  }
+});

@@ -5,7 +5,7 @@ import { evaluationMap } from "../../data/augment.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor } from "../../engine/tensor.ts";
 import { PhotoFeed } from "../../model/photo_feed.ts";
-import type { PhotoSource } from "../../training/photo_source.ts";
+import { evaluationPhotos, type PhotoSource } from "../../training/photo_source.ts";
 import { estimateStatistics } from "../../training/statistics.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { infer, normalisedError, toNchw, withGpu } from "../model/harness.ts";
@@ -15,14 +15,14 @@ const SIZE = 67;
 
 /** Photos of different sizes, colours and labels. */
 function photos(count: number): PhotoSource {
-  const read = (index: number) => {
+  const photo = (index: number) => {
     const width = 70 + index, height = 90 - index;
     const data = new Uint8Array(width * height * 4);
     for (let i = 0; i < data.length; i++) data[i] = (i * (index + 3) ^ i >> 5) & 255;
     return { width, height, data };
   };
-  const entries = Array.from({ length: count }, (_, i) => ({ ...read(i), label: i % 2 }));
-  return { entries, read };
+  const entries = Array.from({ length: count }, (_, i) => ({ ...photo(i), label: i % 2 }));
+  return { entries, pixels: (index) => entries[index]!.data };
 }
 
 Deno.test("statistics estimated from one batch are that batch's own", () =>
@@ -42,10 +42,7 @@ Deno.test("statistics estimated from one batch are that batch's own", () =>
     const x = network.inputTensor(plan, 6);
     feed.build(plan, x);
     await plan.compile();
-    feed.write(source.entries.map((_, i) => {
-      const photo = source.read(i);
-      return { ...photo, map: evaluationMap(photo, card.preprocess, card.preprocess.resize) };
-    }));
+    feed.write(evaluationPhotos(source, Uint32Array.of(0, 1, 2, 3, 4, 5), card.preprocess));
     plan.run();
     const input = toNchw(await readTensor(gpu, x), 3, SIZE * SIZE);
     const biased = new Map([...found].map(([name, { data }], i) => {

@@ -36,18 +36,20 @@ function clip(sizes: readonly number[], maxNorm: number, note: string, scale = 1
   };
 }
 
-function average(size: number, decay: number): Case {
+function average(size: number, decay: number, step: number, stop = 0): Case {
   return {
     op: "ema",
-    name: `${size} values, decay ${decay}`,
+    name: `${size} values, decay ${decay}, step ${step}${stop ? ", stopped" : ""}`,
     async run(gpu) {
       const p = normals(1, [size]), old = normals(2, [size]);
       const found = await runOnce(gpu, "ema", (plan) => {
         const averaged = upload(plan, "averaged", old);
-        plan.add(emaUpdate(upload(plan, "parameter", p), averaged, { decay }));
+        const hyper = upload(plan, "hyper", { shape: [4], data: Float32Array.of(0.1, 1, step, stop) });
+        plan.add(emaUpdate(upload(plan, "parameter", p), averaged, hyper, { decay }));
         return { averaged };
       });
-      const wanted = Array.from(p.data, (v, i) => decay * old.data[i]! + (1 - decay) * v);
+      const kept = stop ? 1 : Math.min(decay, (1 + step) / (10 + step));
+      const wanted = Array.from(p.data, (v, i) => kept * old.data[i]! + (1 - kept) * v);
       return [...paddingChecks(found), compare("averaged", found.averaged!.values, wanted)];
     },
   };
@@ -153,9 +155,10 @@ export const arenaCases: readonly Case[] = [
   clip([37, 50, 1], 1e3, ", nothing to clip"),
   clip([37, 50], 0.1, ", gradients scaled by 1/8", 0.125),
   clip([1_300_001, 70_001], 1, ", large"),
-  average(1, 0.9),
-  average(37, 0.999),
-  average(300_001, 0),
+  average(1, 0.9, 1),
+  average(37, 0.999, 20_000),
+  average(37, 0.9, 3, 1),
+  average(300_001, 0, 7),
   sums(1, [5], false),
   sums(7, [3, 17], false),
   sums(64, [37, 21, 50], true),

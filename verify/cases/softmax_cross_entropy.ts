@@ -148,7 +148,7 @@ function accumulation(name: string, batches: readonly Float32Array[], stops: rea
       const found = await runOnce(gpu, "totals", (plan) => {
         const totals = plan.tensor([4], "totals"), history = plan.tensor([size], "history");
         const hypers = batches.map((data, i) => {
-          const hyper = upload(plan, "hyper", { shape: [4], data: Float32Array.of(0.5, 1, i + 1, 9) });
+          const hyper = upload(plan, "hyper", { shape: [4], data: Float32Array.of(0.5, 0.25, i + 1, 9) });
           const result = upload(plan, "result", { shape: [data.length / 4, 4], data });
           plan.add(accumulateLoss(result, hyper, totals, history));
           return [`hyper${i}`, hyper] as const;
@@ -158,7 +158,7 @@ function accumulation(name: string, batches: readonly Float32Array[], stops: rea
       const totals = [0, 0, 0, 0], history = [0, 0, 0];
       batches.forEach((data, i) => {
         data.forEach((v, k) => totals[k % 4]! += v);
-        history[(i + 1) % size] = data.reduce((sum, v, k) => k % 4 === 0 ? sum + v : sum, 0);
+        history[(i + 1) % size]! += 0.25 * data.reduce((sum, v, k) => k % 4 === 0 ? sum + v : sum, 0);
       });
       const finite = totals.every(Number.isFinite);
       return [
@@ -170,7 +170,7 @@ function accumulation(name: string, batches: readonly Float32Array[], stops: rea
           ]
           : []),
         ...batches.map((_, i) =>
-          compare(`hyper of step ${i + 1}`, found[`hyper${i}`]!.values, [0.5, 1, i + 1, stops[i]!], 0)
+          compare(`hyper of step ${i + 1}`, found[`hyper${i}`]!.values, [0.5, 0.25, i + 1, stops[i]!], 0)
         ),
       ];
     },

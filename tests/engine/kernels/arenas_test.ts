@@ -38,7 +38,8 @@ Deno.test("global_norm refuses scratch of another size and a norm that clips eve
 
 for (const decay of [1, -0.1, NaN]) {
   Deno.test(`ema refuses a decay of ${decay}`, () => {
-    assertRefuses(() => emaUpdate(shapeOnly([5]), shapeOnly([5]), { decay }), "Cannot build ema", `${decay}`);
+    const build = () => emaUpdate(shapeOnly([5]), shapeOnly([5]), shapeOnly([4]), { decay });
+    assertRefuses(build, "Cannot build ema", `${decay}`);
   });
 }
 

@@ -1,0 +1,125 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { join } from "@std/path";
+import { parseFlags, UsageError } from "../../cli/args.ts";
+import { loadTensors, saveTensors } from "../../model/checkpoint.ts";
+import { requireResumable, runOptions, TRAIN_COMMAND } from "../../training/flags.ts";
+import { resumeTraining, train } from "../../training/train.ts";
+import { places, smallOptions, withShapes } from "./small_run.ts";
+
+const read = (dir: string, name: string, file = "last.safetensors") => Deno.readFile(join(dir, name, file));
+const withoutRates = (csv: string) => csv.trim().split("\n").map((row) => row.split(",").slice(0, 2).join());
+
+/** Trains until `steps` are done, as Ctrl-C would. */
+async function stopAt(
+  steps: number,
+  run: (signal: AbortSignal, step: (n: number) => void) => Promise<unknown>,
+) {
+  const stop = new AbortController();
+  await run(stop.signal, (n) => n >= steps && stop.abort());
+}
+
+for (
+  const [name, flags] of [
+    ["sgd", ["--augment", "full"]],
+    ["adam with accumulation, average and clipping", [
+      ...["--optimizer", "adam", "--lr", "0.001", "--accumulate", "2", "--ema", "0.9", "--clip-norm", "1"],
+    ]],
+    ["batch normalisation", ["--model", "compact-bn", "--schedule", "one-cycle", "--optimizer", "rmsprop"]],
+  ] as const
+) {
+  Deno.test(`a run stopped in the middle of an epoch and resumed ends bitwise as if it had not stopped: ${name}`, () =>
+    withShapes(async (dir, data) => {
+      const set = smallOptions(data, "--epochs", "4", "--batch-size", "4", "--seed", "5", ...flags);
+      await train(set, places(dir, "whole"), () => {});
+      await stopAt(
+        10,
+        (signal, step) => train(set, places(dir, "parts"), (e) => e.event === "step" && step(e.step), signal),
+      );
+      assert((await read(dir, "parts")).some((byte, i) => byte !== 0 && i > 0));
+      const stopped = (await loadTensors(join(dir, "parts", "last.state.safetensors"))).metadata;
+      const { step, epoch } = JSON.parse(stopped.progress!);
+      const perEpoch = flags.includes("--accumulate" as never) ? 6 : 12;
+      assertEquals([epoch, step % perEpoch > 0], [Math.floor(step / perEpoch), true]);
+      await resumeTraining(join(dir, "parts"), { steps: undefined }, places(dir, "parts"), () => {});
+      for (const file of ["last.safetensors", "best.safetensors"]) {
+        assertEquals(await read(dir, "parts", file), await read(dir, "whole", file), file);
+      }
+      const logs = await Promise.all(
+        ["whole", "parts"].map((run) => Deno.readTextFile(join(dir, run, "log.csv"))),
+      );
+      assertEquals(withoutRates(logs[1]!), withoutRates(logs[0]!));
+    }));
+}
+
+Deno.test("a run that died after its state was saved goes on from there, its later log rows taken back", () =>
+  withShapes(async (dir, data) => {
+    const set = smallOptions(data, "--epochs", "3", "--seed", "2");
+    await train(set, places(dir, "whole"), () => {});
+    // What kill -9 in the third epoch leaves: the state after step 8 by --save-every, a half-written row.
+    const died = await assertRejects(() =>
+      train(set, { ...places(dir, "died"), saveEvery: 4 }, (e) => {
+        if (e.event === "step" && e.step > 8) throw new Error("killed");
+      })
+    );
+    assertEquals((died as Error).message, "killed");
+    await Deno.writeTextFile(join(dir, "died", "log.csv"), "2,12,0.1,1\n3,1", { append: true });
+    await resumeTraining(join(dir, "died"), { steps: undefined }, places(dir, "died"), () => {});
+    assertEquals(await read(dir, "died"), await read(dir, "whole"));
+    const log = await Deno.readTextFile(join(dir, "died", "log.csv"));
+    assertEquals(withoutRates(log), ["epoch,step", "1,6", "2,12", "3,18"]);
+  }));
+
+Deno.test("a finished run can be lengthened", () =>
+  withShapes(async (dir, data) => {
+    await train(smallOptions(data, "--steps", "8", "--schedule", "constant"), places(dir, "a"), () => {});
+    await resumeTraining(join(dir, "a"), { steps: 20 }, places(dir, "a"), () => {});
+    await train(smallOptions(data, "--steps", "20", "--schedule", "constant"), places(dir, "b"), () => {});
+    assertEquals(
+      (await loadTensors(join(dir, "a", "last.safetensors"))).tensors,
+      (await loadTensors(join(dir, "b", "last.safetensors"))).tensors,
+    );
+    assertEquals(JSON.parse(await Deno.readTextFile(join(dir, "a", "config.json"))).steps, 20);
+  }));
+
+Deno.test("what cannot be resumed is refused in one sentence and left as it is", () =>
+  withShapes(async (dir, data) => {
+    const resume = () => resumeTraining(join(dir, "a"), { steps: undefined }, places(dir, "a"), () => {});
+    const refused = async (sentence: string) => {
+      const error = await assertRejects(resume);
+      assertStringIncludes((error as Error).message, sentence);
+    };
+    await refused("it has no config.json");
+    await train(smallOptions(data, "--steps", "2"), places(dir, "a"), () => {});
+    const path = join(dir, "a", "last.state.safetensors"), whole = await Deno.readFile(path);
+    await Deno.writeFile(path, whole.subarray(0, whole.length - 5));
+    await refused("Cannot read");
+    const { tensors, metadata } = await loadTensors(path).catch(async () => {
+      await Deno.writeFile(path, whole);
+      return await loadTensors(path);
+    });
+    await saveTensors(path, tensors, {});
+    await refused("it holds no training progress");
+    const some = new Map([...tensors].filter(([name]) => name !== "optimizer.velocity.features.3.bias"));
+    await saveTensors(path, some, metadata);
+    await refused("optimizer.velocity.features.3.bias is missing, wanted [32]");
+    await Deno.remove(path);
+    await refused("it has no last.state.safetensors");
+    await Deno.writeTextFile(join(dir, "a", "config.json"), `{"model": 3}`);
+    await Deno.writeFile(path, whole);
+    await refused("model in config.json is wrong");
+  }));
+
+Deno.test("flags that the run's own options would contradict cannot stand beside --resume", () => {
+  requireResumable(["--resume", "runs/a", "--epochs=3", "--json", "--no-json", "--workers", "2"]);
+  const refuse = () => requireResumable(["--resume", "runs/a", "--lr=0.1"]);
+  assertThrows(refuse, UsageError, "--lr cannot stand beside --resume");
+});
+
+Deno.test("the options that config.json records are those of the flags", () =>
+  withShapes(async (dir, data) => {
+    const set = runOptions(parseFlags(["--data", data, "--steps", "1", "--size", "64"], TRAIN_COMMAND));
+    await train(set, places(dir, "a"), () => {});
+    const { RunFolder } = await import("../../training/run_folder.ts");
+    const { options } = await RunFolder.open(join(dir, "a"));
+    assertEquals(options, JSON.parse(JSON.stringify(set)));
+  }));

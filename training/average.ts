@@ -1,0 +1,40 @@
+/**
+ * Exponential moving average of the weights: steadier than the last step's, and what is validated and kept in its place.
+ * @module
+ */
+import { emaUpdate } from "../engine/kernels/ema.ts";
+import type { Plan } from "../engine/plan.ts";
+import { copyTensors, type Tensor } from "../engine/tensor.ts";
+import { Network } from "../model/network.ts";
+
+/** A second network whose parameters, running statistics included, follow those of the first. */
+export class WeightAverage implements Disposable {
+  readonly network: Network;
+
+  /** Starts from the weights that `source` has now. `decay` is the share that each step keeps, 0 to under 1. */
+  constructor(readonly source: Network, readonly decay: number) {
+    this.network = new Network(source.gpu, source.architecture, { frozen: source.frozen });
+    this.restart();
+  }
+
+  /** Forgets the average: takes the source's weights. */
+  restart(): void {
+    copyTensors(this.source.gpu, this.#pairs());
+  }
+
+  /** Records the update; `hyper` as in `Optimizer.build`. */
+  build(plan: Plan, hyper: Tensor): void {
+    for (const [value, averaged] of this.#pairs()) {
+      plan.add(emaUpdate(value, averaged, hyper, { decay: this.decay }));
+    }
+  }
+
+  #pairs(): (readonly [from: Tensor, to: Tensor])[] {
+    const averaged = this.network.parameters.arenas;
+    return this.source.parameters.arenas.map(({ values }, i) => [values, averaged[i]!.values] as const);
+  }
+
+  [Symbol.dispose](): void {
+    this.network[Symbol.dispose]();
+  }
+}
