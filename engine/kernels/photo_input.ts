@@ -3,7 +3,8 @@ import type { Launch } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import wgsl from "./photo_input.wgsl" with { type: "text" };
 
-const GROUP = 64;
+/** Columns of a workgroup, and rows that one of its invocations fills. */
+const GROUP = 32, ROWS = 32;
 
 /** Channel order and normalisation of the network's input. */
 export interface Normalisation {
@@ -61,7 +62,7 @@ export function photoInput(pixels: Tensor, samples: Tensor, y: Tensor, n: Normal
       `Cannot build photo_input: input is [${y.shape}] and samples [${samples.shape}], wanted [N,H,W,3] and [N,${SAMPLE_WORDS}]`,
     );
   }
-  const constants: Record<string, number> = { H, W, GROUP, BGR: n.channels === "BGR" ? 1 : 0 };
+  const constants: Record<string, number> = { H, W, ROWS, GROUP, BGR: n.channels === "BGR" ? 1 : 0 };
   n.mean.forEach((value, i) => constants[`MEAN_${i}`] = value);
   n.std.forEach((value, i) => constants[`STD_${i}`] = value);
   return {
@@ -69,6 +70,6 @@ export function photoInput(pixels: Tensor, samples: Tensor, y: Tensor, n: Normal
     wgsl,
     tensors: [pixels, samples, y],
     constants,
-    grid: [Math.ceil(H * W / GROUP), 1, N],
+    grid: [Math.ceil(W / GROUP), Math.ceil(H / ROWS), N],
   };
 }

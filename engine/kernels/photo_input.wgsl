@@ -2,8 +2,11 @@
 // Output pixel (ox, oy) of sample n shows the source point (a ox + b oy + c, d ox + e oy + f), pixel centres at .5, edges
 // clamped, bilinear; where the map shrinks, taps_x * taps_y such points spread over the pixel are averaged.
 //   y[n,oy,ox,c] = (value[channel c] / 255 - MEAN_c) / STD_c, and 0 in the padding channel
+// One invocation fills ROWS rows of one column. Software adapters run a loop's body once more, masked, where the test comes
+// first, so the loops test last.
 override H: u32;
 override W: u32;
+override ROWS: u32;
 override GROUP: u32;
 override BGR: bool;
 override MEAN_0: f32;
@@ -20,6 +23,70 @@ struct Sample { first: u32, width: u32, height: u32, taps: u32, map_x: vec4f, ma
 @group(0) @binding(1) var<storage, read> samples: array<Sample>;         // [N]
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;          // [N, H, W, 3]
 
+// Red, green and blue from 0 to 255; shifts and masks, because unpack4x8unorm is four times as slow on llvmpipe.
+fn colour(at: u32) -> vec3f {
+  let word = pixels[at];
+  return vec3f(vec3i(vec3u(word & 255u, (word >> 8u) & 255u, (word >> 16u) & 255u)));
+}
+
+fn write(n: u32, ox: u32, oy: u32, sum: vec3f) {
+  let value = select(sum, sum.zyx, BGR);
+  let scale = 1.0 / (255.0 * vec3f(STD_0, STD_1, STD_2));
+  let shift = vec3f(MEAN_0, MEAN_1, MEAN_2) / vec3f(STD_0, STD_1, STD_2);
+  y[(n * H + oy) * W + ox] = vec4f(fma(value, scale, -shift), 0.0);
+}
+
+// The two points of an output along one axis, in pixels from the first pixel's centre, in ascending order.
+fn points(at: f32, step: f32, offset: f32, taps: u32, size: u32) -> vec2f {
+  let spread = select(0.0, 0.25, taps == 2u) * abs(step);
+  let centre = step * (at + 0.5) + offset - 0.5;
+  return clamp(vec2f(centre - spread, centre + spread), vec2f(), vec2f(f32(size - 1u)));
+}
+
+// How much of a pixel both points together take.
+fn share(pixel: u32, points: vec2f) -> f32 {
+  let near = max(vec2f(), 1.0 - abs(vec2f(f32(pixel)) - points));
+  return 0.5 * (near.x + near.y);
+}
+
+// Without rotation and with one or two points along each axis: columns and rows are weighted apart, and a row of the
+// source that two output rows share is read once.
+fn upright(s: Sample, n: u32, ox: u32, oy: u32, count: u32) {
+  let taps = vec2u(s.taps & 0xffffu, s.taps >> 16u);
+  let across = points(f32(ox), s.map_x.x, s.map_x.z, taps.x, s.width);
+  let left = u32(across.x);
+  let weights = vec3f(share(left, across), share(left + 1u, across), share(left + 2u, across));
+  let edge = s.width - 1u;
+  let columns = s.first + min(vec3u(left, left + 1u, left + 2u), vec3u(edge));
+  // Mirrored top to bottom, the last output row comes first in the source.
+  let mirrored = s.map_y.y < 0.0;
+  var out = select(oy, oy + count - 1u, mirrored);
+  var down = points(f32(out), s.map_y.y, s.map_y.z, taps.y, s.height);
+  var row = u32(down.x);
+  var todo = count;
+  var before = vec3f();
+  var sum = vec3f();
+  loop {
+    let line = columns + row * s.width;
+    let value = colour(line.x) * weights.x + colour(line.y) * weights.y + colour(line.z) * weights.z;
+    sum = fma(value, vec3f(share(row, down)), sum);
+    let next = row + 1u;
+    row = next;
+    if (next > min(u32(down.y) + 1u, s.height - 1u)) {
+      write(n, ox, out, sum);
+      todo--;
+      out = select(out + 1u, out - 1u, mirrored);
+      down = points(f32(out), s.map_y.y, s.map_y.z, taps.y, s.height);
+      // This row and the one before serve the next output too, where that one needs more; else it starts anew.
+      let more = next <= min(u32(down.y) + 1u, s.height - 1u);
+      sum = select(vec3f(), before * share(next - 2u, down) + value * share(next - 1u, down), more);
+      row = select(u32(down.x), max(u32(down.x), next), more);
+    }
+    before = value;
+    continuing { break if todo == 0u; }
+  }
+}
+
 fn bilinear(s: Sample, point: vec2f) -> vec3f {
   let at = clamp(point - 0.5, vec2f(), vec2f(f32(s.width), f32(s.height)) - 1.0);
   let low = vec2u(at);
@@ -27,28 +94,44 @@ fn bilinear(s: Sample, point: vec2f) -> vec3f {
   let part = at - vec2f(low);
   let top = s.first + low.y * s.width;
   let bottom = s.first + high.y * s.width;
-  let upper = mix(unpack4x8unorm(pixels[top + low.x]), unpack4x8unorm(pixels[top + high.x]), part.x);
-  let lower = mix(unpack4x8unorm(pixels[bottom + low.x]), unpack4x8unorm(pixels[bottom + high.x]), part.x);
-  return mix(upper, lower, part.y).xyz;
+  let upper = mix(colour(top + low.x), colour(top + high.x), part.x);
+  let lower = mix(colour(bottom + low.x), colour(bottom + high.x), part.x);
+  return mix(upper, lower, part.y);
+}
+
+// Any map, one point after another.
+fn turned(s: Sample, n: u32, ox: u32, oy: u32, count: u32) {
+  let taps = vec2u(s.taps & 0xffffu, s.taps >> 16u);
+  let points = taps.x * taps.y;
+  let size = 1.0 / vec2f(taps);
+  var point = 0u;
+  var out = oy;
+  var sum = vec3f();
+  loop {
+    let tap = vec2u(point % taps.x, point / taps.x);
+    let p = vec3f(vec2f(vec2u(ox, out)) + (vec2f(tap) + 0.5) * size, 1.0);
+    sum += bilinear(s, vec2f(dot(s.map_x.xyz, p), dot(s.map_y.xyz, p)));
+    point++;
+    if (point == points) {
+      write(n, ox, out, sum / f32(points));
+      sum = vec3f();
+      point = 0u;
+      out++;
+    }
+    continuing { break if out == oy + count; }
+  }
 }
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u) {
+  let ox = id.x;
+  let oy = id.y * ROWS;
   let n = id.z;
-  let pixel = id.x;
-  if (pixel >= H * W) { return; }
+  if (ox >= W) { return; }
   let s = samples[n];
-  let out = vec2f(f32(pixel % W), f32(pixel / W));
-  let taps = vec2u(s.taps & 0xffffu, s.taps >> 16u);
-  var sum = vec3f();
-  for (var j = 0u; j < taps.y; j++) {
-    for (var i = 0u; i < taps.x; i++) {
-      let p = out + (vec2f(vec2u(i, j)) + 0.5) / vec2f(taps);
-      let source = vec2f(dot(s.map_x.xyz, vec3f(p, 1.0)), dot(s.map_y.xyz, vec3f(p, 1.0)));
-      sum += bilinear(s, source);
-    }
-  }
-  let rgb = sum / f32(taps.x * taps.y);
-  let value = select(rgb, rgb.zyx, BGR);
-  y[n * H * W + pixel] = vec4f((value - vec3f(MEAN_0, MEAN_1, MEAN_2)) / vec3f(STD_0, STD_1, STD_2), 0.0);
+  let count = min(ROWS, H - oy);
+  let taps = max(s.taps & 0xffffu, s.taps >> 16u);
+  // Two points further than a pixel apart would touch four columns.
+  let close = s.map_x.y == 0.0 && s.map_y.x == 0.0 && taps <= 2u && ((s.taps & 0xffffu) == 1u || abs(s.map_x.x) <= 2.0);
+  if (close) { upright(s, n, ox, oy, count); } else { turned(s, n, ox, oy, count); }
 }

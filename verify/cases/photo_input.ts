@@ -65,6 +65,12 @@ function stretch(width: number, height: number, side: number, antialias = true):
   return { width, height, map: [width / side, 0, 0, 0, height / side, 0], antialias };
 }
 
+/** Mirrored along both axes, about the middle. */
+function mirrored(width: number, height: number, side: number, scale: number): Photo {
+  const map = [-scale, 0, (width + scale * side) / 2, 0, -scale, (height + scale * side) / 2] as const;
+  return { width, height, map, antialias: true };
+}
+
 /** Rotated by 30 degrees about the middle, mirrored, half the size. */
 function turned(width: number, height: number, side: number): Photo {
   const cos = 2 * Math.cos(Math.PI / 6), sin = 2 * Math.sin(Math.PI / 6), half = side / 2;
@@ -82,6 +88,14 @@ export const photoInputCases: readonly Case[] = [
     ...IMAGENET,
     channels: "BGR",
   }),
+  photos("shrunken by 1.5 along each axis", 67, [stretch(101, 99, 67)], PLAIN),
+  photos("shrunken by 2.1, four columns a point", 41, [stretch(87, 50, 41)], PLAIN),
+  photos(
+    "mirrored both ways, over the edge",
+    37,
+    [mirrored(64, 45, 37, 1.3), mirrored(30, 45, 37, 0.6)],
+    PLAIN,
+  ),
   photos("turned, mirrored, over the edge", 21, [turned(50, 37, 21)], PLAIN),
   photos("a batch", 32, [stretch(50, 37, 32), turned(64, 80, 32), stretch(5, 90, 32)], IMAGENET),
   photos("large", 224, [stretch(640, 480, 224)], IMAGENET),
