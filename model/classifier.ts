@@ -74,10 +74,14 @@ export class NetworkClassifier implements Classifier {
     return this.network.gpu.name;
   }
 
-  /** Builds the plans for these batch sizes now instead of at their first use. */
+  /**
+   * Builds the plans for these batch sizes now instead of at their first use, and runs each once: drivers take memory and
+   * translate kernels only then.
+   */
   async warm(batches: readonly number[]): Promise<void> {
+    const dot = { width: 1, height: 1, data: new Uint8Array(4), map: [1, 0, 0, 0, 1, 0] as const };
     await this.#alone(async () => {
-      for (const n of batches) await this.#plan(n, 0);
+      for (const n of batches) await (await this.#plan(n, 0)).photos([dot]);
     });
   }
 
@@ -108,10 +112,20 @@ export class NetworkClassifier implements Classifier {
   }
 
   infer(input: Float32Array, batch: number): Promise<Float32Array> {
+    const { buffer, byteOffset, byteLength } = input;
+    const size = Math.floor(byteLength / batch);
+    return this.inferRows(
+      Array.from({ length: batch }, (_, n) => new Uint8Array(buffer, byteOffset + n * size, size)),
+    );
+  }
+
+  /** As `infer`, with the bytes of one input `[3, height, width]` per row: they go to the device as they are. */
+  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
     return this.#alone(async () => {
-      const rows = await (await this.#plan(batch, 0)).tensor(input, batch);
-      const out = new Float32Array(batch * this.network.output.c);
-      rows.forEach((row, n) => out.set(row, n * row.length));
+      const logits = await (await this.#plan(rows.length, 0)).rows(rows);
+      const classes = this.network.output.c;
+      const out = new Float32Array(rows.length * classes);
+      logits.forEach((row, n) => out.set(row, n * classes));
       return out;
     });
   }

@@ -2,12 +2,12 @@
  * A network in inference mode at one batch size: photos or tensors in, logits out.
  * @module
  */
-import { Plan } from "../engine/plan.ts";
-import { readTensor, type Tensor, writeTensor } from "../engine/tensor.ts";
+import { Plan, submit } from "../engine/plan.ts";
+import { readTensor, type Tensor } from "../engine/tensor.ts";
 import type { Preprocess } from "./card.ts";
-import { sizeOf } from "./layer.ts";
 import type { Network } from "./network.ts";
 import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
+import { TensorFeed } from "./tensor_feed.ts";
 
 /** Two plans over the same parameters: the network alone, and the photo kernel that fills its input. */
 export class Inference implements Disposable {
@@ -16,6 +16,8 @@ export class Inference implements Disposable {
   readonly #network: Plan;
   readonly #x: Tensor;
   readonly #logits: Tensor;
+  /** Made with the first tensor: who only sends photos need not hold it. */
+  #tensors: TensorFeed | undefined;
 
   private constructor(
     readonly network: Network,
@@ -53,28 +55,15 @@ export class Inference implements Disposable {
   /** Logits [photos, classes] of 1 to `batch` photos. */
   async photos(photos: readonly PlacedPhoto[]): Promise<Float32Array[]> {
     this.#feed.write(photos);
-    this.#input.run();
+    submit(this.network.gpu, [this.#input], (encoder) => this.#feed.encode(encoder));
     return await this.#answer(photos.length);
   }
 
-  /** Logits of `count` inputs, NCHW values [count, 3, H, W]. */
-  async tensor(values: Float32Array, count: number): Promise<Float32Array[]> {
-    const { input } = this.network.architecture;
-    const one = sizeOf(input), pixels = input.h * input.w;
-    if (values.length !== one * count || count < 1 || count > this.batch) {
-      throw new RangeError(
-        `Cannot infer: got ${values.length} values for ${count} inputs, wanted ${one} for each of 1 to ${this.batch}`,
-      );
-    }
-    const nhwc = new Float32Array(one * this.batch);
-    for (let n = 0; n < count; n++) {
-      for (let c = 0; c < input.c; c++) {
-        const from = n * one + c * pixels;
-        for (let p = 0; p < pixels; p++) nhwc[n * one + p * input.c + c] = values[from + p]!;
-      }
-    }
-    writeTensor(this.network.gpu, this.#x, nhwc);
-    return await this.#answer(count);
+  /** Logits of 1 to `batch` inputs, each the bytes of NCHW float32 values [3, H, W]; throws as `TensorFeed.run` does. */
+  async rows(rows: readonly Uint8Array[]): Promise<Float32Array[]> {
+    this.#tensors ??= await TensorFeed.create(this.network.gpu, this.#x);
+    this.#tensors.run(rows);
+    return await this.#answer(rows.length);
   }
 
   async #answer(count: number): Promise<Float32Array[]> {
@@ -86,6 +75,7 @@ export class Inference implements Disposable {
 
   [Symbol.dispose](): void {
     this.#feed[Symbol.dispose]();
+    this.#tensors?.[Symbol.dispose]();
     this.#input[Symbol.dispose]();
     this.#network[Symbol.dispose]();
   }

@@ -37,7 +37,7 @@ type Kind = "photo" | "explained photo" | "tensor";
 
 interface Job {
   readonly kind: Kind;
-  readonly input: DecodedImage | Float32Array;
+  readonly input: DecodedImage | Uint8Array;
   readonly arrived: number;
   readonly resolve: (answer: Timed<Classification | Float32Array>) => void;
   readonly reject: (reason: unknown) => void;
@@ -192,7 +192,7 @@ export class Batcher {
       const images = batch.map((job) => job.input as DecodedImage);
       return await this.#classifier.classify(images, { explain: kind === "explained photo" });
     }
-    const rows = batch.map((job) => job.input as Float32Array);
+    const rows = batch.map((job) => job.input as Uint8Array);
     const logits = await this.#classifier.inferRows(rows);
     const classes = logits.length / rows.length;
     return rows.map((_, i) => logits.slice(i * classes, (i + 1) * classes));
@@ -220,8 +220,11 @@ export class Reservation implements Disposable {
     return this.#use(kind, image, signal) as Promise<Timed<Classification>>;
   }
 
-  /** The logits of one preprocessed input `[3, height, width]`, which is given away with its whole buffer; rejects with the signal's reason when it aborts first. */
-  infer(row: Float32Array, { signal }: { signal: AbortSignal }) {
+  /**
+   * The logits of one preprocessed input `[3, height, width]`, the bytes of its float32 values, which are given away with their whole
+   * buffer; rejects with the signal's reason when it aborts first.
+   */
+  infer(row: Uint8Array, { signal }: { signal: AbortSignal }) {
     return this.#use("tensor", row, signal) as Promise<Timed<Float32Array>>;
   }
 

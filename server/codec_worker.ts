@@ -61,9 +61,7 @@ function carryOut(
 function buffersOf(value: CodecResults[keyof CodecResults]): Transferable[] {
   if (typeof value === "string") return [];
   const views: ArrayBufferView<ArrayBuffer>[] = "inputs" in value
-    ? value.inputs.flatMap<ArrayBufferView<ArrayBuffer>>(({ data }) =>
-      data instanceof Float32Array ? [data] : data
-    )
+    ? value.inputs.flatMap(({ data }) => data)
     : value.map((photo) => photo.bytes);
   return [...new Set(views.map((view) => view.buffer))];
 }

@@ -149,11 +149,12 @@ class RemoteClassifier implements RowClassifier {
   }
 
   infer(input: Float32Array, batch: number): Promise<Float32Array> {
-    const size = input.length / batch;
-    return this.inferRows(Array.from({ length: batch }, (_, n) => input.subarray(n * size, (n + 1) * size)));
+    const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+    const size = bytes.length / batch;
+    return this.inferRows(Array.from({ length: batch }, (_, n) => bytes.subarray(n * size, (n + 1) * size)));
   }
 
-  inferRows(rows: readonly Float32Array[]): Promise<Float32Array> {
+  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
     const buffers = [...new Set(rows.map((row) => row.buffer as ArrayBuffer))];
     return this.#host.call({ op: "infer", model: this.#model, rows }, buffers);
   }

@@ -14,15 +14,15 @@ export interface LoadOptions {
 
 /** A classifier that takes the inputs of a pass one by one. */
 export interface RowClassifier extends Classifier {
-  /** As `infer`, with one preprocessed input `[3, height, width]` per row. */
-  inferRows(rows: readonly Float32Array[]): Promise<Float32Array>;
+  /** As `infer`, with the bytes of one preprocessed input `[3, height, width]` per row: float32, little-endian. */
+  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array>;
 }
 
 /**
  * Opens a checkpoint file; rejects with a sentence that names the file. What one loader opens shares one device, whose memory each
  * of its classifiers tells.
  */
-export type LoadClassifier = (path: string, options: LoadOptions) => Promise<Classifier>;
+export type LoadClassifier = (path: string, options: LoadOptions) => Promise<RowClassifier>;
 
 /** The first message: where `loadClassifier` comes from, and a port whose closing tells that the worker is gone. */
 export interface Start {
@@ -39,7 +39,7 @@ export type Call =
     readonly images: readonly DecodedImage[];
     readonly explain: boolean;
   }
-  | { readonly op: "infer"; readonly model: number; readonly rows: readonly Float32Array[] }
+  | { readonly op: "infer"; readonly model: number; readonly rows: readonly Uint8Array[] }
   | { readonly op: "memory"; readonly model: number }
   | { readonly op: "close"; readonly model: number };
 

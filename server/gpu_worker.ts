@@ -4,8 +4,8 @@
  * @module
  */
 import { setPriority } from "node:os";
-import type { Classification, Classifier } from "../model/classifier_types.ts";
-import type { Call, LoadClassifier, Loaded, Reply, Results, Start } from "./gpu_messages.ts";
+import type { Classification } from "../model/classifier_types.ts";
+import type { Call, LoadClassifier, Loaded, Reply, Results, RowClassifier, Start } from "./gpu_messages.ts";
 
 /**
  * A software adapter computes on this machine's processors, in threads that this one starts. They yield to the thread that speaks HTTP:
@@ -14,13 +14,12 @@ import type { Call, LoadClassifier, Loaded, Reply, Results, Start } from "./gpu_
 if (Deno.build.os === "linux") setPriority(0, 5);
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
-const classifiers = new Map<number, Classifier>();
+const classifiers = new Map<number, RowClassifier>();
 let loader: Promise<{ loadClassifier: LoadClassifier }>;
 // Held for as long as the worker lives; its other end sees it close.
 let _lifeline: MessagePort;
 let nextModel = 1;
 let turn: Promise<void> = Promise.resolve();
-let staging = new Float32Array(0);
 
 scope.onmessage = ({ data }: MessageEvent<Start | (Call & { id: number })>) => {
   if ("loader" in data) {
@@ -50,7 +49,7 @@ async function carryOut(call: Call): Promise<Results[keyof Results]> {
     case "classify":
       return await classifier.classify(call.images, { explain: call.explain });
     case "infer":
-      return await classifier.infer(joinRows(call.rows), call.rows.length);
+      return await classifier.inferRows(call.rows);
     case "memory":
       return await classifier.memory();
     case "close":
@@ -66,20 +65,6 @@ async function load(path: string, options: Parameters<LoadClassifier>[1]): Promi
   classifiers.set(model, classifier);
   const { card, adapter, maxBatch } = classifier;
   return { model, card, adapter, maxBatch };
-}
-
-/** The rows one after the other, in memory that is kept: fresh memory for every pass would cost as much as the copying. */
-function joinRows(rows: readonly Float32Array[]): Float32Array {
-  const [first] = rows;
-  if (rows.length === 1) return first!;
-  const size = rows.reduce((sum, row) => sum + row.length, 0);
-  if (staging.length < size) staging = new Float32Array(size);
-  let at = 0;
-  for (const row of rows) {
-    staging.set(row, at);
-    at += row.length;
-  }
-  return staging.subarray(0, size);
 }
 
 /** The buffers of an answer; a set, because results may be views of one buffer and each may be named only once. */

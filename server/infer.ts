@@ -21,14 +21,14 @@ export async function infer(
   { context, model, scope }: { context: AppContext; model: LoadedModel; scope: RequestScope },
 ): Promise<Answer> {
   const input = chooseInput(request.inputs);
-  const rows = input.name === INPUT_NAMES.tensor ? tensorRows(input, model) : photoRows(input);
+  const rows = input.datatype === "FP32" ? tensorRows(input, model) : photoRows(input);
   using places = model.batcher.reserve(rows.length);
   note(c, { model: model.identity.name, version: model.identity.version, inputs: rows.length });
   const { metrics } = context;
   const { signal } = scope;
   const answers = await Promise.all(rows.map(async (row) => {
     try {
-      if (row instanceof Float32Array) {
+      if (input.datatype === "FP32") {
         const timed = await places.infer(row, { signal });
         return { timed, logits: timed.value, probabilities: softmax(timed.value) };
       }
@@ -45,7 +45,7 @@ export async function infer(
   for (const { timed, logits, probabilities } of answers) {
     metrics.stages.observe({ stage: "queue" }, timed.queueMs / 1000);
     metrics.stages.observe({ stage: "compute" }, timed.computeMs / 1000);
-    if (![...logits, ...probabilities].every(Number.isFinite)) {
+    if (!logits.every(Number.isFinite) || !probabilities.every(Number.isFinite)) {
       throw new HttpError(
         400,
         "Cannot answer: the input's values are so large that the network's are not finite",
@@ -79,7 +79,10 @@ function chooseInput(inputs: readonly InferInput[]): InferInput {
   return input;
 }
 
-function tensorRows(input: InferInput, model: LoadedModel): Float32Array[] {
+function tensorRows(
+  input: Extract<InferInput, { datatype: "FP32" }>,
+  model: LoadedModel,
+): Uint8Array<ArrayBuffer>[] {
   const { height, width } = model.classifier.card.preprocess;
   const [batch, ...rest] = input.shape;
   const wanted = [3, height, width];
@@ -89,14 +92,15 @@ function tensorRows(input: InferInput, model: LoadedModel): Float32Array[] {
       `Cannot infer: input "${input.name}" has the shape [${input.shape}], expected [n,${wanted}]`,
     );
   }
-  const values = input.data as Float32Array;
-  const size = 3 * height * width;
-  if (batch === 1) return [values];
+  if (batch === 1) return [input.data];
+  const size = 4 * 3 * height * width;
   // Rows may end up in different passes, and each is given away to its own.
-  return Array.from({ length: batch }, (_, n) => values.slice(n * size, (n + 1) * size));
+  return Array.from({ length: batch }, (_, n) => input.data.slice(n * size, (n + 1) * size));
 }
 
-function photoRows(input: InferInput): readonly Uint8Array<ArrayBuffer>[] {
+function photoRows(
+  input: Extract<InferInput, { datatype: "BYTES" }>,
+): readonly Uint8Array<ArrayBuffer>[] {
   const [batch, one = 1, ...rest] = input.shape;
   if (!batch || one !== 1 || rest.length > 0) {
     throw new HttpError(
@@ -104,7 +108,7 @@ function photoRows(input: InferInput): readonly Uint8Array<ArrayBuffer>[] {
       `Cannot infer: input "${input.name}" has the shape [${input.shape}], expected [n] or [n,1]`,
     );
   }
-  return input.data as readonly Uint8Array<ArrayBuffer>[];
+  return input.data;
 }
 
 /** exp(logit - max) over its sum. */

@@ -39,8 +39,10 @@ class ManualClassifier implements RowClassifier {
     return promise;
   }
 
-  inferRows = (rows: readonly Float32Array[]) =>
-    this.infer(Float32Array.from(rows.flatMap((row) => [...row])), rows.length);
+  inferRows = (rows: readonly Uint8Array[]) => {
+    const bytes = Uint8Array.from(rows.flatMap((row) => [...row]));
+    return this.infer(new Float32Array(bytes.buffer), rows.length);
+  };
   memory = () => Promise.resolve(0);
   close = () => Promise.resolve();
 }
@@ -115,7 +117,7 @@ Deno.test("photos, explained photos and tensors never share a pass, and none sta
   send();
   const explained = batcher.reserve(1).classify(photo(2), { explain: true, signal: never });
   const tensors = [3, 5].map((first) =>
-    batcher.reserve(1).infer(Float32Array.of(first, 0, 0), { signal: never })
+    batcher.reserve(1).infer(new Uint8Array(Float32Array.of(first, 0, 0).buffer), { signal: never })
   );
   const plain = send(9);
   for (let i = 0; i < 4; i++) {

@@ -104,8 +104,9 @@ export class FakeClassifier implements RowClassifier {
     return logits;
   }
 
-  inferRows(rows: readonly Float32Array[]): Promise<Float32Array> {
-    return this.infer(Float32Array.from(rows.flatMap((row) => [...row])), rows.length);
+  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
+    const bytes = Uint8Array.from(rows.flatMap((row) => [...row]));
+    return this.infer(new Float32Array(bytes.buffer), rows.length);
   }
 
   memory(): Promise<number> {

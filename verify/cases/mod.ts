@@ -6,6 +6,7 @@ import type { Case } from "../case.ts";
 import { adaptiveAvgPoolCases } from "./adaptive_avg_pool.ts";
 import { arenaCases } from "./arenas.ts";
 import { batchNormCases } from "./batch_norm.ts";
+import { channelsLastCases } from "./channels_last.ts";
 import { conv2dCases, linearCases } from "./conv2d.ts";
 import { dropoutCases } from "./dropout.ts";
 import { responseNormCases } from "./local_response_norm.ts";
@@ -19,6 +20,7 @@ import { softmaxCrossEntropyCases } from "./softmax_cross_entropy.ts";
 /** Every case, grouped by operation. */
 export const ALL_CASES: readonly Case[] = [
   ...photoInputCases,
+  ...channelsLastCases,
   ...conv2dCases,
   ...linearCases,
   ...reluCases,
