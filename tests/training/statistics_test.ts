@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { architecture } from "../../model/alexnet.ts";
 import { Network } from "../../model/network.ts";
-import { evaluationMap } from "../../data/augment.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor } from "../../engine/tensor.ts";
 import { PhotoFeed } from "../../model/photo_feed.ts";
