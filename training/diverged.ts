@@ -3,7 +3,8 @@
  * @module
  */
 import type { PlacedPhoto } from "../model/photo_feed.ts";
-import type { FoundNonFinite, Metrics, Trainer } from "./trainer.ts";
+import type { FoundNonFinite } from "./numeric_checks.ts";
+import type { Metrics, Trainer } from "./trainer.ts";
 
 /** The loss was not finite: the message names the step and the first layer that shows it. */
 export class DivergedError extends Error {

@@ -3,6 +3,7 @@
  * @module
  */
 import { format as formatDuration } from "@std/fmt/duration";
+import { dirname } from "@std/path";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter, RunEvent } from "./events.ts";
 
@@ -43,7 +44,7 @@ export function textReporter(
       case "progress":
         return status(`${event.what} ${event.done} of ${event.total}`, event.done === event.total);
       case "step":
-        return status(stepText(event), false);
+        return status(stepText(event, columns), false);
       default:
         return textOf(event).forEach(line);
     }
@@ -58,13 +59,12 @@ export function spell(seconds: number): string {
 
 const percent = (share: number | null | undefined) => share == null ? "-" : `${(share * 100).toFixed(1)} %`;
 
-function stepText(e: Extract<RunEvent, { event: "step" }>): string {
-  const part = e.step / e.steps;
-  const bar = "█".repeat(Math.round(part * 20)).padEnd(20, "░");
-  return `${bar} ${e.step}/${e.steps}  epoch ${e.epoch}  loss ${e.loss.toFixed(4)}  accuracy ${
-    percent(e.accuracy)
-  }  ` +
-    `${e.imagesPerSecond.toFixed(0)} images/s  ${spell(e.secondsLeft)} left`;
+/** The bar takes what the numbers leave of a line of `columns`. */
+function stepText(e: Extract<RunEvent, { event: "step" }>, columns: number): string {
+  const text = ` ${e.step}/${e.steps}  epoch ${e.epoch}  loss ${e.loss.toFixed(4)}  ` +
+    `accuracy ${percent(e.accuracy)}  ${e.imagesPerSecond.toFixed(0)} images/s  ${spell(e.secondsLeft)} left`;
+  const width = Math.min(20, Math.max(0, columns - 1 - text.length));
+  return "█".repeat(Math.round(e.step / e.steps * width)).padEnd(width, "░") + text;
 }
 
 function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] {
@@ -96,7 +96,9 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] 
 }
 
 function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
-  if (e.stopped) return [`Stopped after ${spell(e.seconds)}; the weights so far are kept`];
+  if (e.stopped) {
+    return [`Stopped after ${spell(e.seconds)}; go on with: deno task train --resume ${dirname(e.last)}`];
+  }
   if (!e.result) return [`Done in ${spell(e.seconds)}; there was no split to test on`];
   const split = e.split === "test" ? "test split" : "validation split (there is no test split)";
   return [

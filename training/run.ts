@@ -4,7 +4,7 @@
  */
 import { trainingBatchCount, trainingBatches } from "../data/sampler.ts";
 import type { ModelCard } from "../model/card.ts";
-import { type Checkpoint, loadCheckpoint } from "../model/checkpoint.ts";
+import { loadCheckpoint } from "../model/checkpoint.ts";
 import { NetworkClassifier } from "../model/classifier.ts";
 import type { Network } from "../model/network.ts";
 import { WeightAverage } from "./average.ts";
@@ -17,8 +17,9 @@ import type { RunOptions } from "./options.ts";
 import { labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "./photo_source.ts";
 import { RateMeter } from "./rate_meter.ts";
 import type { RunFolder } from "./run_folder.ts";
+import { RunSaver } from "./run_saver.ts";
 import { learningRate } from "./schedule.ts";
-import { loadState, type Progress, saveState, START } from "./state.ts";
+import { loadState, type Progress, START } from "./state.ts";
 import { Trainer } from "./trainer.ts";
 
 /** The photos of each split. */
@@ -80,19 +81,19 @@ export async function runTraining(
 class Run {
   progress: Progress = START;
   readonly #trainer: Trainer;
+  readonly #saver: RunSaver;
   readonly #judge: NetworkClassifier;
   readonly #length: ReturnType<typeof runLength>;
 
   private constructor(
-    /** What is validated and kept: the network, or the average of its weights. */
-    readonly judged: Network,
     readonly data: RunData,
     readonly options: RunOptions,
     readonly card: Omit<ModelCard, "training">,
     readonly control: RunControl,
-    parts: { trainer: Trainer; judge: NetworkClassifier; progress: Progress },
+    parts: { trainer: Trainer; saver: RunSaver; judge: NetworkClassifier; progress: Progress },
   ) {
     this.#trainer = parts.trainer;
+    this.#saver = parts.saver;
     this.#judge = parts.judge;
     this.progress = parts.progress;
     this.#length = runLength(options, data.train.entries.length);
@@ -110,12 +111,15 @@ class Run {
     const { train, valid } = data;
     const optimizer = createOptimizer(network.parameters, options);
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
-    const state = control.folder.file("last.state.safetensors");
+    const saver = new RunSaver(control.folder, { network, optimizer, average }, card);
     const { perEpoch } = runLength(options, train.entries.length);
     const progress = control.resume
-      ? atStep(await loadState(state, { network, optimizer, average }), perEpoch)
+      ? atStep(await loadState(control.folder.file("last.state.safetensors"), saver.trained), perEpoch)
       : START;
-    if (control.resume) await control.folder.rewindLog(progress.epoch);
+    if (control.resume) {
+      await control.folder.rewindLog(progress.epoch);
+      control.report({ event: "note", text: `Resumed   after step ${progress.step}` });
+    }
     const trainer = await Trainer.create(network, optimizer, {
       batch,
       accumulate,
@@ -129,11 +133,10 @@ class Run {
       clipNorm: options.clipNorm,
       checkNumerics: options.checkNumerics,
     });
-    const judged = average?.network ?? network;
-    const judge = new NetworkClassifier(judged, card, batch);
+    const judge = new NetworkClassifier(saver.judged, card, batch);
     const rest = valid.entries.length % batch;
     if (valid.entries.length > 0) await judge.warm(rest > 0 ? [batch, rest] : [batch]);
-    return new Run(judged, data, options, card, control, { trainer, judge, progress });
+    return new Run(data, options, card, control, { trainer, saver, judge, progress });
   }
 
   /** All epochs that are left; true if stopped before the end. */
@@ -178,7 +181,7 @@ class Run {
         this.#count(metrics, rate, meter.mark(metrics.losses.length));
       }
       if (stopped) return false;
-      if (save) await this.#saveState();
+      if (save) await this.#saver.state(this.progress);
     }
     return true;
   }
@@ -222,7 +225,7 @@ class Run {
     };
     const better = !judged || !best || judged.accuracy > best.accuracy ||
       (judged.accuracy === best.accuracy && judged.loss < best.loss);
-    if (better) await folder.save("best", await snapshot(this.judged, this.card, training));
+    if (better) await this.#saver.best(training);
     const trainLoss = sums.loss / sums.images, trainAccuracy = sums.hits / sums.images;
     const imagesPerSecond = meter.epoch();
     await folder.log({
@@ -252,18 +255,9 @@ class Run {
     });
   }
 
-  /** Writes `last.safetensors` and the state beside it; resolves with the former's path. */
-  async saveLast(): Promise<string> {
-    const training = { ...this.progress.training, step: this.#trainer.step };
-    const path = await this.control.folder.save("last", await snapshot(this.judged, this.card, training));
-    await this.#saveState();
-    return path;
-  }
-
-  async #saveState(): Promise<void> {
-    const { network, optimizer, options: { average } } = this.#trainer;
-    const path = this.control.folder.file("last.state.safetensors");
-    await saveState(path, { network, optimizer, average }, this.progress);
+  /** Keeps where the run stands; resolves with the path of `last.safetensors`. */
+  saveLast(): Promise<string> {
+    return this.#saver.last(this.progress);
   }
 
   /** The best checkpoint on the test split, or on the validation split where there is none. */
@@ -271,13 +265,13 @@ class Run {
     const { test, valid } = this.data;
     const split = test.entries.length > 0 ? "test" : valid.entries.length > 0 ? "valid" : "none";
     if (split === "none" || !this.progress.best) return { split: "none", result: undefined };
-    this.judged.load((await loadCheckpoint(this.control.folder.file("best.safetensors"))).tensors);
+    this.#saver.judged.load((await loadCheckpoint(this.control.folder.file("best.safetensors"))).tensors);
     return { split, result: await evaluate(this.#judge, this.data[split]) };
   }
 
   async close(): Promise<void> {
     await this.#judge.close();
-    const { optimizer, options: { average } } = this.#trainer;
+    const { optimizer, average } = this.#saver.trained;
     this.#trainer[Symbol.dispose]();
     average?.[Symbol.dispose]();
     optimizer[Symbol.dispose]();
@@ -288,18 +282,4 @@ class Run {
 function atStep(progress: Progress, perEpoch: number): Progress {
   const epoch = Math.floor(progress.step / perEpoch);
   return epoch === progress.epoch ? progress : { ...progress, epoch };
-}
-
-async function snapshot(
-  network: Network,
-  card: Omit<ModelCard, "training">,
-  training: NonNullable<ModelCard["training"]>,
-): Promise<Checkpoint> {
-  const values = await network.parameters.read();
-  const tensors = new Map(
-    network.parameters.all.map((
-      { name, spec },
-    ) => [name, { shape: [...spec.shape], data: values.get(name)! }]),
-  );
-  return { card: { ...card, training }, tensors };
 }

@@ -8,7 +8,6 @@ import {
   IGNORE_LABEL,
   softmaxCrossEntropy,
 } from "../engine/kernels/softmax_cross_entropy.ts";
-import { checkFinite, type NonFinite, nonFiniteAt } from "../engine/kernels/check_finite.ts";
 import { clipByGlobalNorm, globalNormPartials } from "../engine/kernels/global_norm.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { destroyTensor, readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
@@ -16,6 +15,7 @@ import type { Preprocess } from "../model/card.ts";
 import type { Network, Section } from "../model/network.ts";
 import { PhotoFeed, type PlacedPhoto } from "../model/photo_feed.ts";
 import type { WeightAverage } from "./average.ts";
+import { type FoundNonFinite, NumericChecks } from "./numeric_checks.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 /** Steps whose losses the device remembers; metrics must be read at least that often. */
@@ -57,9 +57,6 @@ export interface Metrics {
   readonly losses: Float32Array;
 }
 
-/** What `runChecked` finds. */
-export type FoundNonFinite = NonFinite & Pick<Section, "layer" | "pass">;
-
 /** Owns the step's plans and gradients; borrows network and optimiser. */
 export class Trainer implements Disposable {
   /** Photos to gradients. */
@@ -75,8 +72,7 @@ export class Trainer implements Disposable {
   readonly #random: Tensor;
   readonly #totals: Tensor;
   readonly #history: Tensor;
-  readonly #checked: readonly Section[];
-  readonly #checks: Tensor | undefined;
+  readonly #checks: NumericChecks | undefined;
   readonly #accumulate: number;
   #step: number;
   #readAt: number;
@@ -128,11 +124,7 @@ export class Trainer implements Disposable {
     }
     optimizer.build(update, this.#gradients, this.#hyper);
     options.average?.build(update, this.#hyper);
-    this.#checked = options.checkNumerics ? this.sections.filter((s) => s.output) : [];
-    if (this.#checked.length > 0) {
-      const results = this.#checks = plan.tensor([this.#checked.length, 4], "numeric checks");
-      this.#checked.forEach(({ output }, slot) => plan.add(checkFinite(output!, results, slot)));
-    }
+    if (options.checkNumerics) this.#checks = new NumericChecks(plan, this.sections);
   }
 
   /** Builds and compiles the step. */
@@ -168,7 +160,7 @@ export class Trainer implements Disposable {
     learningRate: number,
   ): Promise<FoundNonFinite | undefined> {
     let found: FoundNonFinite | undefined;
-    for (const _ of this.#submissions(photos, labels, learningRate)) found ??= await this.#firstNonFinite();
+    for (const _ of this.#submissions(photos, labels, learningRate)) found ??= await this.#checks?.first();
     return found;
   }
 
@@ -248,16 +240,6 @@ export class Trainer implements Disposable {
         const values = await readTensor(gpu, section.output);
         if (values.some((v) => !Number.isFinite(v))) return section;
       }
-    }
-    return undefined;
-  }
-
-  async #firstNonFinite(): Promise<FoundNonFinite | undefined> {
-    if (!this.#checks) return undefined;
-    const results = new Uint32Array((await readTensor(this.network.gpu, this.#checks)).buffer);
-    for (const [slot, { layer, pass, output }] of this.#checked.entries()) {
-      const found = nonFiniteAt(results, slot, output!);
-      if (found) return { ...found, layer, pass };
     }
     return undefined;
   }
