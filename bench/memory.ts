@@ -19,3 +19,33 @@ export async function residentBytes(pid: number): Promise<number> {
     (own.get(one) ?? 0) + (children.get(one) ?? []).reduce((a, child) => a + sum(child), 0);
   return sum(pid);
 }
+
+/** A moment's memory. */
+export interface MemorySample {
+  /** Since watching began. */
+  readonly seconds: number;
+  /** Resident memory of the process and its descendants. */
+  readonly residentMB: number;
+}
+
+/** Looks at a process's memory again and again until it is disposed of. */
+export function watchMemory(pid: number, everyMs: number): { samples: MemorySample[] } & Disposable {
+  const samples: MemorySample[] = [];
+  const started = performance.now();
+  const look = async () => {
+    const bytes = await residentBytes(pid).catch(() => undefined); // it may have ended
+    if (bytes !== undefined) {
+      samples.push({ seconds: (performance.now() - started) / 1000, residentMB: bytes / 1e6 });
+    }
+  };
+  const timer = setInterval(look, everyMs);
+  return { samples, [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** The mean resident memory of the samples in a part of the time: 0 is the beginning, 1 the end. Null where there is none. */
+export function meanMB(samples: readonly MemorySample[], from: number, to: number): number | null {
+  const end = samples.at(-1)?.seconds ?? 0;
+  const chosen = samples.filter(({ seconds }) => seconds >= from * end && seconds <= to * end);
+  if (chosen.length === 0) return null;
+  return Math.round(chosen.reduce((sum, { residentMB }) => sum + residentMB, 0) / chosen.length);
+}
