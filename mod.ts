@@ -38,7 +38,22 @@ export { relu } from "./model/layers/relu.ts";
 export { DecoderPool } from "./data/decoder_pool.ts";
 export { type DecodedImage, ImageError } from "./data/image.ts";
 export { type Dataset, openDataset, type Sample } from "./data/folder.ts";
+export { type AugmentLevel, augmentMap, evaluationMap } from "./data/augment.ts";
+export { evaluationBatches, trainingBatches } from "./data/sampler.ts";
+export { withInit } from "./model/init.ts";
+export type { PlacedPhoto } from "./model/photo_feed.ts";
+export { WeightAverage } from "./training/average.ts";
 export { evaluate, type Evaluation } from "./training/evaluate.ts";
 export { createOptimizer, type Optimizer, type OptimizerOptions } from "./training/optimizer.ts";
-export { Trainer, type TrainerOptions } from "./training/trainer.ts";
-export { train } from "./training/train.ts";
+export type { RunOptions } from "./training/options.ts";
+export {
+  evaluationPhotos,
+  labelsOf,
+  mostPixels,
+  type PhotoSource,
+  trainingPhotos,
+} from "./training/photo_source.ts";
+export { openPhotos } from "./training/photos.ts";
+export { learningRate } from "./training/schedule.ts";
+export { type Metrics, Trainer, type TrainerOptions } from "./training/trainer.ts";
+export { resumeTraining, train } from "./training/train.ts";

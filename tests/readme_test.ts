@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { ensureShapes } from "../data/shapes.ts";
 import { drawShape } from "../data/shape_drawing.ts";
 import { encodeJpeg } from "../data/jpeg_encoder.ts";
 import { architecture } from "../model/alexnet.ts";
@@ -10,12 +11,25 @@ import { gpu } from "./gpu.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
+/** Runs a program from the documentation, with `dir` for its caches; resolves with the words of each line it prints. */
+async function runExample(program: string, dir: string, ...rest: string[]): Promise<string[][]> {
+  const script = join(ROOT, `.example-${crypto.randomUUID()}.ts`);
+  try {
+    await Deno.writeTextFile(script, program);
+    const args = ["run", "-A", "--check", "--config", join(ROOT, "deno.json"), script, ...rest];
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: dir }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.split(" "));
+  } finally {
+    await Deno.remove(script).catch(() => {});
+  }
+}
+
 Deno.test("the README's library example runs as it stands", async () => {
   const readme = await Deno.readTextFile(join(ROOT, "README.md"));
   const example = readme.match(/```ts\n([^`]*loadClassifier[^`]*)```/)?.[1];
   assert(example, "the README has no example with loadClassifier");
   const dir = await Deno.makeTempDir();
-  const script = join(ROOT, `.example-${crypto.randomUUID()}.ts`);
   try {
     using network = new Network(gpu, architecture("compact", { classes: 2, size: 64 }));
     network.parameters.initialise(1);
@@ -31,16 +45,29 @@ Deno.test("the README's library example runs as it stands", async () => {
       tensors,
     });
     await Deno.writeFile(join(dir, "a.jpg"), await encodeJpeg(drawShape("circle", 1, 1)));
-    await Deno.writeTextFile(script, example!);
-    const args = ["run", "-A", script, join(dir, "a.safetensors"), join(dir, "a.jpg")];
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
-    assertEquals(code, 0, new TextDecoder().decode(stderr));
-    const lines = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.split(" "));
+    const lines = await runExample(example!, dir, join(dir, "a.safetensors"), join(dir, "a.jpg"));
     assertEquals(lines.map(([name]) => name), ["cat", "dog"]);
     const sum = lines.reduce((total, [, p]) => total + Number(p), 0);
     assert(Math.abs(sum - 1) < 0.002, `probabilities sum to ${sum}`);
   } finally {
-    await Deno.remove(script).catch(() => {});
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("the training loop in docs/library.md runs as it stands and learns", async () => {
+  const example = (await Deno.readTextFile(join(ROOT, "docs/library.md"))).match(/```ts\n([^`]*)```/)?.[1];
+  assert(example, "docs/library.md has no example");
+  const dir = await Deno.makeTempDir();
+  try {
+    const data = await ensureShapes(join(dir, "shapes"), {
+      seed: 1,
+      counts: { train: 80, valid: 4, test: 4 },
+    });
+    const epochs = await runExample(example!, dir, data);
+    assertEquals(epochs.map(([epoch]) => epoch), ["1", "2", "3", "4", "5"]);
+    const losses = epochs.map(([, loss]) => Number(loss));
+    assert(losses[4]! < losses[0]!, `the losses are ${losses}`);
+  } finally {
     await Deno.remove(dir, { recursive: true });
   }
 });
