@@ -6,6 +6,7 @@
 import { type AlterLaunch, KernelCache } from "./kernel.ts";
 import { probeSubgroups } from "./subgroups.ts";
 import { silenceRuntimeDirNotice } from "./runtime_dir.ts";
+import type { TileTable } from "./tiles.ts";
 
 /** No WebGPU adapter was found. */
 export class GpuUnavailableError extends Error {
@@ -51,6 +52,8 @@ export class Gpu implements Disposable {
   readonly kernels: KernelCache;
   /** Settles with the reason when the device is lost; never rejects. */
   readonly lost: Promise<GpuLostError>;
+  /** Tiles measured on this adapter (`deno task tune`), which plans built from then on use; undefined: the built-in ones. */
+  tiles: TileTable | undefined;
   #lostError: GpuLostError | undefined;
   #uncaptured: GpuValidationError | undefined;
   #bytes = 0;

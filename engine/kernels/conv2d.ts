@@ -5,10 +5,33 @@
  */
 import type { Launch } from "../kernel.ts";
 import { padded, type Tensor } from "../tensor.ts";
+import type { ProductShape } from "../tiles.ts";
 import forwardWgsl from "./conv2d_forward.wgsl" with { type: "text" };
 import inputGradWgsl from "./conv2d_input_grad.wgsl" with { type: "text" };
 import weightGradWgsl from "./conv2d_weight_grad.wgsl" with { type: "text" };
-import { colsPerGroup, productSource, rowsPerGroup, splitsPerGroup, type Tile } from "./tile.ts";
+import {
+  colsPerGroup,
+  type ProductForm,
+  productSource,
+  rowsPerGroup,
+  splitsPerGroup,
+  type Tile,
+} from "./tile.ts";
+
+/** Source of the three products, without a core; whoever stores what was measured with them compares it. */
+export const PRODUCT_SOURCES: Readonly<Record<ProductShape["op"], string>> = {
+  forward: forwardWgsl,
+  input_grad: inputGradWgsl,
+  weight_grad: weightGradWgsl,
+};
+
+/** How each product's loads are laid out, for an input of so many channels. */
+export function productForm(op: ProductShape["op"], channels: number): ProductForm {
+  const depth = Math.min(4, channels);
+  if (op === "forward") return { rowVector: "k", colVector: "cols", depth };
+  if (op === "input_grad") return { rowVector: "k", colVector: "k" };
+  return { rowVector: "rows", colVector: "cols", rowDepth: depth, colSums: true };
+}
 
 /** Hyper-parameters of a convolution; the sizes come from the tensors. */
 export interface Conv2dOptions {
@@ -23,6 +46,23 @@ export interface Conv2dOptions {
 /** Output height or width: floor((size + 2 padding - kernel) / stride) + 1. */
 export function convOutput(size: number, kernel: number, stride: number, padding: number): number {
   return Math.floor((size + 2 * padding - kernel) / stride) + 1;
+}
+
+/** The sizes of a convolution's product, from x [N, H, W, C], weight [KH, KW, C, O] and y [N, OH, OW, O]. */
+export function productShape(
+  op: ProductShape["op"],
+  x: Pick<Tensor, "shape">,
+  weight: Pick<Tensor, "shape">,
+  y: Pick<Tensor, "shape">,
+  stride: number,
+): ProductShape {
+  const [n, h, w, c] = x.shape as [number, number, number, number];
+  const [kh, kw, , o] = weight.shape as [number, number, number, number];
+  const [, oh, ow] = y.shape as [number, number, number, number];
+  const taps = kh * kw, channels = padded(c), pixels = n * oh * ow;
+  if (op === "forward") return { op, rows: pixels, cols: o, depth: taps * channels };
+  if (op === "weight_grad") return { op, rows: taps * channels, cols: o, depth: pixels };
+  return { op, rows: n * Math.ceil(h / stride) * Math.ceil(w / stride), cols: channels, depth: taps * o };
 }
 
 /**
@@ -40,11 +80,7 @@ export function conv2dForward(
   const { tile } = options;
   return {
     name: "conv2d_forward.main",
-    wgsl: productSource(forwardWgsl, tile, {
-      rowVector: "k",
-      colVector: "cols",
-      depth: x.shape[3]! < 4 ? x.shape[3]! : 4,
-    }),
+    wgsl: productSource(forwardWgsl, tile, productForm("forward", x.shape[3]!)),
     tensors: [x, weight, bias, y],
     constants: { ...g, RELU: options.relu ? 1 : 0 },
     grid: [rowGroups(g.N * g.OH * g.OW, tile), colGroups(y, tile), 1],
@@ -67,7 +103,7 @@ export function conv2dInputGrad(
   const perClass = g.N * Math.ceil(g.H / g.STRIDE) * Math.ceil(g.W / g.STRIDE);
   return {
     name: "conv2d_input_grad.main",
-    wgsl: productSource(inputGradWgsl, tile, { rowVector: "k", colVector: "k" }),
+    wgsl: productSource(inputGradWgsl, tile, productForm("input_grad", dx.shape[3]!)),
     tensors: [dy, weight, x, dx],
     constants: { ...g, MASK: options.mask ? 1 : 0 },
     grid: [rowGroups(perClass, tile), colGroups(dx, tile), g.STRIDE ** 2],
@@ -92,12 +128,7 @@ export function conv2dWeightGrad(
   const { tile } = options;
   return {
     name: "conv2d_weight_grad.main",
-    wgsl: productSource(weightGradWgsl, tile, {
-      rowVector: "rows",
-      colVector: "cols",
-      rowDepth: Math.min(4, x.shape[3]!),
-      colSums: true,
-    }),
+    wgsl: productSource(weightGradWgsl, tile, productForm("weight_grad", x.shape[3]!)),
     tensors: [x, dy, partialWeight, partialBias],
     constants: { ...constants, SPLITS: splits! },
     grid: [rowGroups(g.KH * g.KW * g.C4 * 4, tile), colGroups(dy, tile), splits! / splitsPerGroup(tile)],

@@ -6,30 +6,12 @@
  * @module
  */
 
+import type { Tile } from "../tiles.ts";
 import { splitCore } from "./tile_split.ts";
 import { subgroupCore } from "./tile_subgroup.ts";
 import { workgroupCore } from "./tile_workgroup.ts";
 
-/** How a product is cut up. */
-export interface Tile {
-  /**
-   * How invocations share values: `subgroup`, each lane its rows and columns handed round by broadcast; `workgroup`, blocks in
-   * workgroup memory; `split`, nothing shared, each invocation sums a part of k, for products of few rows.
-   */
-  readonly core: "subgroup" | "workgroup" | "split";
-  /** Lanes of a subgroup; used by `subgroup`. */
-  readonly lanes: number;
-  /** Invocations of a workgroup; for `subgroup` a multiple of `lanes`. */
-  readonly group: number;
-  /** Output rows of one invocation. */
-  readonly rows: number;
-  /** Output columns of one invocation, a multiple of four. */
-  readonly cols: number;
-  /** Invocations along the rows of a block, a divisor of `group`; used by `workgroup`. */
-  readonly across?: number;
-  /** Vectors along k that a block holds at a time; used by `workgroup`. */
-  readonly depth?: number;
-}
+export type { Tile };
 
 /** How an op's loads are laid out. */
 export interface ProductForm {

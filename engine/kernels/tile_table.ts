@@ -3,21 +3,20 @@
  * @module
  */
 import type { Gpu } from "../gpu.ts";
-import { colsPerGroup, rowsPerGroup, splitsPerGroup, type Tile } from "./tile.ts";
+import type { ProductShape, Tile } from "../tiles.ts";
+import { colsPerGroup, rowsPerGroup, splitsPerGroup } from "./tile.ts";
 
-/** The size of a product. `depth` is the length of the sum. */
-export interface ProductShape {
-  readonly op: "forward" | "input_grad" | "weight_grad";
-  readonly rows: number;
-  readonly cols: number;
-  readonly depth: number;
-}
+export type { ProductShape };
 
 /** What a choice of tile depends on. */
-export type TileHost = Pick<Gpu, "kind" | "subgroupSize">;
+export type TileHost = Pick<Gpu, "kind" | "subgroupSize"> & Partial<Pick<Gpu, "tiles">>;
 
-/** The tile for a product on this adapter. */
+/** The tile for a product on this adapter: the measured one where there is one. */
 export function chooseTile(gpu: TileHost, shape: ProductShape): Tile {
+  return gpu.tiles?.get(shape)?.tile ?? builtInTile(gpu, shape);
+}
+
+function builtInTile(gpu: TileHost, shape: ProductShape): Tile {
   if (shape.op === "weight_grad" && shape.rows <= 36 && shape.cols <= 16 && shape.depth >= 4096) {
     // Few rows (a first layer's 36) would leave lanes idle; long sums feed them instead.
     return {
@@ -58,6 +57,8 @@ function widthFor(cols: number, most: number): number {
 
 /** Into how many partial sums a weight gradient is cut so that every core has work. */
 export function chooseSplits(gpu: TileHost, shape: ProductShape, tile: Tile): number {
+  const measured = gpu.tiles?.get(shape);
+  if (measured?.splits !== undefined && measured.tile === tile) return measured.splits;
   const wanted = gpu.kind === "cpu" ? 16 : 256;
   if (tile.core === "split") return splitsPerGroup(tile) * wanted;
   const tiles = Math.ceil(shape.rows / rowsPerGroup(tile)) * Math.ceil(shape.cols / colsPerGroup(tile));

@@ -1,5 +1,11 @@
 /** @module */
-import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput } from "../../engine/kernels/conv2d.ts";
+import {
+  conv2dForward,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  convOutput,
+  productShape,
+} from "../../engine/kernels/conv2d.ts";
 import { sumSplits } from "../../engine/kernels/sum_splits.ts";
 import { colSumsPerSplit } from "../../engine/kernels/tile.ts";
 import { chooseSplits, chooseTile } from "../../engine/kernels/tile_table.ts";
@@ -111,9 +117,7 @@ export function buildProduct(
   const oh = convOutput(h, kh, options.stride, options.padding);
   const ow = convOutput(w, kw, options.stride, options.padding);
   const y = plan.tensor([n, oh, ow, out]);
-  const pixels = n * oh * ow;
-  const channels = x.tensor.pitch;
-  const tile = chooseTile(gpu, { op: "forward", rows: pixels, cols: out, depth: kh * kw * channels });
+  const tile = chooseTile(gpu, productShape("forward", x.tensor, p.weight, y, options.stride));
   plan.add(conv2dForward(x.tensor, p.weight, p.bias, y, { ...options, relu, tile }));
   return {
     y: { tensor: y, relu },
@@ -123,15 +127,8 @@ export function buildProduct(
       }
       if (!wantInput) return undefined;
       const dx = plan.tensor(x.tensor.shape);
-      const perClass = n * Math.ceil(h / options.stride) * Math.ceil(w / options.stride);
-      const shape = { op: "input_grad", rows: perClass, cols: channels, depth: kh * kw * out } as const;
-      plan.add(
-        conv2dInputGrad(dy, p.weight, x.tensor, dx, {
-          ...options,
-          mask: x.relu,
-          tile: chooseTile(gpu, shape),
-        }),
-      );
+      const tile = chooseTile(gpu, productShape("input_grad", dx, p.weight, dy, options.stride));
+      plan.add(conv2dInputGrad(dy, p.weight, x.tensor, dx, { ...options, mask: x.relu, tile }));
       return dx;
     },
   };
@@ -146,9 +143,8 @@ function addWeightGrad(
   options: { stride: number; padding: number; groups: number },
 ): void {
   const { plan, gpu } = step;
-  const [kh, kw, c, out] = dWeight.shape as [number, number, number, number];
-  const [n, oh, ow] = dy.shape as [number, number, number];
-  const shape = { op: "weight_grad", rows: kh * kw * padded(c), cols: out, depth: n * oh * ow } as const;
+  const out = dWeight.shape[3]!;
+  const shape = productShape("weight_grad", x, dWeight, dy, options.stride);
   const tile = chooseTile(gpu, shape);
   const splits = chooseSplits(gpu, shape, tile);
   const partialBias = plan.tensor([splits * colSumsPerSplit(tile), out]);

@@ -3,7 +3,13 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput } from "../../engine/kernels/conv2d.ts";
+import {
+  conv2dForward,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  convOutput,
+  productShape,
+} from "../../engine/kernels/conv2d.ts";
 import { sumSplits } from "../../engine/kernels/sum_splits.ts";
 import { colSumsPerSplit, splitsPerGroup } from "../../engine/kernels/tile.ts";
 import {
@@ -60,21 +66,24 @@ export function conv2dOperation(weightShape: readonly number[], options: Conv2dB
       const { gpu } = plan, { stride, padding } = options;
       const oh = convOutput(h, kh, stride, padding), ow = convOutput(w, kw, stride, padding);
       const host = options.host?.(gpu) ?? gpu;
-      const tile = (shape: ProductShape) => chooseTile(host, shape);
+      const tile = (op: ProductShape["op"], y: Tensor) =>
+        chooseTile(host, productShape(op, x!, weight!, y, stride));
       const y = plan.tensor([n, oh, ow, o], "y");
-      const pixels = n * oh * ow, depth = kh * kw * x!.pitch;
-      const forward = tile({ op: "forward", rows: pixels, cols: o, depth });
       plan.add(
-        conv2dForward(x!, weight!, bias!, y, { ...options, relu: options.relu ?? false, tile: forward }),
+        conv2dForward(x!, weight!, bias!, y, {
+          ...options,
+          relu: options.relu ?? false,
+          tile: tile("forward", y),
+        }),
       );
       return {
         y,
         backward(dy) {
           const dx = plan.tensor(x!.shape, "dx");
-          const rows = n * Math.ceil(h / stride) * Math.ceil(w / stride);
-          const backward = tile({ op: "input_grad", rows, cols: x!.pitch, depth: kh * kw * o });
           const mask = options.mask ?? false;
-          plan.add(conv2dInputGrad(dy, weight!, x!, dx, { ...options, mask, tile: backward }));
+          plan.add(
+            conv2dInputGrad(dy, weight!, x!, dx, { ...options, mask, tile: tile("input_grad", dy) }),
+          );
           return { x: dx, ...weightGradients(plan, x!, dy, weight!, options, host) };
         },
       };
@@ -90,9 +99,8 @@ function weightGradients(
   options: Conv2dBuild,
   host: TileHost,
 ): { weight: Tensor; bias: Tensor } {
-  const [kh, kw, c, o] = weight.shape as [number, number, number, number];
-  const [n, oh, ow] = dy.shape as [number, number, number];
-  const shape = { op: "weight_grad", rows: kh * kw * padded(c), cols: o, depth: n * oh * ow } as const;
+  const o = weight.shape[3]!;
+  const shape = productShape("weight_grad", x, weight, dy, options.stride);
   const tile = chooseTile(host, shape);
   const splits = options.splits ? options.splits * splitsPerGroup(tile) : chooseSplits(host, shape, tile);
   const partial = plan.tensor([splits, ...weight.shape], "dWeight parts");
