@@ -3,6 +3,7 @@
  * the process and the device held meanwhile.
  * @module
  */
+import { delay } from "@std/async/delay";
 import { flag, parseOrExit } from "../cli/args.ts";
 import { runLoad } from "./load_generator.ts";
 import { makeRequests } from "./load_requests.ts";
@@ -69,6 +70,8 @@ const seconds = (performance.now() - started) / 1000;
 memory.push(await look(flags.reloads));
 done = true;
 const codes = await loading;
+await delay(2000); // what was replaced last is freed when its requests are answered
+const afterwards = await look(flags.reloads);
 console.log(JSON.stringify({
   mode: flags.mode,
   seconds,
@@ -77,4 +80,5 @@ console.log(JSON.stringify({
   noRequestFailed: Object.keys(codes).every((code) => code === "200"),
   loadedTimes: await metric("alexnet_model_loads_total"),
   memory,
+  afterwards,
 }));
