@@ -51,11 +51,6 @@ export function ratioToBest(summaries: readonly Summary[], names: readonly strin
   return ratios.length > 0 ? Math.min(...ratios) : undefined;
 }
 
-/** Steps that fill a round of `milliseconds` when one takes `one`. */
-export function stepsPerRound(one: number, milliseconds: number): number {
-  return Math.max(1, Math.min(1000, Math.round(milliseconds / one)));
-}
-
 function distance(got: readonly number[], wanted: readonly number[]): number {
   if (got.length !== wanted.length) return NaN;
   const squares = wanted.reduce((sum, w) => sum + w * w, 0);

@@ -1,0 +1,65 @@
+/** `deno task bench`: checks and times kernels and whole steps on this machine's GPU. */
+import { dirname, fromFileUrl, join } from "@std/path";
+import { flag, parseOrExit, UsageError } from "../cli/args.ts";
+import { runCommand } from "../cli/failures.ts";
+import { Gpu } from "../engine/gpu.ts";
+import { ARCHITECTURES } from "../model/alexnet.ts";
+import { unitsOf } from "./bench_plan.ts";
+import { reportLines, resultFile } from "./report.ts";
+import { runBench } from "./run.ts";
+
+const NAME = "deno task bench";
+
+const flags = parseOrExit(Deno.args, {
+  name: NAME,
+  summary:
+    "Checks every kernel on a model's real shapes, times it beside this adapter's measured ceilings, then times whole steps.",
+  flags: {
+    model: flag.list({
+      help: `models to measure, of ${Object.keys(ARCHITECTURES).join(", ")}`,
+      value: "NAME",
+      separator: ",",
+      default: ["compact", "alexnet"],
+    }),
+    batch: flag.int({ help: "images of a training step (default 32, for alexnet 8)", min: 2, max: 4096 }),
+    size: flag.int({ help: "height and width of the input (default 224)", min: 61, max: 1024 }),
+    only: flag.string({
+      help: "only what has this text in its name: conv2d, training, product …",
+      value: "TEXT",
+    }),
+    repeats: flag.int({ help: "runs of which medians are taken", default: 5, min: 1, max: 100 }),
+    data: flag.string({
+      help: "photos to train on; without it, training on photos is not measured",
+      value: "DIR",
+    }),
+    quick: flag.boolean({ help: "small inputs, one run: shows that all works, measures nothing" }),
+    json: flag.boolean({ help: "print one JSON document" }),
+    save: flag.boolean({ help: "write bench/results/ADAPTER.md" }),
+  },
+});
+
+await runCommand(NAME, async () => {
+  const { model: models, batch, size, only, data, quick } = flags;
+  const unknown = models.find((model) => !Object.hasOwn(ARCHITECTURES, model));
+  if (unknown !== undefined) {
+    throw new UsageError(`--model is ${unknown}, wanted some of ${Object.keys(ARCHITECTURES).join(", ")}`);
+  }
+  const choice = { models, batch, size, only, data, quick };
+  const effort = { repeats: quick ? 1 : flags.repeats, milliseconds: quick ? 20 : 500, quick };
+  using gpu = await Gpu.request();
+  console.error(`${NAME}: ${gpu.name}, ${unitsOf(choice).length} units`);
+  const command = [NAME, ...Deno.args].join(" ");
+  const report = await runBench(gpu, choice, effort, command, (text) => console.error(text));
+  const measured = [report.kernels, report.training, report.inference, report.host, report.photos].flat();
+  if (measured.length === 0) {
+    throw new UsageError(`--only is ${JSON.stringify(only)}: nothing has that in its name`);
+  }
+  console.log(flags.json ? JSON.stringify(report) : reportLines(report).join("\n"));
+  if (flags.save) {
+    const path = join(dirname(fromFileUrl(import.meta.url)), "results", resultFile(report.adapter.name));
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, `# ${report.adapter.name}\n\n${reportLines(report).join("\n")}\n`);
+    console.error(`wrote ${path}`);
+  }
+  return report.kernels.some(({ correct }) => !correct) ? 1 : 0;
+});

@@ -1,0 +1,69 @@
+/**
+ * What a run of the bench measures: names of units, so that `--only` can choose among them.
+ * @module
+ */
+import type { Subject } from "./steps.ts";
+
+/** How a run was asked for. */
+export interface BenchChoice {
+  readonly models: readonly string[];
+  /** Images of a training step; undefined: what suits the model. */
+  readonly batch: number | undefined;
+  readonly size: number | undefined;
+  readonly quick: boolean;
+  /** Part of the names of the units to measure. */
+  readonly only: string | undefined;
+  /** Folder of photos. */
+  readonly data: string | undefined;
+}
+
+/** One thing to measure. */
+export type Unit =
+  | { readonly kind: "product"; readonly name: string; readonly size: number }
+  | {
+    readonly kind: "kernels" | "training" | "inference" | "host";
+    readonly name: string;
+    readonly subject: Subject;
+  }
+  | { readonly kind: "photos"; readonly name: string; readonly subject: Subject; readonly folder: string };
+
+/** Batch sizes of inference. */
+const INFERENCE = [1, 8, 32, 128];
+
+/** Everything that `choice` asks for, in order. Kernels of a model are one unit; `keepsCase` chooses among its cases. */
+export function unitsOf(choice: BenchChoice): Unit[] {
+  const { quick, data } = choice;
+  const side = quick ? 128 : 1024;
+  const units: Unit[] = [{ kind: "product", name: `product ${side}^3`, size: side }];
+  for (const model of choice.models) {
+    const subject = subjectOf(model, choice);
+    const name = (kind: string, { batch } = subject) => `${kind} ${model} batch ${batch}`;
+    units.push({ kind: "kernels", name: name("kernels"), subject });
+    units.push({ kind: "training", name: name("training"), subject });
+    for (const batch of quick ? INFERENCE.slice(0, 1) : INFERENCE) {
+      const answered = { ...subject, batch };
+      units.push({ kind: "inference", name: name("inference", answered), subject: answered });
+    }
+    units.push({ kind: "host", name: name("host"), subject });
+    if (data !== undefined) units.push({ kind: "photos", name: name("photos"), subject, folder: data });
+  }
+  const { only } = choice;
+  return only === undefined
+    ? units
+    : units.filter((unit) => unit.kind === "kernels" || unit.name.includes(only));
+}
+
+/** Whether a kernels unit's case is asked for. */
+export function keepsCase({ only }: BenchChoice, unit: string, name: string): boolean {
+  return only === undefined || `${unit} ${name}`.includes(only);
+}
+
+function subjectOf(model: string, { batch, size, quick }: BenchChoice): Subject {
+  const large = model.startsWith("alexnet");
+  return {
+    model,
+    batch: batch ?? (quick ? 2 : large ? 8 : 32),
+    size: size ?? (quick ? 64 : 224),
+    classes: large ? 1000 : 3,
+  };
+}
