@@ -25,8 +25,10 @@ export class ServerProcess implements AsyncDisposable {
 
   /** `deno run` with these arguments, once `/v2/health/ready` answers 200 on the port; rejects where it ends before. */
   static async start(args: readonly string[], port: number): Promise<ServerProcess> {
-    const process = new Deno.Command(Deno.execPath(), { args: ["run", ...args], cwd: ROOT, stdout: "null" })
-      .spawn();
+    // Mesa prints an error for every device where this is unset.
+    const env = { XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp" };
+    const command = { args: ["run", ...args], cwd: ROOT, env, stdout: "null" } as const;
+    const process = new Deno.Command(Deno.execPath(), command).spawn();
     const url = new URL(`http://127.0.0.1:${port}/`);
     let ended: number | undefined;
     void process.status.then(({ code }) => ended = code);
