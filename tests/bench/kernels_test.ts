@@ -1,0 +1,123 @@
+import { assert, assertEquals } from "@std/assert";
+import { conv2dForward, conv2dInputGrad, conv2dWeightGrad } from "../../engine/kernels/conv2d.ts";
+import { sgdStep } from "../../engine/kernels/sgd.ts";
+import { reluForward } from "../../engine/kernels/relu.ts";
+import type { Tile } from "../../engine/kernels/tile.ts";
+import { Gpu } from "../../engine/gpu.ts";
+import { architecture } from "../../model/alexnet.ts";
+import { measureCeilings } from "../../bench/ceilings.ts";
+import { modelCases, productCases, rate, runCase } from "../../bench/kernels.ts";
+import { costOf } from "../../bench/kernels_cost.ts";
+import { placedLayers } from "../../bench/kernels_layer.ts";
+import { noise } from "../../bench/kernels_noise.ts";
+import { clocksAgree, timeLaunches } from "../../bench/kernels_timing.ts";
+import { gpu, shapeOnly } from "../gpu.ts";
+
+const tile: Tile = { core: "workgroup", lanes: 1, group: 64, across: 8, rows: 4, cols: 4, depth: 4 };
+const CEILINGS = { gigaflops: 100, gigabytes: 10 };
+
+Deno.test("all three products of a convolution cost two operations for each weight and output pixel", () => {
+  const x = shapeOnly([2, 9, 7, 3]), weight = shapeOnly([3, 3, 4, 6]), y = shapeOnly([2, 4, 3, 6]);
+  const options = { stride: 2, tile };
+  const wanted = 2 * (2 * 4 * 3) * (3 * 3) * 4 * 6;
+  const bias = shapeOnly([6]);
+  assertEquals(costOf(conv2dForward(x, weight, bias, y, options)).flops, wanted);
+  assertEquals(costOf(conv2dInputGrad(y, weight, x, x, options)).flops, wanted);
+  const partial = shapeOnly([5, 3, 3, 4, 6]);
+  assertEquals(costOf(conv2dWeightGrad(x, y, partial, shapeOnly([5, 6]), options)).flops, wanted);
+});
+
+Deno.test("channels of other groups do not count", () => {
+  const x = shapeOnly([1, 4, 4, 8]), weight = shapeOnly([1, 1, 8, 8]), y = shapeOnly([1, 4, 4, 8]);
+  const cost = (groups: number) =>
+    costOf(conv2dForward(x, weight, shapeOnly([8]), y, { groups, tile })).flops!;
+  assertEquals(cost(1), 2 * cost(2));
+});
+
+Deno.test("an element-wise kernel moves each tensor once, an optimiser its parameters and state twice", () => {
+  const t = shapeOnly([16]), hyper = shapeOnly([4]);
+  assertEquals(costOf(reluForward(t, t)), { flops: undefined, bytes: 128 });
+  assertEquals(costOf(sgdStep(t, t, t, hyper)).bytes, 5 * 64 + 16);
+});
+
+Deno.test("a launch is measured against the ceiling that it is nearer to", () => {
+  const x = shapeOnly([1, 4, 4, 8]), weight = shapeOnly([1, 1, 8, 8]), y = shapeOnly([1, 4, 4, 8]);
+  const product = conv2dForward(x, weight, shapeOnly([8]), y, { tile });
+  const { flops, bytes } = costOf(product);
+  // The time in which exactly half of the arithmetic ceiling is reached.
+  const milliseconds = flops! / 50 / 1e6;
+  const found = rate(product, milliseconds, { gigaflops: 100, gigabytes: bytes / milliseconds / 1e6 * 4 });
+  assertEquals([found.bound, found.share.toFixed(6)], ["arithmetic", "0.500000"]);
+  assertEquals(rate(reluForward(x, y), 1, CEILINGS).bound, "memory");
+});
+
+Deno.test("clocks agree within a factor of two, and never where one stands still", () => {
+  assertEquals(
+    [[10, 11], [10, 19], [10, 21], [10, 0], [0, 10], [1000, 10]].map(([a, b]) => clocksAgree(a!, b!)),
+    [
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ],
+  );
+});
+
+Deno.test("noise is the same for the same seed, differs between seeds and looks standard normal", () => {
+  const values = noise(1, 200_000);
+  assertEquals(noise(1, 10), values.slice(0, 10));
+  assert(noise(2, 10).some((v, i) => v !== values[i]));
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;
+  assert(Math.abs(mean) < 0.02 && Math.abs(variance - 1) < 0.02, `${mean} ${variance}`);
+});
+
+Deno.test("the layers of a network are placed as the network has them", () => {
+  const layers = placedLayers(architecture("alexnet", { classes: 10 }));
+  assertEquals(layers.filter(({ layer }) => layer.kind === "relu"), [], "every ReLU follows a product");
+  assertEquals(layers.filter(({ wantInput }) => !wantInput).map(({ name }) => name), ["features.0"]);
+  const at = (name: string) => layers.find((placed) => placed.name === name)!;
+  assert(at("features.0").reluAfter && !at("features.0").reluBefore);
+  assert(at("features.2").reluBefore && !at("features.3").reluBefore && at("features.8").reluBefore);
+  assertEquals(at("classifier.1").input.c, 9216);
+});
+
+/** Every kind of layer; eight values are the least that a batch normalisation's gradient is well defined for. */
+for (const [model, size] of [["compact-bn", 95], ["alexnet-2012", 63]] as const) {
+  Deno.test(`every kernel of ${model} agrees with the reference and is then timed`, async () => {
+    const ceilings = await measureCeilings(gpu, "wall", true);
+    assert(ceilings.gigaflops > 0 && ceilings.gigabytes > 0);
+    const { name, cases } = modelCases(model, 2, size, 5);
+    for (const one of cases) {
+      const rows = await runCase(gpu, name, one, ceilings, { repeats: 1, clock: "timestamp" });
+      for (const row of rows) {
+        assert(row.correct, `${row.case} ${row.launch}: error ${row.error}`);
+        assert(row.milliseconds >= 0 && row.gigabytes > 0 && row.share > 0, JSON.stringify(row));
+      }
+    }
+  });
+}
+
+Deno.test("a wrong kernel is told and not timed", async () => {
+  // Three of the eight output columns are left out.
+  using broken = await Gpu.request({
+    alterLaunch: (launch) =>
+      launch.name.startsWith("conv2d_forward") ? { ...launch, grid: [1, 1, 1] as const } : launch,
+  });
+  const [row] = await runCase(broken, "matrix", productCases(256).cases[0]!, CEILINGS, {
+    repeats: 1,
+    clock: "timestamp",
+  });
+  assert(!row!.correct && row!.error > 0.01 && Number.isNaN(row!.milliseconds), JSON.stringify(row));
+});
+
+Deno.test("the wall clock gives each launch a time too", async () => {
+  const rows = await runCase(gpu, "matrix", productCases(64).cases[0]!, CEILINGS, {
+    repeats: 2,
+    clock: "wall",
+  });
+  assert(rows.length === 1 && rows[0]!.milliseconds > 0 && rows[0]!.gigaflops! > 0);
+  assertEquals(await timeLaunches(gpu, [], { repeats: 1, clock: "wall" }), []);
+});
