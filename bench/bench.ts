@@ -2,6 +2,7 @@
 import { dirname, fromFileUrl, join } from "@std/path";
 import { flag, parseOrExit, UsageError } from "../cli/args.ts";
 import { runCommand } from "../cli/failures.ts";
+import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { ARCHITECTURES } from "../model/alexnet.ts";
 import { unitsOf } from "./bench_plan.ts";
@@ -32,6 +33,7 @@ const flags = parseOrExit(Deno.args, {
       help: "photos to train on; without it, training on photos is not measured",
       value: "DIR",
     }),
+    tuned: flag.boolean({ help: "do without the tiles that `deno task tune` has found", default: true }),
     quick: flag.boolean({ help: "small inputs, one run: shows that all works, measures nothing" }),
     json: flag.boolean({ help: "print one JSON document" }),
     save: flag.boolean({ help: "write bench/results/ADAPTER.md" }),
@@ -46,7 +48,9 @@ await runCommand(NAME, async () => {
   }
   const choice = { models, batch, size, only, data, quick };
   const effort = { repeats: quick ? 1 : flags.repeats, milliseconds: quick ? 20 : 500, quick };
-  using gpu = await Gpu.request();
+  using gpu = flags.tuned
+    ? await requestTunedGpu({ onNote: (note) => console.error(note) })
+    : await Gpu.request();
   console.error(`${NAME}: ${gpu.name}, ${unitsOf(choice).length} units`);
   const command = [NAME, ...Deno.args].join(" ");
   const report = await runBench(gpu, choice, effort, command, (text) => console.error(text));

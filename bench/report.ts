@@ -14,6 +14,8 @@ export interface Report {
   /** The command that made it. */
   readonly command: string;
   readonly adapter: AdapterReport;
+  /** Identity of the measured tiles in use, or "built-in". */
+  readonly tiles: string;
   /** Where the kernels' times come from. */
   readonly clock: Clock;
   readonly ceilings: Ceilings;
@@ -29,9 +31,7 @@ export interface Report {
 export function reportLines(report: Report): string[] {
   const { adapter, ceilings, clock } = report;
   return [
-    `${adapter.name} (${adapter.kind}), ${adapter.runtime}${
-      adapter.drivers.length > 0 ? `, ${adapter.drivers.join(", ")}` : ""
-    }`,
+    `${adapter.name} (${adapter.kind}), ${adapter.runtime}, ${report.tiles} tiles`,
     "",
     `\`${report.command}\`, ${report.seconds.toFixed(0)} s`,
     "",

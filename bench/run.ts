@@ -43,7 +43,8 @@ export async function runBench(
   for (const [i, unit] of units.entries()) await measure(context, unit, `${i + 1}/${units.length}`);
   const adapter = await describeAdapter(gpu);
   const seconds = (performance.now() - start) / 1000;
-  return { bench: "engine", command, adapter, clock, ceilings, ...rows, seconds };
+  const tiles = gpu.tiles?.id ?? "built-in";
+  return { bench: "engine", command, adapter, tiles, clock, ceilings, ...rows, seconds };
 }
 
 type Rows = { [K in "kernels" | "training" | "inference" | "host" | "photos"]: Report[K][number][] };

@@ -1,7 +1,8 @@
 /** This project as a contender, see `our_work.ts`. */
-import { Gpu } from "../../engine/gpu.ts";
+import { requestTunedGpu } from "../../engine/kernels/tile_cache.ts";
 import { prepareOurs } from "./our_work.ts";
 import { serveContender } from "./protocol.ts";
 
-const gpu = await Gpu.request();
+// With the tiles that `deno task tune` has found, if it was run: as `train` works.
+const gpu = await requestTunedGpu();
 await serveContender("alexnet-webgpu", (task) => prepareOurs(gpu, task));

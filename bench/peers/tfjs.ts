@@ -5,6 +5,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
+import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import "@tensorflow/tfjs-backend-webgpu";
 import { serveContender, type Work } from "./protocol.ts";
 import {
@@ -37,16 +38,8 @@ function layer(l: PeerLayer): (x: tf.Tensor) => tf.Tensor {
       return (x) =>
         tf.fused.conv2d({ x: x as tf.Tensor4D, filter, strides: stride, pad: padding, bias, activation });
     }
-    case "linear": {
-      const [out, inputs] = l.weight!.shape as [number, number];
-      // The library's activations have channels last, so a flattened image has its features in another order.
-      const shape = l.input.flattened ?? { c: inputs, h: 1, w: 1 };
-      const weight = tf.variable(
-        tf.tensor2d(transposed(channelsLast(l.weight!.values, out, shape), out, inputs), [inputs, out]),
-      );
-      const bias = tf.variable(tf.tensor1d(l.bias!));
-      return (x) => tf.fused.matMul({ a: x as tf.Tensor2D, b: weight, bias, activation });
-    }
+    case "linear":
+      return linear(l, activation);
     case "max_pool":
       return (x) => tf.maxPool(x as tf.Tensor4D, kernel, stride, padding);
     case "adaptive_avg_pool":
@@ -59,6 +52,27 @@ function layer(l: PeerLayer): (x: tf.Tensor) => tf.Tensor {
     default:
       throw new Error(`Cannot build layer ${l.kind}: the comparison has no such layer`);
   }
+}
+
+/** A weight that is larger than a storage binding (fc6 of AlexNet is 144 MiB) gives zeros, so it is split by outputs. */
+function linear(l: PeerLayer, activation: "relu" | "linear"): (x: tf.Tensor) => tf.Tensor {
+  const [out, inputs] = l.weight!.shape as [number, number];
+  // The library's activations have channels last, so a flattened image has its features in another order.
+  const rows = channelsLast(l.weight!.values, out, l.input.flattened ?? { c: inputs, h: 1, w: 1 });
+  const { device } = tf.backend() as WebGPUBackend;
+  const parts = Math.ceil(rows.byteLength / device.limits.maxStorageBufferBindingSize),
+    width = Math.ceil(out / parts);
+  const layers = Array.from({ length: parts }, (_, part) => {
+    const first = part * width, last = Math.min(out, first + width);
+    const values = transposed(rows.subarray(first * inputs, last * inputs), last - first, inputs);
+    const weight = tf.variable(tf.tensor2d(values, [inputs, last - first]));
+    return { weight, bias: tf.variable(tf.tensor1d(l.bias!.subarray(first, last))) };
+  });
+  return (x) => {
+    const a = x as tf.Tensor2D;
+    const outputs = layers.map(({ weight, bias }) => tf.fused.matMul({ a, b: weight, bias, activation }));
+    return outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 1);
+  };
 }
 
 function network(model: string, size: number): Forward {
