@@ -10,6 +10,8 @@ export type RunEvent =
   | {
     readonly event: "start";
     readonly adapter: string;
+    /** Identity of the measured tiles in use, or `built-in`. */
+    readonly tiles: string;
     readonly model: string;
     readonly parameters: number;
     readonly data: string;

@@ -73,7 +73,7 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] 
       return [e.text];
     case "start":
       return [
-        `Adapter   ${e.adapter}`,
+        `Adapter   ${e.adapter}${e.tiles === "built-in" ? "" : `, tuned tiles ${e.tiles}`}`,
         `Model     ${e.model}, ${e.parameters.toLocaleString("en")} parameters`,
         `Data      ${e.data}: ${e.images.train} training, ${e.images.valid} validation, ${e.images.test} test images (${e.split})`,
         `Classes   ${e.classes.join(", ")}`,

@@ -7,7 +7,9 @@ import { z } from "zod";
 import { modelCardSchema } from "../model/card.ts";
 import { CheckpointError, loadTensors, saveTensors, type TensorValue } from "../model/checkpoint.ts";
 import type { Network } from "../model/network.ts";
+import type { Gpu } from "../engine/gpu.ts";
 import type { Tensor } from "../engine/tensor.ts";
+import { tilesId } from "../engine/tiles.ts";
 import type { WeightAverage } from "./average.ts";
 import type { Optimizer } from "./optimizer.ts";
 
@@ -20,6 +22,8 @@ const progressSchema = z.object({
   sums: z.object({ images: z.number(), loss: z.number(), hits: z.number() }),
   /** The best checkpoint's validation. */
   best: z.object({ accuracy: z.number(), loss: z.number() }).optional(),
+  /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
+  device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
   /** What the last epoch's checkpoint says about itself. */
   training: modelCardSchema.shape.training.unwrap(),
 });
@@ -34,6 +38,11 @@ export const START: Progress = {
   sums: { images: 0, loss: 0, hits: 0 },
   training: { epoch: 0, step: 0 },
 };
+
+/** What computes on a device: the adapter and which tiles cut its products. */
+export function deviceOf(gpu: Gpu): NonNullable<Progress["device"]> {
+  return { adapter: gpu.name, tiles: tilesId(gpu) };
+}
 
 /** What is saved and restored. */
 export interface Trained {
@@ -61,7 +70,9 @@ export async function saveState(path: string, trained: Trained, progress: Progre
       tensors.set(`${prefix}.${name}`, { shape: [...parameters.get(name).spec.shape], data });
     }
   }
-  await saveTensors(path, tensors, { progress: JSON.stringify(progress) });
+  await saveTensors(path, tensors, {
+    progress: JSON.stringify({ ...progress, device: deviceOf(trained.network.gpu) }),
+  });
 }
 
 /** Reads the state into device memory; throws a `CheckpointError` that names what is missing or does not fit. */

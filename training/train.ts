@@ -7,7 +7,9 @@ import { basename } from "@std/path";
 import { type Dataset, openDataset, requireBatch } from "../data/folder.ts";
 import { ensureShapes } from "../data/shapes.ts";
 import type { PhotoStore } from "../data/photo_store.ts";
-import { Gpu, GpuValidationError } from "../engine/gpu.ts";
+import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
+import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
+import { tilesId } from "../engine/tiles.ts";
 import { architecture } from "../model/alexnet.ts";
 import { loadTensors } from "../model/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../model/card.ts";
@@ -17,7 +19,8 @@ import type { Reporter } from "./events.ts";
 import type { RunOptions } from "./options.ts";
 import { openPhotos } from "./photos.ts";
 import { type Resident, ResidentPhotos, wantsResident } from "./resident_photos.ts";
-import { runLength, runTraining } from "./run.ts";
+import { runTraining } from "./run.ts";
+import { runLength } from "./run_control.ts";
 import { newRunPath, RunFolder } from "./run_folder.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
 
@@ -80,7 +83,7 @@ async function trainIn(
   const preprocess = start
     ? transferPreprocess(start.metadata, options.size)
     : defaultPreprocess(options.size);
-  using gpu = await Gpu.request();
+  using gpu = await requestTunedGpu({ onNote: (text) => report({ event: "note", text }) });
   const layers = architecture(options.model, { classes: dataset.classes.length, size: options.size });
   const frozen = options.freeze && freezeBlocks(options.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
@@ -96,6 +99,7 @@ async function trainIn(
   report({
     event: "start",
     adapter: gpu.name,
+    tiles: tilesId(gpu),
     model: options.model,
     parameters: network.parameters.count,
     data: options.data ? basename(options.data) : "shapes",
