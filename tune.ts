@@ -1,5 +1,5 @@
 /** `deno task tune`: measures which tiles suit this adapter and keeps the winners for train, serve and the others. */
-import { chooseClock } from "./bench/kernels_timing.ts";
+import type { Clock } from "./bench/kernels_timing.ts";
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { Gpu } from "./engine/gpu.ts";
@@ -7,7 +7,7 @@ import { TILE_FILE, tileAdapter } from "./engine/kernels/tile_cache.ts";
 import { chooseTile } from "./engine/kernels/tile_table.ts";
 import { architecture, ARCHITECTURES } from "./model/alexnet.ts";
 import { ProductBench } from "./tuning/product_bench.ts";
-import { convolutionShape, convolutionsOf } from "./tuning/products.ts";
+import { type Convolution, convolutionShape, convolutionsOf } from "./tuning/products.ts";
 import { durationText, progressText, tuningText } from "./tuning/report.ts";
 import { keepWinners } from "./tuning/tile_file.ts";
 import { tune } from "./tuning/tune.ts";
@@ -52,6 +52,9 @@ await runCommand(NAME, async () => {
     training: !flags.inference,
   });
   const say = flags.json ? () => {} : console.log;
+  const note = (text: string) => console.error(text);
+  // A file that cannot be written should be known before the search.
+  await keepWinners(gpu, flags.file, [], note);
   const clock = await clockOf(gpu, convolutions[0]!);
   let done = 0, all = 0;
   const tuning = await tune(gpu, convolutions, {
@@ -64,7 +67,7 @@ await runCommand(NAME, async () => {
     },
     onProduct: (outcome, left) => say(progressText(outcome, ++done, all, left)),
   });
-  const table = await keepWinners(gpu, flags.file, tuning.outcomes, (text) => console.error(text));
+  const table = await keepWinners(gpu, flags.file, tuning.outcomes, note);
   if (flags.json) {
     console.log(
       JSON.stringify({ adapter: tileAdapter(gpu), file: flags.file, table: table.id, clock, ...tuning }),
@@ -74,9 +77,11 @@ await runCommand(NAME, async () => {
   }
 });
 
-async function clockOf(gpu: Gpu, convolution: Parameters<typeof convolutionShape>[0]) {
+/** The device's clock where it runs at all: only ratios count here, so its unit does not matter. */
+async function clockOf(gpu: Gpu, convolution: Convolution): Promise<Clock> {
+  if (!gpu.device.features.has("timestamp-query")) return "wall";
   using bench = new ProductBench(gpu, convolution);
   const tile = chooseTile(gpu, convolutionShape(convolution, "forward"));
   using prepared = await bench.prepare("forward", { tile });
-  return await chooseClock(gpu, prepared.plan.bound[0]!);
+  return await prepared.milliseconds("timestamp", 3) > 0 ? "timestamp" : "wall";
 }
