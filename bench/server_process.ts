@@ -27,8 +27,8 @@ export class ServerProcess implements AsyncDisposable {
   static async start(args: readonly string[], port: number): Promise<ServerProcess> {
     // Mesa prints an error for every device where this is unset.
     const env = { XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp" };
-    const command = { args: ["run", ...args], cwd: ROOT, env, stdout: "null" } as const;
-    const process = new Deno.Command(Deno.execPath(), command).spawn();
+    const options = { args: ["run", ...args], cwd: ROOT, env };
+    const process = new Deno.Command(Deno.execPath(), { ...options, stdout: "null" }).spawn();
     const url = new URL(`http://127.0.0.1:${port}/`);
     let ended: number | undefined;
     void process.status.then(({ code }) => ended = code);
