@@ -4,7 +4,8 @@
  */
 import { evaluationMap } from "../data/augment.ts";
 import { type DecodedImage, ImageError } from "../data/image.ts";
-import { Gpu, GpuLostError } from "../engine/gpu.ts";
+import { type Gpu, GpuLostError } from "../engine/gpu.ts";
+import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
 import { Plan } from "../engine/plan.ts";
 import { readTensors, writeTensor } from "../engine/tensor.ts";
 import { architecture } from "./alexnet.ts";
@@ -40,7 +41,7 @@ export async function createClassifier(
   checkpoint: Checkpoint,
   options: ClassifierOptions = {},
 ): Promise<NetworkClassifier> {
-  const gpu = options.gpu ?? await Gpu.request();
+  const gpu = options.gpu ?? await requestTunedGpu();
   try {
     const { card } = checkpoint;
     const size = { classes: card.classes.length, size: card.preprocess.height };

@@ -2,7 +2,8 @@
  * Opens real checkpoints in the GPU's worker: the only file here that leads to GPU code, and only the worker imports it.
  * @module
  */
-import { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
 import { loadClassifier as load } from "../model/classifier.ts";
 import type { LoadClassifier } from "./gpu_messages.ts";
 
@@ -11,7 +12,7 @@ let device: Promise<Gpu> | undefined;
 
 /** A classifier with plans for every power of two up to `maxBatch` built. */
 export const loadClassifier: LoadClassifier = async (path, { maxBatch }) => {
-  device ??= Gpu.request();
+  device ??= requestTunedGpu({ onNote: (text) => console.error(text) });
   const classifier = await load(path, { maxBatch, gpu: await device });
   const sizes = [maxBatch];
   for (let size = 1; size < maxBatch; size *= 2) sizes.push(size);
