@@ -1,12 +1,12 @@
 /** `deno task bench`: checks and times kernels and whole steps on this machine's GPU. */
-import { dirname, fromFileUrl, join } from "@std/path";
 import { flag, parseOrExit, UsageError } from "../cli/args.ts";
 import { runCommand } from "../cli/failures.ts";
 import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { ARCHITECTURES } from "../model/alexnet.ts";
 import { unitsOf } from "./bench_plan.ts";
-import { reportLines, resultFile } from "./report.ts";
+import { reportLines } from "./report.ts";
+import { saveSection } from "./report_file.ts";
 import { runBench } from "./run.ts";
 
 const NAME = "deno task bench";
@@ -36,7 +36,7 @@ const flags = parseOrExit(Deno.args, {
     tuned: flag.boolean({ help: "do without the tiles that `deno task tune` has found", default: true }),
     quick: flag.boolean({ help: "small inputs, one run: shows that all works, measures nothing" }),
     json: flag.boolean({ help: "print one JSON document" }),
-    save: flag.boolean({ help: "write bench/results/ADAPTER.md" }),
+    save: flag.boolean({ help: "also write the tables to bench/results/ADAPTER.md" }),
   },
 });
 
@@ -60,10 +60,7 @@ await runCommand(NAME, async () => {
   }
   console.log(flags.json ? JSON.stringify(report) : reportLines(report).join("\n"));
   if (flags.save) {
-    const path = join(dirname(fromFileUrl(import.meta.url)), "results", resultFile(report.adapter.name));
-    await Deno.mkdir(dirname(path), { recursive: true });
-    await Deno.writeTextFile(path, `# ${report.adapter.name}\n\n${reportLines(report).join("\n")}\n`);
-    console.error(`wrote ${path}`);
+    console.error(`wrote ${await saveSection(report.adapter.name, "bench", reportLines(report))}`);
   }
   return report.kernels.some(({ correct }) => !correct) ? 1 : 0;
 });

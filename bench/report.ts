@@ -31,6 +31,8 @@ export interface Report {
 export function reportLines(report: Report): string[] {
   const { adapter, ceilings, clock } = report;
   return [
+    "## Kernels and whole steps",
+    "",
     `${adapter.name} (${adapter.kind}), ${adapter.runtime}, ${report.tiles} tiles`,
     "",
     `\`${report.command}\`, ${report.seconds.toFixed(0)} s`,
@@ -50,7 +52,7 @@ export function reportLines(report: Report): string[] {
 }
 
 function section(title: string, lines: readonly string[]): string[] {
-  return lines.length > 2 ? ["", `## ${title}`, "", ...lines] : [];
+  return lines.length > 2 ? ["", `### ${title}`, "", ...lines] : [];
 }
 
 /** A line for each launch: error of the check, time, rates, share of the nearer ceiling. */
@@ -133,10 +135,4 @@ function photosTable(rows: readonly PhotosRow[]): string[] {
       percent(row.share),
     ]),
   );
-}
-
-/** File name of an adapter's results: `llvmpipe-llvm-15.0.6-256-bits.md`. */
-export function resultFile(adapter: string): string {
-  const name = adapter.toLowerCase().replace(/[^a-z0-9.]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
-  return `${name || "unknown"}.md`;
 }

@@ -11,6 +11,7 @@
  */
 import { flag, parseOrExit, UsageError } from "../../cli/args.ts";
 import { runCommand } from "../../cli/failures.ts";
+import { saveSection } from "../report_file.ts";
 import { compare } from "./compare.ts";
 import { comparisons } from "./comparisons.ts";
 import { type ComparisonResult, peersDocument, peersTable } from "./report.ts";
@@ -23,6 +24,7 @@ const flags = parseOrExit(Deno.args, {
     "Times this project beside TensorFlow.js and jax-js on this machine's GPU, in turn, and prints ratios.",
   flags: {
     json: flag.boolean({ help: "print one JSON document" }),
+    save: flag.boolean({ help: "also write the table to bench/results/ADAPTER.md" }),
     only: flag.string({ help: "only lines whose name contains this text, such as product", value: "TEXT" }),
     rounds: flag.int({ help: "rounds, of which medians are taken", default: 5, min: 1, max: 100 }),
     roundSeconds: flag.float({ help: "length of a round", default: 1, min: 0.01, max: 60 }),
@@ -45,6 +47,12 @@ await runCommand(NAME, async () => {
     results.push(await compare(comparison, { rounds, milliseconds }, (text) => console.error(text)));
   }
   console.log(flags.json ? JSON.stringify(peersDocument(results)) : peersTable(results).join("\n"));
+  const adapter = results[0]?.summaries[0]?.adapter;
+  if (flags.save && adapter !== undefined) {
+    const command = [NAME, ...Deno.args].join(" ");
+    const lines = ["## Beside other libraries", "", `\`${command}\``, "", ...peersTable(results)];
+    console.error(`wrote ${await saveSection(adapter, "peers", lines)}`);
+  }
   return results.some(({ failures, summaries }) => failures.length > 0 || summaries.some((s) => !s.same))
     ? 1
     : 0;

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { digits, percent, table } from "../../bench/report_table.ts";
-import { kernelTable, resultFile } from "../../bench/report.ts";
+import { kernelTable } from "../../bench/report.ts";
+import { resultFile, withSection } from "../../bench/report_file.ts";
 
 Deno.test("a table aligns its columns, numbers to the right", () => {
   assertEquals(table(["what", ">ms"], [["conv", "1.5"], ["pool", "12"]]), [
@@ -35,6 +36,15 @@ Deno.test("a result file's name is safe whatever the adapter is called", () => {
   assertEquals(resultFile("NVIDIA H100 80GB HBM3"), "nvidia-h100-80gb-hbm3.md");
   assertEquals(resultFile("../../etc/passwd"), "etc-passwd.md");
   assertEquals(resultFile("…"), "unknown.md");
+});
+
+Deno.test("a bench replaces its own section and leaves all others, and what people wrote", () => {
+  const first = withSection("# adapter\n\nremarks\n", "bench", ["one"]);
+  const both = withSection(first, "peers", ["two"]);
+  const again = withSection(both, "bench", ["three"]);
+  for (const part of ["# adapter\n\nremarks\n", "two", "three"]) assert(again.includes(part), part);
+  assert(!again.includes("one") && again.indexOf("three") < again.indexOf("two"));
+  assertEquals(withSection(again, "bench", ["three"]), again);
 });
 
 Deno.test("the kernel table names a case once and shows a wrong one", () => {
