@@ -105,7 +105,7 @@ async function measure(context: Context, unit: Unit, place: string): Promise<voi
 async function measureCases(context: Context, unit: Unit, group: CaseGroup, place: string): Promise<void> {
   const { gpu, choice, effort, clock, ceilings, rows, tell } = context;
   for (const one of group.cases) {
-    if (!keepsCase(choice, unit.name, one.name)) continue;
+    if (!keepsCase(choice, unit, one.name)) continue;
     const found = await runCase(gpu, group.name, one, ceilings, { repeats: effort.repeats, clock });
     rows.kernels.push(...found);
     if (found.length > 0) tell(`${place} ${group.name}: ${one.name}: ${found.map(shortly).join(", ")}`);

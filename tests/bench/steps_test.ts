@@ -61,6 +61,7 @@ Deno.test("a run has the units that its flags ask for", () => {
   assertEquals(unitsOf(ALL).map(({ name }) => name), [
     "product 1024^3",
     "kernels compact batch 32",
+    "kernels compact-bn batch 32",
     "training compact batch 32",
     "inference compact batch 1",
     "inference compact batch 8",
@@ -70,10 +71,16 @@ Deno.test("a run has the units that its flags ask for", () => {
   ]);
   const photos = unitsOf({ ...ALL, data: "photos", batch: 4, models: ["alexnet"] }).at(-1)!;
   assertEquals([photos.name, photos.kind], ["photos alexnet batch 4", "photos"]);
-  assertEquals(unitsOf({ ...ALL, only: "training" }).map(({ kind }) => kind), ["kernels", "training"]);
-  const only = { ...ALL, only: "max_pool" };
-  assert(keepsCase(only, "kernels compact batch 32", "features.2 max_pool 1x2x3x4"));
-  assert(!keepsCase(only, "kernels compact batch 32", "features.0 conv2d 1x2x3x4"));
+  assertEquals(unitsOf({ ...ALL, only: "training" }).map(({ kind }) => kind), [
+    "kernels",
+    "kernels",
+    "training",
+  ]);
+  const only = { ...ALL, only: "max_pool" }, [, kernels, variant] = unitsOf(ALL);
+  assert(keepsCase(only, kernels!, "features.2 max_pool 1x2x3x4"));
+  assert(!keepsCase(only, kernels!, "features.0 conv2d 1x2x3x4"));
+  assert(keepsCase(ALL, variant!, "features.1 batch_norm 1x2x3x4"));
+  assert(!keepsCase(ALL, variant!, "features.0 conv2d 1x2x3x4"), "only what the model itself lacks");
 });
 
 Deno.test("training on a batch that stays on the device learns it, and stands still at rate 0", async () => {
