@@ -14,9 +14,6 @@ import { ServerProcess } from "./server_process.ts";
 /** What a request may end as when there are too many. */
 const ACCEPTABLE = ["200", "429", "504"];
 
-/** Requests under way at most; those that do not fit are counted as not sent. */
-const CONCURRENCY = 4096;
-
 /** How long the server may take to be as it was. */
 const RECOVERY_MS = 2000;
 
@@ -29,6 +26,11 @@ const flags = parseOrExit(Deno.args, {
     photos: flag.string({ help: "folder of photos, for --mode photo", value: "DIR" }),
     times: flag.float({ help: "the overload, in capacities", default: 5, min: 1 }),
     calm: flag.float({ help: "the load before and after, in capacities", default: 0.3, min: 0.01, max: 1 }),
+    concurrency: flag.int({
+      help: "requests under way at most; those beyond it are not sent, but counted",
+      default: 4096,
+      min: 1,
+    }),
     seconds: flag.float({ help: "how long the overload lasts", default: 60, min: 1, max: 600 }),
     calmSeconds: flag.float({ help: "how long the load before and after lasts", default: 10, min: 1 }),
   },
@@ -38,7 +40,7 @@ await using server = await ServerProcess.serve("--checkpoint", flags.checkpoint)
 const { url, pid } = server;
 const request = await makeRequests({ ...flags, url });
 const send = (rate: number, seconds: number) =>
-  runLoad({ url, request, concurrency: CONCURRENCY, rate, seconds });
+  runLoad({ url, request, concurrency: flags.concurrency, rate, seconds });
 
 await runLoad({ url, request, concurrency: 64, seconds: 3 }); // compiled code is what has a capacity
 const { throughput: capacity } = await runLoad({ url, request, concurrency: 64, seconds: flags.calmSeconds });

@@ -86,8 +86,11 @@ export async function readBody(
   return concatenate(pieces, size);
 }
 
-/** Up to this size a body whose length is announced is received in one piece, several times as fast as piece by piece. */
+/** Up to this size a body whose length is announced takes its memory at once: faster, and less of it. */
 const QUICK = 2_000_000;
+
+/** Up to this size it comes in one piece. */
+const PIECE = 64_000;
 
 function isQuick(request: Request): boolean {
   const length = Number(request.headers.get("content-length") ?? Infinity);
@@ -100,17 +103,33 @@ async function readAtOnce(
   { timeoutMs }: BodyLimits,
   share: BodyShare,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  share.take(Number(request.headers.get("content-length")));
+  const length = Number(request.headers.get("content-length"));
+  share.take(length);
   const late = new AbortController();
   const timeout = delay(timeoutMs, { signal: late.signal }).then(() => {
     throw tooSlow(timeoutMs);
   });
   timeout.catch(() => {}); // the race below is the one that listens
   try {
-    return await Promise.race([request.bytes().catch(unreadable), timeout]);
+    const body = length <= PIECE ? request.bytes() : fill(new Uint8Array(length), request.body!);
+    return await Promise.race([body.catch(unreadable), timeout]);
   } finally {
     late.abort();
   }
+}
+
+/** `request.bytes()` takes up to twice the memory of a long body, in steps that grow. */
+async function fill(
+  body: Uint8Array<ArrayBuffer>,
+  stream: ReadableStream<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let at = 0;
+  for await (const piece of stream) {
+    body.set(piece, at); // a body longer than it said does not fit, and this throws
+    at += piece.length;
+  }
+  if (at < body.length) throw new Error(`it ended after ${at} of ${body.length} bytes`);
+  return body;
 }
 
 function tooSlow(timeoutMs: number): HttpError {
