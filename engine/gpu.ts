@@ -4,6 +4,7 @@
  * @module
  */
 import { type AlterLaunch, KernelCache } from "./kernel.ts";
+import { Readback } from "./readback.ts";
 import { probeSubgroups } from "./subgroups.ts";
 import { silenceRuntimeDirNotice } from "./runtime_dir.ts";
 import type { TileTable } from "./tiles.ts";
@@ -64,6 +65,8 @@ export class Gpu implements Disposable {
     readonly adapter: GPUAdapter,
     /** Lanes of a subgroup in a one-dimensional workgroup, or 0 where subgroups cannot be used. */
     readonly subgroupSize: number,
+    /** Brings results back. */
+    readonly readback: Readback,
     alterLaunch?: AlterLaunch,
   ) {
     this.kernels = new KernelCache(device, alterLaunch);
@@ -99,7 +102,7 @@ export class Gpu implements Disposable {
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
     const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
-    return new Gpu(device, adapter, subgroupSize, options.alterLaunch);
+    return new Gpu(device, adapter, subgroupSize, await Readback.create(device), options.alterLaunch);
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
@@ -171,7 +174,8 @@ export class Gpu implements Disposable {
 
   /** Waits until everything submitted has finished. Blocks the thread in Deno, so use it rarely. */
   async settle(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone();
+    this.check();
+    await this.readback.settle();
     this.check();
   }
 

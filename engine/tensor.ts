@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "./gpu.ts";
+import { READBACK_BYTES } from "./readback.ts";
 
 /** A range of a buffer with a shape. Elements are 4 bytes (f32, or u32 where a kernel says so). */
 export interface Tensor {
@@ -97,25 +98,38 @@ export async function readTensors(
   if (tensors.length === 0) return [];
   gpu.check();
   const total = tensors.reduce((sum, t) => sum + t.length * 4, 0);
-  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
-  const staging = gpu.createBuffer("readback", total, usage);
-  try {
-    const encoder = gpu.device.createCommandEncoder({ label: "readback" });
+  const record = (encoder: GPUCommandEncoder, to: GPUBuffer) => {
     let at = 0;
     for (const t of tensors) {
-      encoder.copyBufferToBuffer(t.buffer, t.offset, staging, at, t.length * 4);
+      encoder.copyBufferToBuffer(t.buffer, t.offset, to, at, t.length * 4);
       at += t.length * 4;
     }
+  };
+  const bytes = total <= READBACK_BYTES
+    ? await gpu.readback.read(total, record)
+    : await readLarge(gpu, total, record);
+  gpu.check();
+  let at = 0;
+  return tensors.map((t) => {
+    const values = unpadRows(new Float32Array(bytes, at, t.length), t);
+    at += t.length * 4;
+    return values;
+  });
+}
+
+async function readLarge(
+  gpu: Gpu,
+  size: number,
+  record: (encoder: GPUCommandEncoder, to: GPUBuffer) => void,
+): Promise<ArrayBuffer> {
+  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+  const staging = gpu.createBuffer("large readback", size, usage);
+  try {
+    const encoder = gpu.device.createCommandEncoder({ label: "large readback" });
+    record(encoder, staging);
     gpu.device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
-    gpu.check();
-    const bytes = staging.getMappedRange();
-    at = 0;
-    return tensors.map((t) => {
-      const values = unpadRows(new Float32Array(bytes, at, t.length), t);
-      at += t.length * 4;
-      return values;
-    });
+    return staging.getMappedRange().slice(0);
   } finally {
     gpu.destroyBuffer(staging);
   }
