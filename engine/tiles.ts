@@ -8,12 +8,13 @@ import { createHash } from "node:crypto";
 export interface Tile {
   /**
    * How invocations share values: `subgroup`, each lane its rows and columns handed round by broadcast; `workgroup`, blocks in
-   * workgroup memory; `split`, nothing shared, each invocation sums a part of k, for products of few rows.
+   * workgroup memory; `split`, nothing shared, each invocation sums a part of k, for weight gradients of few rows; `columns`, each
+   * lane its columns and rows handed round, for other products of few rows.
    */
-  readonly core: "subgroup" | "workgroup" | "split";
-  /** Lanes of a subgroup; used by `subgroup`. */
+  readonly core: "subgroup" | "workgroup" | "split" | "columns";
+  /** Lanes of a subgroup; used by `subgroup` and `columns`. */
   readonly lanes: number;
-  /** Invocations of a workgroup; for `subgroup` a multiple of `lanes`. */
+  /** Invocations of a workgroup; for `subgroup` and `columns` a multiple of `lanes`. */
   readonly group: number;
   /** Output rows of one invocation. */
   readonly rows: number;

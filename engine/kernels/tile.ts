@@ -7,6 +7,7 @@
  */
 
 import type { Tile } from "../tiles.ts";
+import { columnsCore } from "./tile_columns.ts";
 import { splitCore } from "./tile_split.ts";
 import { subgroupCore } from "./tile_subgroup.ts";
 import { workgroupCore } from "./tile_workgroup.ts";
@@ -27,19 +28,23 @@ export interface ProductForm {
   readonly colSums?: boolean;
 }
 
+const CORES = { columns: columnsCore, split: splitCore, subgroup: subgroupCore, workgroup: workgroupCore };
+
 /** WGSL of the whole module: the op's own text first, so that its line numbers stay true. */
 export function productSource(op: string, tile: Tile, form: ProductForm): string {
-  const core = { split: splitCore, subgroup: subgroupCore, workgroup: workgroupCore }[tile.core](tile, form);
+  const core = CORES[tile.core](tile, form);
   return `${op}\nconst COLS = ${colsPerGroup(tile)}u;\n${core}`;
 }
 
 /** Output rows that one workgroup computes. */
 export function rowsPerGroup({ core, rows, group, across = 1 }: Tile): number {
-  return core === "split" ? rows : core === "subgroup" ? rows * group : rows * across;
+  if (core === "split" || core === "columns") return rows;
+  return core === "subgroup" ? rows * group : rows * across;
 }
 
 /** Output columns that one workgroup computes. */
 export function colsPerGroup({ core, cols, group, across = 1 }: Tile): number {
+  if (core === "columns") return cols * group;
   return core === "workgroup" ? cols * (group / across) : cols;
 }
 

@@ -17,7 +17,7 @@ export const TILE_FILE = join(".cache", "tiles.json");
 const count = z.int().min(1).max(65_535);
 const choiceSchema = z.strictObject({
   tile: z.strictObject({
-    core: z.enum(["subgroup", "workgroup", "split"]),
+    core: z.enum(["subgroup", "workgroup", "split", "columns"]),
     lanes: count,
     group: count,
     rows: count,

@@ -25,6 +25,9 @@ export function tileFits(gpu: TileDevice, op: ProductShape["op"], tile: Tile): b
   const { rowVector, colVector } = productForm(op, 4);
   if (rowVector === "rows" && rows % 4 !== 0) return false;
   if (core === "split") return rowVector === "rows" && colVector === "cols";
+  if (core === "columns") {
+    return rowVector === "k" && rows <= lanes && lanes === gpu.subgroupSize && group % lanes === 0;
+  }
   if (core === "subgroup") return lanes === gpu.subgroupSize && group % lanes === 0;
   if (group % across !== 0) return false;
   // Vectors of a block, as the workgroup core lays them out.
@@ -58,9 +61,10 @@ function allTiles(gpu: TileDevice, shape: ProductShape, few: boolean): Tile[] {
   const heights = rowVector === "rows" ? [4, 8, 16] : [1, 2, 4, 8];
   // On a software adapter workgroup memory is ordinary memory with a copy before it.
   return gpu.kind === "cpu" && gpu.subgroupSize > 0
-    ? [...subgroupTiles(gpu, heights, widths, few), ...splitTiles(shape, widths)]
+    ? [...subgroupTiles(gpu, heights, widths, few), ...columnsTiles(gpu, shape), ...splitTiles(shape, widths)]
     : [
       ...(gpu.subgroupSize > 0 && !few ? subgroupTiles(gpu, heights, widths, true) : []),
+      ...(gpu.subgroupSize > 0 ? columnsTiles(gpu, shape) : []),
       ...workgroupTiles(few),
     ];
 }
@@ -77,6 +81,14 @@ function subgroupTiles(
       groups.map((n) => ({ core: "subgroup", lanes, group: lanes * n, rows, cols } as const))
     )
   );
+}
+
+function columnsTiles({ subgroupSize: lanes }: TileDevice, { op, rows, cols }: ProductShape): Tile[] {
+  if (op === "weight_grad" || rows > 8 * lanes || cols < lanes) return [];
+  const height = Math.min(lanes, 8, rows);
+  return [4, 8, 16, 32].map((
+    cols,
+  ) => ({ core: "columns", lanes, group: lanes, rows: height, cols } as const));
 }
 
 function splitTiles({ op, rows, depth }: ProductShape, widths: readonly number[]): Tile[] {

@@ -36,8 +36,21 @@ function subgroupTile({ subgroupSize: lanes }: TileHost, shape: ProductShape): T
   if (shape.op === "weight_grad") {
     return { core: "subgroup", lanes, group: lanes, rows: shape.rows < lanes * 16 ? 4 : 8, cols };
   }
+  if (shape.rows <= 4 * lanes && shape.cols >= 8 * lanes) return columnsTile(lanes, shape);
   const fitting = 2 ** Math.floor(Math.log2(Math.max(1, shape.rows / lanes)));
   return { core: "subgroup", lanes, group: lanes * 2, rows: Math.min(4, fitting), cols };
+}
+
+/** For a linear layer of a small batch, which lanes of rows would leave idle. Wide, so that each row of weights is read in long runs. */
+function columnsTile(lanes: number, { op, rows }: ProductShape): Tile {
+  const blocks = Math.ceil(rows / lanes);
+  return {
+    core: "columns",
+    lanes,
+    group: lanes,
+    rows: Math.ceil(rows / blocks),
+    cols: op === "forward" ? 16 : 8,
+  };
 }
 
 function workgroupTile(shape: ProductShape): Tile {

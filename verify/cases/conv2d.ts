@@ -201,6 +201,8 @@ export const conv2dCases: readonly Case[] = [
   ),
   conv([5, 7, 9, 17], 19, 3, { stride: 2, padding: 1 }, inSubgroups, ", subgroups"),
   conv([2, 8, 5, 4], 6, 3, { padding: 1, groups: 2 }, inSubgroups, ", subgroups"),
+  conv([1, 4, 5, 66], 68, 3, { padding: 1, groups: 2 }, inSubgroups, ", few rows"),
+  conv([1, 7, 6, 64], 67, 3, { stride: 2 }, { ...inSubgroups, relu: true, mask: true }, ", ReLU, few rows"),
 ];
 
 /** Cases of linear layers, which are 1x1 convolutions of 1x1 images. */
@@ -211,5 +213,7 @@ export const linearCases: readonly Case[] = [
   linear(2, 130, 70),
   linear(37, 50, 21),
   linear(32, 1152, 64),
+  linear(1, 70, 130),
+  linear(11, 130, 134, inSubgroups, ", subgroups"),
   linear(3, 33, 1, inWorkgroups, ", workgroup memory"),
 ];
