@@ -34,6 +34,14 @@ fn first_row(index: u32, z: u32) -> Row { return row_at(index, z); }
 
 fn next_row(row: Row) -> Row { return row_at(row.at + 1u, row.split); }
 
+// Whether none of these rows (vectors, first to last) is of a group that the columns from col0 on are of.
+fn apart(first: u32, last: u32, col0: u32) -> bool {
+  let same_tap = first / C4 == last / C4;
+  let group = vec2u(first % C4 * 4u, last % C4 * 4u + 3u) / C_GROUP;
+  let col_group = vec2u(col0 * 4u, col0 * 4u + COLS - 1u) / O_GROUP;
+  return C_GROUP < C4 * 4u && same_tap && (group.y < col_group.x || col_group.y < group.x);
+}
+
 struct Step { pixel: u32, end: u32, oh: u32, ow: u32, n: u32 }
 
 fn run_length() -> u32 { return (N * OH * OW + SPLITS - 1u) / SPLITS; }

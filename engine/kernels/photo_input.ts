@@ -3,8 +3,8 @@ import type { Launch } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import wgsl from "./photo_input.wgsl" with { type: "text" };
 
-/** Columns of a workgroup, and rows that one of its invocations fills. */
-const GROUP = 32, ROWS = 32;
+/** Invocations of a workgroup, and columns and rows that each of them fills. */
+const GROUP = 8, COLUMNS = 4, ROWS = 32;
 
 /** Channel order and normalisation of the network's input. */
 export interface Normalisation {
@@ -70,6 +70,6 @@ export function photoInput(pixels: Tensor, samples: Tensor, y: Tensor, n: Normal
     wgsl,
     tensors: [pixels, samples, y],
     constants,
-    grid: [Math.ceil(W / GROUP), Math.ceil(H / ROWS), N],
+    grid: [Math.ceil(W / COLUMNS / GROUP), Math.ceil(H / ROWS), N],
   };
 }

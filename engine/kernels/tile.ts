@@ -63,6 +63,15 @@ export function range(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
 }
 
+/**
+ * Nothing to sum where a workgroup's rows, `handles` vectors from `block * handles` on, and its columns are of different groups
+ * of channels. The first block of rows also makes the column sums, which every group needs.
+ */
+export function skipApart(block: string, handles: number): string {
+  const first = `${block} * ${handles}u`;
+  return `  if (${block} > 0u && apart(${first}, ${first} + ${handles - 1}u, col0)) { count = 0u; }`;
+}
+
 /** Names of a vector's components. */
 export const XYZW = ["x", "y", "z", "w"] as const;
 

@@ -1,5 +1,5 @@
 /** @module */
-import { type ProductForm, range, type Tile, XYZW } from "./tile.ts";
+import { type ProductForm, range, skipApart, type Tile, XYZW } from "./tile.ts";
 
 /**
  * Every invocation sums over a part of k of its own, for all rows and columns of the tile: nothing is shared, and the
@@ -18,7 +18,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
   for (const r of range(rows)) for (const c of range(cols4)) emit(`  var c${r}_${c} = vec4f();`);
   for (const c of range(cols4)) emit(`  var sum${c} = vec4f();`);
   emit(`  var s0 = first_step(split, col0);`);
-  emit(`  let count = step_count(split, col0);`);
+  emit(`  var count = step_count(split, col0);`);
+  if (colSums) emit(skipApart("tile.x", handles));
   emit(`  for (var i = 0u; i < count; i += ${unroll}u) {`);
   for (const k of range(unroll)) {
     if (k > 0) emit(`    let s${k} = next_step(s${k - 1});`);

@@ -1,5 +1,5 @@
 /** @module */
-import { multiplyAdd, type ProductForm, range, type Tile } from "./tile.ts";
+import { multiplyAdd, type ProductForm, range, skipApart, type Tile } from "./tile.ts";
 
 /**
  * Each lane owns `rows` rows; all lanes of a subgroup share the same `cols` columns. The columns' values are loaded
@@ -34,7 +34,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
     if (!colIsK) emit(`  let k${j} = e${j} / ${cols4}u; let q${j} = col0 + e${j} % ${cols4}u;`);
   }
   emit(`  var s0 = first_step(tile.z, col0);`);
-  emit(`  let count = step_count(tile.z, col0);`);
+  emit(`  var count = step_count(tile.z, col0);`);
+  if (form.colSums) emit(skipApart("tile.x", group * rowHandles));
   const perIteration = rowIsK ? 1 : depth;
   emit(`  for (var i = 0u; i < count; i += ${perIteration}u) {`);
   if (!rowIsK) { for (const k of range(depth - 1)) emit(`    let s${k + 1} = next_step(s${k});`); }

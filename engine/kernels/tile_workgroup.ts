@@ -1,5 +1,5 @@
 /** @module */
-import { multiplyAdd, type ProductForm, range, rowsPerGroup, type Tile } from "./tile.ts";
+import { multiplyAdd, type ProductForm, range, rowsPerGroup, skipApart, type Tile } from "./tile.ts";
 
 /**
  * A workgroup loads a block of rows and of columns, `depth` vectors deep, into workgroup memory; each invocation then multiplies
@@ -31,8 +31,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
   let block_row = tile.x * ${rowHandles}u;
   let my_row = index % ${across}u;
   let my_col = index / ${across}u;
-  let count = step_count(tile.z, col0);`];
+  var count = step_count(tile.z, col0);`];
   const emit = (line: string) => out.push(line);
+  if (colSums) emit(skipApart("tile.x", rowHandles));
   const rowLoads = Math.ceil(rowHandles * rowSteps / group),
     colLoads = Math.ceil(colHandles * colSteps / group);
   // A loading invocation keeps to one row, where the block's width divides the group or the group the width.

@@ -201,6 +201,8 @@ export const conv2dCases: readonly Case[] = [
   ),
   conv([5, 7, 9, 17], 19, 3, { stride: 2, padding: 1 }, inSubgroups, ", subgroups"),
   conv([2, 8, 5, 4], 6, 3, { padding: 1, groups: 2 }, inSubgroups, ", subgroups"),
+  conv([2, 3, 4, 64], 96, 3, { padding: 1, groups: 2 }, inSubgroups, ", whole tiles between groups"),
+  conv([2, 3, 4, 256], 64, 1, { groups: 2 }, inWorkgroups, ", whole tiles between groups"),
   conv([1, 4, 5, 66], 68, 3, { padding: 1, groups: 2 }, inSubgroups, ", few rows"),
   conv([1, 7, 6, 64], 67, 3, { stride: 2 }, { ...inSubgroups, relu: true, mask: true }, ", ReLU, few rows"),
 ];
