@@ -8,7 +8,7 @@ import { z } from "zod";
 import { shardName } from "./shards.ts";
 
 /** Changes whenever photos would be decoded, shrunk or stored otherwise. */
-const VERSION = 1;
+const VERSION = 2;
 
 const INDEX = "index.json";
 

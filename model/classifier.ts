@@ -154,7 +154,8 @@ export class NetworkClassifier implements Classifier {
     const batch = Math.min(2 ** Math.ceil(Math.log2(count)), this.maxBatch);
     const old = this.#plans.get(batch);
     if (old && old.capacity >= pixels) return old;
-    const limit = Math.floor(this.network.gpu.limits.maxStorageBufferBindingSize / 4);
+    // Less what aligning each photo may take.
+    const limit = Math.floor(this.network.gpu.limits.maxStorageBufferBindingSize / 4) - 4 * this.maxBatch;
     if (pixels > limit) {
       throw new ImageError(
         "too-large",

@@ -37,15 +37,16 @@ export class PhotoFeed implements Disposable {
   #copies: (DevicePixels & { readonly at: number; readonly bytes: number })[] = [];
 
   /** `capacity` is the most pixels a batch may have in all. */
-  constructor(readonly gpu: Gpu, readonly batch: number, capacity: number, readonly preprocess: Preprocess) {
-    this.#pixels = createTensor(gpu, "photo pixels", [Math.ceil(capacity / 4) * 4]);
+  constructor(
+    readonly gpu: Gpu,
+    readonly batch: number,
+    readonly capacity: number,
+    readonly preprocess: Preprocess,
+  ) {
+    // Each photo begins at a multiple of four pixels: the kernel loads four at a time.
+    this.#pixels = createTensor(gpu, "photo pixels", [Math.ceil(capacity / 4 + batch) * 4]);
     this.#samples = createTensor(gpu, "photo samples", [batch, SAMPLE_WORDS]);
     this.#records = new Uint32Array(batch * SAMPLE_WORDS);
-  }
-
-  /** Most pixels a batch may have. */
-  get capacity(): number {
-    return this.#pixels.length;
   }
 
   /** Records the launch that fills `x` [N, H, W, 3]. */
@@ -62,6 +63,11 @@ export class PhotoFeed implements Disposable {
       throw new RangeError(`Cannot upload ${photos.length} photos: the batch holds 1 to ${this.batch}`);
     }
     this.#copies = [];
+    if (photos.reduce((sum, { width, height }) => sum + width * height, 0) > this.capacity) {
+      throw new RangeError(
+        `Cannot upload ${photos.length} photos: they have more than ${this.capacity} pixels in all`,
+      );
+    }
     let at = 0, uploaded = 0;
     for (let n = 0; n < this.batch; n++) {
       const photo = photos[n];
@@ -71,15 +77,10 @@ export class PhotoFeed implements Disposable {
       }
       const { width, height, map } = photo;
       const bytes = width * height * 4;
-      if (at + bytes > this.capacity * 4) {
-        throw new RangeError(
-          `Cannot upload ${photos.length} photos: they have more than ${this.capacity} pixels in all`,
-        );
-      }
       if (this.#stage(photo, at, bytes)) uploaded = at + bytes;
       const { antialias } = this.preprocess;
       encodeSample({ first: at / 4, width, height, map, antialias }, this.#records, n * SAMPLE_WORDS);
-      at += bytes;
+      at = Math.ceil((at + bytes) / 16) * 16;
     }
     const { queue } = this.gpu.device;
     if (uploaded > 0) queue.writeBuffer(this.#pixels.buffer, 0, this.#staging!, 0, uploaded);
@@ -99,7 +100,7 @@ export class PhotoFeed implements Disposable {
       this.#copies.push({ ...data, at, bytes });
       return false;
     }
-    this.#staging ??= new Uint8Array(this.capacity * 4);
+    this.#staging ??= new Uint8Array(this.#pixels.length * 4);
     const target = this.#staging.subarray(at, at + bytes);
     if (typeof data === "function") {
       data(target);

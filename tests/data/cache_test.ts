@@ -152,7 +152,7 @@ Deno.test("a cache that is cut off, changed or of another version is built anew"
       "a changed index": () => Deno.writeTextFile(index, text.replace('"width":', '"width":1')),
       "an index without its checksum": () => Deno.writeTextFile(index, text.slice(text.indexOf("\n") + 1)),
       "another version": async () => {
-        const body = text.slice(text.indexOf("\n") + 1).replace('"version":1', '"version":0');
+        const body = text.slice(text.indexOf("\n") + 1).replace(/"version":\d+/, '"version":0');
         assertNotEquals(body, text.slice(text.indexOf("\n") + 1));
         const sum = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(body));
         await Deno.writeTextFile(index, `${new Uint8Array(sum).toHex()}\n${body}`);

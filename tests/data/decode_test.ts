@@ -181,7 +181,8 @@ Deno.test("shrinking brings the shorter side to the asked size and never enlarge
   };
   assertEquals(await size(40, 30, 12), [16, 12]);
   assertEquals(await size(30, 41, 12), [12, 16]);
-  assertEquals(await size(7, 5, 4), [6, 4]);
+  assertEquals(await size(7, 5, 3), [4, 3]);
+  assertEquals(await size(125, 94, 64), [84, 64]); // 85.1, brought to a multiple of four as 64 is one
   assertEquals(await size(10, 8, 8), [10, 8]);
   assertEquals(await size(10, 8, 100), [10, 8]);
   assertEquals(await size(300, 1, 1), [300, 1]);

@@ -37,7 +37,11 @@ function areaMean(
 
 Deno.test("shrinking is the mean over the covered area, rounded", () => {
   for (
-    const [sw, sh, side] of [[37, 23, 11], [23, 37, 22], [40, 20, 10], [5, 64, 1], [31, 31, 30]] as const
+    const [sw, sh, side] of [[37, 23, 11], [23, 37, 22], [40, 20, 10], [5, 64, 1], [31, 31, 30], [
+      50,
+      37,
+      28,
+    ]] as const
   ) {
     const source = noise(sw, sh);
     const { width, height, data } = shrink(source, side);

@@ -97,6 +97,18 @@ export const photoInputCases: readonly Case[] = [
     PLAIN,
   ),
   photos("turned, mirrored, over the edge", 21, [turned(50, 37, 21)], PLAIN),
+  photos("rows of fours, enlarged", 37, [stretch(12, 7, 37)], PLAIN),
+  photos("rows of fours, shrunken by 1.5 and by 2", 67, [stretch(100, 99, 67), stretch(132, 134, 67)], PLAIN),
+  photos("rows of fours, no antialiasing, BGR", 34, [stretch(64, 50, 34, false)], {
+    ...IMAGENET,
+    channels: "BGR",
+  }),
+  photos(
+    "rows of fours, mirrored both ways, over the edge",
+    38,
+    [mirrored(64, 45, 38, 1.4), mirrored(72, 45, 38, 0.6)],
+    PLAIN,
+  ),
   photos("a batch", 32, [stretch(50, 37, 32), turned(64, 80, 32), stretch(5, 90, 32)], IMAGENET),
   photos("large", 224, [stretch(640, 480, 224)], IMAGENET),
 ];
