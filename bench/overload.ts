@@ -74,7 +74,11 @@ console.log(JSON.stringify({
   before: brief(before),
   overload: brief(overload),
   after: brief(after),
-  memoryMB: { secondQuarter: secondQuarterMB, lastQuarter: lastQuarterMB },
+  memoryMB: {
+    secondQuarter: secondQuarterMB,
+    lastQuarter: lastQuarterMB,
+    tenths: Array.from({ length: 10 }, (_, i) => meanMB(during, i / 10, (i + 1) / 10)),
+  },
   held: {
     everyRequestEndedWell: Object.keys(overload.codes).every((code) => ACCEPTABLE.includes(code)),
     /** Within a twentieth. */
