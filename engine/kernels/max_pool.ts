@@ -17,44 +17,56 @@ export function poolOutput(size: number, { kernel, stride = kernel, padding = 0 
   return Math.floor((size + 2 * padding - kernel) / stride) + 1;
 }
 
-/** y [N, OH, OW, C] = the maximum of each window of x [N, H, W, C]. */
-export function maxPoolForward(x: Tensor, y: Tensor, options: PoolOptions): Launch {
-  const { constants, ...rest } = elementwise(y.length / 4);
-  const { MASK: _, ...sizes } = geometry(x, y, options, false);
-  return { name: "max_pool.forward", wgsl, tensors: [x, y], constants: { ...constants, ...sizes }, ...rest };
-}
+/** Largest window in training: a winner's place in it is kept in a byte, and 255 means none. */
+const LARGEST_TRAINED = 15;
 
 /**
- * dx [N, H, W, C] from dy [N, OH, OW, C]: each window's gradient goes to its first maximum in row-major order.
- * With `mask`, x is a ReLU's output and dx is multiplied by (x > 0).
+ * y [N, OH, OW, C] = the maximum of each window of x [N, H, W, C]. For training, `winners` [N * OH * OW * C / 4] (C padded to
+ * four) receives which value of each window it was; with `mask`, x is a ReLU's output and a maximum of zero passes no gradient.
  */
-export function maxPoolBackward(
+export function maxPoolForward(
   x: Tensor,
   y: Tensor,
-  dy: Tensor,
-  dx: Tensor,
-  options: PoolOptions & { mask?: boolean },
+  options: PoolOptions & { winners?: Tensor; mask?: boolean },
 ): Launch {
-  const sizes = geometry(x, y, options, options.mask ?? false);
-  if (sizes.PAD === 0 && sizes.STRIDE >= sizes.K) {
-    const [N, H, W] = x.shape as [number, number, number];
-    const cells = N * Math.ceil(H / sizes.STRIDE) * Math.ceil(W / sizes.STRIDE);
-    const { constants, grid } = elementwise(cells * sizes.C4);
-    const { PAD: _, ...used } = sizes;
-    const tensors = [x, dy, dx];
-    return { name: "max_pool.backward_apart", wgsl, tensors, constants: { ...constants, ...used }, grid };
+  const sizes = geometry(x, y, options);
+  const { constants, grid } = elementwise(y.length / 4);
+  const { winners, mask } = options;
+  if (!winners) {
+    const name = "max_pool.forward";
+    return { name, wgsl, tensors: [x, y], constants: { ...constants, ...sizes }, grid };
   }
-  const { constants, grid } = elementwise(x.length / 4);
+  if (sizes.K > LARGEST_TRAINED || winners.size !== y.length / 4) {
+    throw new RangeError(
+      `Cannot build max_pool: winners of ${sizes.K}x${sizes.K} windows are [${winners.shape}], wanted windows of at most ` +
+        `${LARGEST_TRAINED}x${LARGEST_TRAINED} and [${y.length / 4}]`,
+    );
+  }
   return {
-    name: "max_pool.backward",
+    name: "max_pool.forward_training",
     wgsl,
-    tensors: [x, y, dy, dx],
-    constants: { ...constants, ...sizes },
+    tensors: [x, y, winners],
+    constants: { ...constants, ...sizes, MASK: mask ? 1 : 0 },
     grid,
   };
 }
 
-function geometry(x: Tensor, y: Tensor, options: PoolOptions, mask: boolean) {
+/** dx [N, H, W, C] from dy [N, OH, OW, C]: each window's gradient goes where `winners` says, its first maximum in row-major order. */
+export function maxPoolBackward(winners: Tensor, dy: Tensor, dx: Tensor, options: PoolOptions): Launch {
+  const sizes = geometry(dx, dy, options);
+  const tensors = [winners, dy, dx];
+  if (sizes.PAD === 0 && sizes.STRIDE >= sizes.K) {
+    const [N, H, W] = dx.shape as [number, number, number];
+    const cells = N * Math.ceil(H / sizes.STRIDE) * Math.ceil(W / sizes.STRIDE);
+    const { constants, grid } = elementwise(cells * sizes.C4);
+    const { PAD: _, ...used } = sizes;
+    return { name: "max_pool.backward_apart", wgsl, tensors, constants: { ...constants, ...used }, grid };
+  }
+  const { constants, grid } = elementwise(dx.length / 4);
+  return { name: "max_pool.backward", wgsl, tensors, constants: { ...constants, ...sizes }, grid };
+}
+
+function geometry(x: Tensor, y: Tensor, options: PoolOptions) {
   const { kernel: K, stride: STRIDE = K, padding: PAD = 0 } = options;
   const [N, H, W, C] = x.shape as [number, number, number, number];
   const OH = poolOutput(H, options), OW = poolOutput(W, options);
@@ -69,5 +81,5 @@ function geometry(x: Tensor, y: Tensor, options: PoolOptions, mask: boolean) {
         `on [${x.shape}] give [${N},${OH},${OW},${C}]`,
     );
   }
-  return { H, W, C4: x.pitch / 4, OH, OW, K, STRIDE, PAD, MASK: mask ? 1 : 0 };
+  return { H, W, C4: x.pitch / 4, OH, OW, K, STRIDE, PAD };
 }

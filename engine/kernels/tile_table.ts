@@ -38,7 +38,16 @@ function subgroupTile({ subgroupSize: lanes }: TileHost, shape: ProductShape): T
   }
   if (shape.rows <= 4 * lanes && shape.cols >= 8 * lanes) return columnsTile(lanes, shape);
   const fitting = 2 ** Math.floor(Math.log2(Math.max(1, shape.rows / lanes)));
-  return { core: "subgroup", lanes, group: lanes * 2, rows: Math.min(4, fitting), cols };
+  const rows = Math.min(4, fitting);
+  // An odd number of subgroups would leave half of the last workgroup idle, which shows where there are few.
+  const subgroups = Math.ceil(shape.rows / (lanes * rows));
+  return {
+    core: "subgroup",
+    lanes,
+    group: subgroups % 2 === 1 && subgroups < 16 ? lanes : lanes * 2,
+    rows,
+    cols,
+  };
 }
 
 /** For a linear layer of a small batch, which lanes of rows would leave idle. Wide, so that each row of weights is read in long runs. */

@@ -1,5 +1,6 @@
 /** @module */
 import { maxPoolBackward, maxPoolForward, poolOutput } from "../../engine/kernels/max_pool.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import type { Layer } from "../layer.ts";
 
 /** Options of `maxPool`. */
@@ -28,16 +29,22 @@ export function maxPool(options: MaxPoolLayerOptions): Layer {
       }
       return { output: { c: input.c, h, w }, parameters: [] };
     },
-    build({ plan }, x) {
+    build({ plan, training }, x) {
       const [n, h, w, c] = x.tensor.shape as [number, number, number, number];
       const y = plan.tensor([n, poolOutput(h, pool), poolOutput(w, pool), c]);
-      plan.add(maxPoolForward(x.tensor, y, pool));
+      const forward = (winners?: Tensor) =>
+        plan.add(maxPoolForward(x.tensor, y, { ...pool, mask: x.relu, ...winners && { winners } }));
+      const known = training ? plan.tensor([y.length / 4]) : undefined;
+      forward(known);
       return {
         y: { tensor: y, relu: false },
         backward(dy, wantInput) {
           if (!wantInput) return undefined;
+          const winners = known ?? plan.tensor([y.length / 4]);
+          // An explanation goes back through a network that was built for inference.
+          if (!known) forward(winners);
           const dx = plan.tensor(x.tensor.shape);
-          plan.add(maxPoolBackward(x.tensor, y, dy, dx, { ...pool, mask: x.relu }));
+          plan.add(maxPoolBackward(winners, dy, dx, pool));
           return dx;
         },
       };

@@ -41,9 +41,9 @@ const FAULTS: readonly Fault[] = [
   {
     op: "max_pool",
     what: "a tie that goes to the last maximum",
-    launch: "max_pool.backward_apart",
-    from: "value > best",
-    to: "value >= best",
+    launch: "max_pool.forward_training",
+    from: "value > best.value",
+    to: "value >= best.value",
   },
   {
     op: "adaptive_avg_pool",

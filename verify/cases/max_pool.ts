@@ -16,12 +16,13 @@ export function maxPoolOperation(options: PoolOptions & { mask?: boolean }): Ope
     build(plan, { x }) {
       const [n, h, w, c] = x!.shape as [number, number, number, number];
       const y = plan.tensor([n, poolOutput(h, options), poolOutput(w, options), c], "y");
-      plan.add(maxPoolForward(x!, y, options));
+      const winners = plan.tensor([y.length / 4], "winners"), again = plan.tensor(y.shape, "y again");
+      plan.add(maxPoolForward(x!, y, options), maxPoolForward(x!, again, { ...options, winners }));
       return {
         y,
         backward(dy) {
           const dx = plan.tensor(x!.shape, "dx");
-          plan.add(maxPoolBackward(x!, y, dy, dx, options));
+          plan.add(maxPoolBackward(winners, dy, dx, options));
           return { x: dx };
         },
       };

@@ -26,3 +26,12 @@ Deno.test("max_pool refuses a window that does not fit and padding beyond half a
     "padding is 2",
   );
 });
+
+Deno.test("max_pool refuses winners of another length, and windows too large for a byte", () => {
+  const x = shapeOnly([1, 32, 32, 4]), y = shapeOnly([1, 16, 16, 4]);
+  const short = () => maxPoolForward(x, y, { kernel: 2, winners: shapeOnly([255]) });
+  assertRefuses(short, "Cannot build max_pool", "winners of 2x2 windows are [255]", "wanted", "[256]");
+  const large = { kernel: 16, winners: shapeOnly([4]) };
+  assertRefuses(() => maxPoolForward(x, shapeOnly([1, 2, 2, 4]), large), "at most 15x15");
+  maxPoolForward(x, shapeOnly([1, 2, 2, 4]), { kernel: 16 });
+});
