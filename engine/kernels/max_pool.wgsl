@@ -83,9 +83,11 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n
   // The windows that contain this pixel: the last ones, and as many before as still reach it.
   let last_oh = row / STRIDE;
   let last_ow = column / STRIDE;
+  // Added in ascending order, as PyTorch does, so that sums round alike.
+  let most = (K + STRIDE - 1u) / STRIDE;
   var sum = vec4f();
-  for (var a = 0u; a < (K + STRIDE - 1u) / STRIDE; a++) {
-    for (var b = 0u; b < (K + STRIDE - 1u) / STRIDE; b++) {
+  for (var a = most - 1u; a < most; a--) {
+    for (var b = most - 1u; b < most; b--) {
       let oh = max(last_oh, a) - a;
       let ow = max(last_ow, b) - b;
       let kh = row - oh * STRIDE;
