@@ -20,15 +20,15 @@ export function flattenOnWhite(data: Uint8Array): void {
 }
 
 /**
- * Shrinks an opaque image so that its shorter side has `shorterSide` pixels; never enlarges. Where that is a multiple of four, so is
- * the longer side, at most two pixels off: the input kernel reads such rows four pixels at a time. Each pixel is the mean of the
+ * Shrinks an opaque image so that its shorter side has `shorterSide` pixels; never enlarges. Where that is a multiple of four from
+ * 64 on, so is the longer side, at most two pixels off: the input kernel reads such rows four pixels at a time. Each pixel is the mean of the
  * area it covers, in exact integer arithmetic, so the result is the same everywhere.
  */
 export function shrink(image: DecodedImage, shorterSide: number): DecodedImage {
   const { width: sw, height: sh } = image;
   const shorter = Math.min(sw, sh);
   if (shorter <= shorterSide) return image;
-  const unit = shorterSide % 4 === 0 ? 4 : 1;
+  const unit = shorterSide % 4 === 0 && shorterSide >= 64 ? 4 : 1;
   const scaled = (side: number) => Math.max(1, Math.round(side * shorterSide / shorter / unit)) * unit;
   const dw = scaled(sw), dh = scaled(sh);
   const data = new Uint8Array(dw * dh * 4).fill(255);
