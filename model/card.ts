@@ -52,11 +52,11 @@ export const modelCardSchema = z.object({
 export type ModelCard = z.infer<typeof modelCardSchema>;
 
 /**
- * The shorter side that a photo may be shrunk to while decoding, in pixels, a multiple of four: a little more than the input
- * needs, as exact area averages. Without antialiasing the sampled pixels matter, so only huge photos are shrunk.
+ * The shorter side that a photo may be shrunk to while decoding, in pixels: a little more than the input needs, as exact area
+ * averages. Without antialiasing the sampled pixels matter, so only huge photos are shrunk.
  */
 export function decodeSide({ height, width, antialias }: Preprocess): number {
-  return antialias ? Math.ceil(Math.max(height, width) / 0.875 / 4) * 4 : 2048;
+  return antialias ? Math.ceil(Math.max(height, width) / 0.875) : 2048;
 }
 
 /** How the architectures here are trained unless told otherwise: RGB, stretched, values about -1 to 1. */
