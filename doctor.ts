@@ -1,7 +1,7 @@
 /** `deno task doctor`: proves on this adapter that every kernel computes what it should. */
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { Gpu } from "./engine/gpu.ts";
+import { requestTunedGpu } from "./engine/kernels/tile_cache.ts";
 import { describeAdapter } from "./verify/adapter.ts";
 import { ALL_CASES } from "./verify/cases/mod.ts";
 import { adapterText, examine, exitCodeOf, rowText, summaryText, TABLE_HEADING } from "./verify/doctor.ts";
@@ -23,7 +23,7 @@ await runCommand(NAME, async () => {
     throw new UsageError(`--only is ${flags.only}, wanted one of ${[...operations].join(", ")}`);
   }
   const cases = ALL_CASES.filter(({ op }) => flags.only === undefined || op === flags.only);
-  using gpu = await Gpu.request();
+  using gpu = await requestTunedGpu({ onNote: (text) => console.error(text) });
   if (flags.json) {
     const examination = await examine(gpu, cases);
     console.log(JSON.stringify(examination));

@@ -3,6 +3,7 @@
  * @module
  */
 import type { AdapterKind, Gpu } from "../engine/gpu.ts";
+import { tilesId } from "../engine/tiles.ts";
 
 /** The adapter and how it is used. */
 export interface AdapterReport {
@@ -14,6 +15,8 @@ export interface AdapterReport {
   readonly kind: AdapterKind;
   /** Lanes of a subgroup, 0 where subgroups are not used. */
   readonly subgroupSize: number;
+  /** Identity of the measured tiles in use, or `built-in`. */
+  readonly tiles: string;
   /** Installed Vulkan drivers, as `file (Vulkan version)`, on Linux; WebGPU does not say which one answers. */
   readonly drivers: readonly string[];
   readonly features: readonly string[];
@@ -42,6 +45,7 @@ export async function describeAdapter(gpu: Gpu): Promise<AdapterReport> {
     device,
     kind: gpu.kind,
     subgroupSize: gpu.subgroupSize,
+    tiles: tilesId(gpu),
     drivers: await vulkanDrivers(),
     features: [...gpu.device.features].sort(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, gpu.limits[name]])),

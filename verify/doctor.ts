@@ -37,7 +37,7 @@ export function exitCodeOf({ failed, rows }: Examination): number {
 
 /** The lines above the table. */
 export function adapterText(adapter: AdapterReport): string[] {
-  const { name, kind, subgroupSize, drivers, features, limits, runtime } = adapter;
+  const { name, kind, subgroupSize, tiles, drivers, features, limits, runtime } = adapter;
   const identity = [adapter.vendor, adapter.architecture, adapter.device].filter((part) =>
     !["", "0"].includes(part)
   );
@@ -47,7 +47,7 @@ export function adapterText(adapter: AdapterReport): string[] {
     ...(drivers.length > 0 ? [`drivers   ${drivers.join(", ")}`] : []),
     `features  ${features.join(", ") || "none"}; ${
       subgroupSize > 0 ? `subgroups of ${subgroupSize} lanes` : "no subgroups"
-    }`,
+    }; ${tiles === "built-in" ? "built-in tiles" : `tiles measured here, ${tiles}`}`,
     `limits    ${Object.entries(limits).map(([limit, value]) => `${limit} ${value}`).join(", ")}`,
   ];
 }
