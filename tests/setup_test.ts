@@ -110,3 +110,18 @@ Deno.test("setup exits with code 0 and prints nothing where there is an adapter,
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.stderr, "--force");
 });
+
+Deno.test({
+  name: "an adapter that only OpenGL offers does not count, since it is many times slower",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const look = async (env: Record<string, string>) => {
+      const args = ["run", "-A", new URL("../setup.ts", import.meta.url).pathname, "--check"];
+      return (await new Deno.Command(Deno.execPath(), { args, env, stdout: "null", stderr: "null" }).output())
+        .code;
+    };
+    assertEquals(await look({}), 0);
+    // The loader finds no Vulkan driver then; where OpenGL is installed, Deno would fall back to it.
+    assertEquals(await look({ VK_ICD_FILENAMES: "/nowhere.json", VK_DRIVER_FILES: "/nowhere.json" }), 1);
+  },
+});
