@@ -14,12 +14,7 @@ export class WeightAverage implements Disposable {
   /** Starts from the weights that `source` has now. `decay` is the share that each step keeps, 0 to under 1. */
   constructor(readonly source: Network, readonly decay: number) {
     this.network = new Network(source.gpu, source.architecture, { frozen: source.frozen });
-    this.restart();
-  }
-
-  /** Forgets the average: takes the source's weights. */
-  restart(): void {
-    copyTensors(this.source.gpu, this.#pairs());
+    copyTensors(source.gpu, this.#pairs());
   }
 
   /** Records the update; `hyper` as in `Optimizer.build`. */

@@ -36,6 +36,8 @@ export class ResidentPhotos implements Disposable {
           buffers.push(buffer);
           gpu.device.queue.writeBuffer(buffer, 0, store.readShard(shard));
         });
+        // What is written waits in host memory until it is submitted: one shard of it at a time.
+        await gpu.settle();
       }
     } catch (error) {
       for (const buffer of buffers) gpu.destroyBuffer(buffer);

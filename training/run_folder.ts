@@ -61,8 +61,10 @@ export class RunFolder {
     return { folder, options: options.data };
   }
 
-  /** Replaces the configuration of a run that is lengthened. */
+  /** Replaces the configuration of a run if it is lengthened. */
   async reconfigure(options: RunOptions): Promise<void> {
+    const { steps, epochs } = (await RunFolder.open(this.path)).options;
+    if (steps === options.steps && epochs === options.epochs) return;
     await this.#write("config.json", JSON.stringify(options, null, 2) + "\n");
   }
 

@@ -59,12 +59,16 @@ export class RunLoop {
     const optimizer = createOptimizer(network.parameters, options);
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
     const saver = new RunSaver(control.folder, { network, optimizer, average }, card);
-    const { perEpoch } = runLength(options, train.entries.length);
-    const progress = control.resume
-      ? atStep(await loadState(control.folder.file("last.state.safetensors"), saver.trained), perEpoch)
-      : START;
+    const { perEpoch, steps } = runLength(options, train.entries.length);
+    let progress = START;
     if (control.resume) {
-      await control.folder.rewindLog(progress.epoch);
+      progress = await loadState(control.folder.file("last.state.safetensors"), saver.trained);
+      // From here on the state is known to be whole, so files of the run may be changed.
+      await control.folder.reconfigure(options);
+      if (progress.step < steps) {
+        progress = atStep(progress, perEpoch);
+        await control.folder.rewindLog(progress.epoch);
+      }
       control.report({ event: "note", text: resumedText(progress, network) });
     }
     const trainer = await Trainer.create(network, optimizer, {

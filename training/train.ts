@@ -93,7 +93,6 @@ async function trainIn(
   }
   const out = places.out ?? newRunPath(dataset.name, options.model);
   const folder = existing ?? await RunFolder.create(out, options);
-  if (existing) await existing.reconfigure(options);
   const { train, valid, test } = dataset.splits;
   const { steps, epochs } = runLength(options, train.length);
   report({

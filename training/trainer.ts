@@ -171,10 +171,14 @@ export class Trainer implements Disposable {
     }
     const { gpu } = this.network;
     const batches = this.#batchesOf(photos.length);
-    this.#step++;
-    writeTensor(gpu, this.#hyper, Float32Array.of(learningRate, 1 / batches, this.#step, 0));
+    const step = this.#step;
     for (let k = 0; k < batches; k++) {
-      this.#upload(photos, labels, this.#step - 1, k);
+      this.#upload(photos, labels, step, k);
+      if (k === 0) {
+        // Photos that are refused count as no step.
+        this.#step++;
+        writeTensor(gpu, this.#hyper, Float32Array.of(learningRate, 1 / batches, this.#step, 0));
+      }
       submit(gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
         this.#feed.encode(encoder);
         if (k === 0 && this.#accumulate > 1) {

@@ -81,6 +81,18 @@ Deno.test("a finished run can be lengthened", () =>
     assertEquals(JSON.parse(await Deno.readTextFile(join(dir, "a", "config.json"))).steps, 20);
   }));
 
+Deno.test("resuming a run that is finished in the middle of an epoch keeps its log and weights", () =>
+  withShapes(async (dir, data) => {
+    await train(smallOptions(data, "--steps", "8"), places(dir, "a"), () => {});
+    const files = ["log.csv", "config.json", "last.safetensors"];
+    const before = await Promise.all(files.map((file) => read(dir, "a", file)));
+    await resumeTraining(join(dir, "a"), { steps: undefined }, places(dir, "a"), () => {});
+    for (const [i, file] of files.entries()) {
+      const after = await read(dir, "a", file);
+      assert(after.length === before[i]!.length && after.every((byte, k) => byte === before[i]![k]), file);
+    }
+  }));
+
 Deno.test("what cannot be resumed is refused in one sentence and left as it is", () =>
   withShapes(async (dir, data) => {
     const resume = () => resumeTraining(join(dir, "a"), { steps: undefined }, places(dir, "a"), () => {});
@@ -99,6 +111,9 @@ Deno.test("what cannot be resumed is refused in one sentence and left as it is",
     });
     await saveTensors(path, tensors, {});
     await refused("it holds no training progress");
+    const config = await read(dir, "a", "config.json");
+    await assertRejects(() => resumeTraining(join(dir, "a"), { steps: 9 }, places(dir, "a"), () => {}));
+    assertEquals(await read(dir, "a", "config.json"), config);
     const some = new Map([...tensors].filter(([name]) => name !== "optimizer.velocity.features.3.bias"));
     await saveTensors(path, some, metadata);
     await refused("optimizer.velocity.features.3.bias is missing, wanted [32]");
