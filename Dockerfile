@@ -26,7 +26,7 @@ COPY model model
 COPY server server
 COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
-RUN deno cache --frozen serve.ts server/gpu_worker.ts server/network_loader.ts server/codec_worker.ts data/*.ts \
+RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/inference/network_loader.ts server/workers/codec_worker.ts data/*.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
   && chmod -R a+rX /deno-dir /app
 USER server

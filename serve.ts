@@ -2,11 +2,11 @@
  * Answers HTTP requests with trained networks: `deno task serve --help` lists the flags.
  * @module
  */
-import { exitWithUsageError, flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { exitWithUsageError, flag, parseOrExit, UsageError } from "./commands/cli/args.ts";
 import { delay } from "@std/async/delay";
-import { DecoderPool } from "./data/decoder_pool.ts";
-import { findRuns, type ModelSource, parseSource } from "./server/checkpoint_file.ts";
-import { createLogger, LOG_LEVELS } from "./server/log.ts";
+import { DecoderPool } from "./data/image/decoder_pool.ts";
+import { findRuns, type ModelSource, parseSource } from "./server/inference/checkpoint_file.ts";
+import { createLogger, LOG_LEVELS } from "./server/http/log.ts";
 import { startServer } from "./server/server.ts";
 
 const NAME = "deno task serve";
@@ -95,7 +95,7 @@ try {
   const server = await startServer({
     ...flags,
     sources: await chooseSources(),
-    loader: new URL("./server/network_loader.ts", import.meta.url),
+    loader: new URL("./server/inference/network_loader.ts", import.meta.url),
     decoder: new DecoderPool({ workers: flags.workers, timeoutMs: flags.timeoutMs }),
     log,
     hostname: flags.host,

@@ -1,6 +1,6 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
-import { parseOrExit } from "./cli/args.ts";
-import { runCommand } from "./cli/failures.ts";
+import { parseOrExit } from "./commands/cli/args.ts";
+import { runCommand } from "./commands/cli/failures.ts";
 import { requireResumable, runOptions, TRAIN_COMMAND } from "./training/flags.ts";
 import { jsonReporter, textReporter } from "./training/reporter.ts";
 import { resumeTraining, train } from "./training/train.ts";

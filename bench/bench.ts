@@ -1,9 +1,9 @@
 /** `deno task bench`: checks and times kernels and whole steps on this machine's GPU. */
-import { flag, parseOrExit, UsageError } from "../cli/args.ts";
-import { runCommand } from "../cli/failures.ts";
-import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
+import { flag, parseOrExit, UsageError } from "../commands/cli/args.ts";
+import { runCommand } from "../commands/cli/failures.ts";
+import { requestTunedGpu } from "../engine/kernels/matmul/tile_cache.ts";
 import { Gpu } from "../engine/gpu.ts";
-import { ARCHITECTURES } from "../model/alexnet.ts";
+import { ARCHITECTURES } from "../model/architectures/alexnet.ts";
 import { unitsOf } from "./bench_plan.ts";
 import { reportLines } from "./report.ts";
 import { saveSection } from "./report_file.ts";

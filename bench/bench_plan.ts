@@ -2,7 +2,7 @@
  * What a run of the bench measures: names of units, so that `--only` can choose among them.
  * @module
  */
-import type { Subject } from "./steps.ts";
+import type { Subject } from "./steps/steps.ts";
 
 /** How a run was asked for. */
 export interface BenchChoice {

@@ -1,12 +1,12 @@
 /** @module */
-import type { AdapterReport } from "../verify/adapter.ts";
-import type { Ceilings } from "./ceilings.ts";
-import type { KernelRow } from "./kernels.ts";
-import type { Clock } from "./kernels_timing.ts";
+import type { AdapterReport } from "../engine/verify/adapter.ts";
+import type { Ceilings } from "./kernels/ceilings.ts";
+import type { KernelRow } from "./kernels/kernels.ts";
+import type { Clock } from "./kernels/timing.ts";
 import { digits, percent, table } from "./report_table.ts";
-import type { InferenceRow, TrainingRow } from "./steps.ts";
-import type { HostRow } from "./steps_host.ts";
-import type { PhotosRow } from "./steps_photos.ts";
+import type { InferenceRow, TrainingRow } from "./steps/steps.ts";
+import type { HostRow } from "./steps/host.ts";
+import type { PhotosRow } from "./steps/photos.ts";
 
 /** Everything that one run measured, as `--json` prints it. */
 export interface Report {

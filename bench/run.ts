@@ -4,17 +4,17 @@
  */
 import type { Gpu } from "../engine/gpu.ts";
 import { Plan } from "../engine/plan.ts";
-import { describeAdapter } from "../verify/adapter.ts";
+import { describeAdapter } from "../engine/verify/adapter.ts";
 import { type BenchChoice, keepsCase, type Unit, unitsOf } from "./bench_plan.ts";
-import { ceilingLaunches, type Ceilings, measureCeilings } from "./ceilings.ts";
-import { type KernelRow, modelCases, productCases, runCase } from "./kernels.ts";
-import type { CaseGroup } from "./kernels_case.ts";
-import { chooseClock, type Clock } from "./kernels_timing.ts";
+import { ceilingLaunches, type Ceilings, measureCeilings } from "./kernels/ceilings.ts";
+import { type KernelRow, modelCases, productCases, runCase } from "./kernels/kernels.ts";
+import type { CaseGroup } from "./kernels/case.ts";
+import { chooseClock, type Clock } from "./kernels/timing.ts";
 import type { Report } from "./report.ts";
 import { digits, percent } from "./report_table.ts";
-import { measureInference, measureTraining } from "./steps.ts";
-import { measureHost } from "./steps_host.ts";
-import { measurePhotos } from "./steps_photos.ts";
+import { measureInference, measureTraining } from "./steps/steps.ts";
+import { measureHost } from "./steps/host.ts";
+import { measurePhotos } from "./steps/photos.ts";
 
 /** How thoroughly. */
 export interface Effort {

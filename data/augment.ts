@@ -3,8 +3,8 @@
  * the input kernel.
  * @module
  */
-import type { Preprocess } from "../model/card.ts";
-import { Stream, uniform } from "./random.ts";
+import type { Preprocess } from "../model/checkpoint/card.ts";
+import { Stream, uniform } from "../engine/random.ts";
 
 /** How much training photos are varied. */
 export type AugmentLevel = "off" | "light" | "full";

@@ -7,7 +7,7 @@ import { type AlterLaunch, KernelCache } from "./kernel.ts";
 import { Readback } from "./readback.ts";
 import { probeSubgroups } from "./subgroups.ts";
 import { silenceRuntimeDirNotice } from "./runtime_dir.ts";
-import type { TileTable } from "./tiles.ts";
+import type { TileTable } from "./kernels/matmul/tiles.ts";
 
 /** No WebGPU adapter was found. */
 export class GpuUnavailableError extends Error {

@@ -2,9 +2,9 @@
  * A checkpoint as an ONNX model, for onnxruntime and everything else that reads the format.
  * @module
  */
-import { architecture } from "../model/alexnet.ts";
-import type { Preprocess } from "../model/card.ts";
-import { cardToMetadata, type Checkpoint, CheckpointError } from "../model/checkpoint.ts";
+import { architecture } from "../model/architectures/alexnet.ts";
+import type { Preprocess } from "../model/checkpoint/card.ts";
+import { cardToMetadata, type Checkpoint, CheckpointError } from "../model/checkpoint/checkpoint.ts";
 import type { Shape } from "../model/layer.ts";
 import { type Architecture, describeLayers } from "../model/network.ts";
 import { modelProto, type Node, tensorProto, valueInfoProto } from "./onnx_messages.ts";

@@ -2,7 +2,7 @@
  * First values of parameters, as a pure function of (seed, name, index).
  * @module
  */
-import { hash, normal } from "../data/random.ts";
+import { hash, normal } from "../engine/random.ts";
 import type { Init, Layer, ParameterSpec } from "./layer.ts";
 
 /**

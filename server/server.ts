@@ -3,16 +3,16 @@
  * @module
  */
 import { delay } from "@std/async/delay";
-import { createApp } from "./app.ts";
-import { findRuns, type ModelSource } from "./checkpoint_file.ts";
-import { Codec } from "./codec.ts";
-import type { Decoder, Limits } from "./context.ts";
-import { GpuHost } from "./gpu_host.ts";
-import type { Logger } from "./log.ts";
-import { Metrics } from "./metrics.ts";
-import { ModelRegistry } from "./registry.ts";
-import { Supervisor } from "./supervisor.ts";
-import { watchCheckpoints } from "./watcher.ts";
+import { createApp } from "./http/app.ts";
+import { findRuns, type ModelSource } from "./inference/checkpoint_file.ts";
+import { Codec } from "./workers/codec.ts";
+import type { Decoder, Limits } from "./http/context.ts";
+import { GpuHost } from "./workers/gpu_host.ts";
+import type { Logger } from "./http/log.ts";
+import { Metrics } from "./http/metrics.ts";
+import { ModelRegistry } from "./inference/registry.ts";
+import { Supervisor } from "./workers/supervisor.ts";
+import { watchCheckpoints } from "./inference/watcher.ts";
 
 /** Everything that can be chosen. */
 export interface ServerOptions {

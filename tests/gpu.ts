@@ -5,7 +5,7 @@
 import { assert, assertThrows } from "@std/assert";
 import { Gpu } from "../engine/gpu.ts";
 import { layoutOf, type Tensor } from "../engine/tensor.ts";
-import { type Case, type Check, passed } from "../verify/case.ts";
+import { type Case, type Check, passed } from "../engine/verify/case.ts";
 
 /** Opened once per test file, before any test, so that no test is blamed for it. */
 export const gpu: Gpu = await Gpu.request();

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { ensureShapes } from "../data/shapes.ts";
-import { drawShape } from "../data/shape_drawing.ts";
-import { encodeJpeg } from "../data/jpeg_encoder.ts";
-import { architecture } from "../model/alexnet.ts";
-import { defaultPreprocess } from "../model/card.ts";
-import { saveCheckpoint } from "../model/checkpoint.ts";
+import { ensureShapes } from "../data/shapes/shapes.ts";
+import { drawShape } from "../data/shapes/shape_drawing.ts";
+import { encodeJpeg } from "../data/shapes/jpeg_encoder.ts";
+import { architecture } from "../model/architectures/alexnet.ts";
+import { defaultPreprocess } from "../model/checkpoint/card.ts";
+import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { Network } from "../model/network.ts";
 import { gpu } from "./gpu.ts";
 

@@ -2,7 +2,7 @@
  * Exponential moving average of the weights: steadier than the last step's, and what is validated and kept in its place.
  * @module
  */
-import { emaUpdate } from "../engine/kernels/ema.ts";
+import { emaUpdate } from "../engine/kernels/ema/ema.ts";
 import type { Plan } from "../engine/plan.ts";
 import { copyTensors, type Tensor } from "../engine/tensor.ts";
 import { Network } from "../model/network.ts";

@@ -2,7 +2,7 @@
  * Stops a run whose numbers are no longer finite, and says where that began.
  * @module
  */
-import type { PlacedPhoto } from "../model/photo_feed.ts";
+import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { FoundNonFinite } from "./numeric_checks.ts";
 import type { Metrics, Trainer } from "./trainer.ts";
 

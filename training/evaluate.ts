@@ -2,8 +2,8 @@
  * How good a classifier is on a split.
  * @module
  */
-import { evaluationBatches } from "../data/sampler.ts";
-import type { NetworkClassifier } from "../model/classifier.ts";
+import { evaluationBatches } from "../data/dataset/sampler.ts";
+import type { NetworkClassifier } from "../model/inference/classifier.ts";
 import { evaluationPhotos, type PhotoSource } from "./photo_source.ts";
 
 /** The figures that `evaluate --json` prints. */

@@ -2,10 +2,10 @@
  * The flags of `deno task train` and what they mean together.
  * @module
  */
-import { flag, type Parsed, UsageError } from "../cli/args.ts";
+import { flag, type Parsed, UsageError } from "../commands/cli/args.ts";
 import { AUGMENT_LEVELS } from "../data/augment.ts";
-import { CACHE_FOLDER } from "../data/cache.ts";
-import { ARCHITECTURES } from "../model/alexnet.ts";
+import { CACHE_FOLDER } from "../data/dataset/cache.ts";
+import { ARCHITECTURES } from "../model/architectures/alexnet.ts";
 import { OPTIMIZERS } from "./optimizer.ts";
 import { CLASS_WEIGHTS, type RunOptions } from "./options.ts";
 import { RESIDENT } from "./resident_photos.ts";

@@ -1,5 +1,5 @@
 /** @module */
-import { checkFinite, type NonFinite, nonFiniteAt } from "../engine/kernels/check_finite.ts";
+import { checkFinite, type NonFinite, nonFiniteAt } from "../engine/kernels/check_finite/check_finite.ts";
 import type { Plan } from "../engine/plan.ts";
 import { readTensor, type Tensor } from "../engine/tensor.ts";
 import type { Section } from "../model/network.ts";

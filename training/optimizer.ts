@@ -2,10 +2,10 @@
  * Optimisers: what state they keep and which launches update the parameters.
  * @module
  */
-import { adagradStep } from "../engine/kernels/adagrad.ts";
-import { adamStep } from "../engine/kernels/adam.ts";
-import { rmspropStep } from "../engine/kernels/rmsprop.ts";
-import { sgdStep } from "../engine/kernels/sgd.ts";
+import { adagradStep } from "../engine/kernels/optimizer/adagrad.ts";
+import { adamStep } from "../engine/kernels/optimizer/adam.ts";
+import { rmspropStep } from "../engine/kernels/optimizer/rmsprop.ts";
+import { sgdStep } from "../engine/kernels/optimizer/sgd.ts";
 import type { Launch } from "../engine/kernel.ts";
 import type { Plan } from "../engine/plan.ts";
 import { destroyTensor, type Tensor } from "../engine/tensor.ts";

@@ -3,10 +3,10 @@
  * @module
  */
 import { type AugmentLevel, augmentMap, evaluationMap } from "../data/augment.ts";
-import type { Preprocess } from "../model/card.ts";
-import type { Pixels, PlacedPhoto } from "../model/photo_feed.ts";
+import type { Preprocess } from "../model/checkpoint/card.ts";
+import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 
-/** Decoded photos by index. `data/photo_store.ts` is one. */
+/** Decoded photos by index. `data/dataset/photo_store.ts` is one. */
 export interface PhotoSource {
   /** One for each photo, in a fixed order. */
   readonly entries: readonly { readonly width: number; readonly height: number; readonly label: number }[];

@@ -2,9 +2,9 @@
  * Opens the photos of a data set: decoded once into a cache on disk, then read by index.
  * @module
  */
-import { CacheError, openPhotoStore } from "../data/cache.ts";
-import { DataError, type Sample } from "../data/folder.ts";
-import type { PhotoStore } from "../data/photo_store.ts";
+import { CacheError, openPhotoStore } from "../data/dataset/cache.ts";
+import { DataError, type Sample } from "../data/dataset/folder.ts";
+import type { PhotoStore } from "../data/dataset/photo_store.ts";
 
 /** How photos are opened. */
 export interface PhotoOptions {

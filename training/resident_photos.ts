@@ -2,7 +2,7 @@
  * A data set in device memory: uploaded once, after which a batch is a list of places.
  * @module
  */
-import type { PhotoStore } from "../data/photo_store.ts";
+import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import type { PhotoSource } from "./photo_source.ts";
 

@@ -2,7 +2,7 @@
  * A whole run: epochs, validation, checkpoints, the final test.
  * @module
  */
-import type { ModelCard } from "../model/card.ts";
+import type { ModelCard } from "../model/checkpoint/card.ts";
 import type { Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { RunOptions } from "./options.ts";

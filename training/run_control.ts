@@ -2,7 +2,7 @@
  * What a run works on and how it is steered.
  * @module
  */
-import { trainingBatchCount } from "../data/sampler.ts";
+import { trainingBatchCount } from "../data/dataset/sampler.ts";
 import type { Reporter } from "./events.ts";
 import type { RunOptions } from "./options.ts";
 import type { PhotoSource } from "./photo_source.ts";

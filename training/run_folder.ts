@@ -3,8 +3,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeFileAtomically } from "../model/atomic_file.ts";
-import { type Checkpoint, saveCheckpoint } from "../model/checkpoint.ts";
+import { writeFileAtomically } from "../model/checkpoint/atomic_file.ts";
+import { type Checkpoint, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { type RunOptions, runOptionsSchema } from "./options.ts";
 
 /** Columns of `log.csv`, one row an epoch. */

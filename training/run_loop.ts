@@ -2,10 +2,10 @@
  * The loop over epochs and steps, and what lives as long as it.
  * @module
  */
-import { trainingBatches } from "../data/sampler.ts";
-import type { ModelCard } from "../model/card.ts";
-import { loadCheckpoint } from "../model/checkpoint.ts";
-import { NetworkClassifier } from "../model/classifier.ts";
+import { trainingBatches } from "../data/dataset/sampler.ts";
+import type { ModelCard } from "../model/checkpoint/card.ts";
+import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
+import { NetworkClassifier } from "../model/inference/classifier.ts";
 import type { Network } from "../model/network.ts";
 import { WeightAverage } from "./average.ts";
 import { balancedWeights } from "./class_weights.ts";

@@ -1,6 +1,6 @@
 /** @module */
-import type { ModelCard } from "../model/card.ts";
-import type { Checkpoint } from "../model/checkpoint.ts";
+import type { ModelCard } from "../model/checkpoint/card.ts";
+import type { Checkpoint } from "../model/checkpoint/checkpoint.ts";
 import type { Network } from "../model/network.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { type Progress, saveState, type Trained } from "./state.ts";

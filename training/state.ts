@@ -4,12 +4,17 @@
  * @module
  */
 import { z } from "zod";
-import { modelCardSchema } from "../model/card.ts";
-import { CheckpointError, loadTensors, saveTensors, type TensorValue } from "../model/checkpoint.ts";
+import { modelCardSchema } from "../model/checkpoint/card.ts";
+import {
+  CheckpointError,
+  loadTensors,
+  saveTensors,
+  type TensorValue,
+} from "../model/checkpoint/checkpoint.ts";
 import type { Network } from "../model/network.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { tilesId } from "../engine/tiles.ts";
+import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import type { WeightAverage } from "./average.ts";
 import type { Optimizer } from "./optimizer.ts";
 

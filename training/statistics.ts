@@ -2,15 +2,15 @@
  * Running statistics of batch normalisation, found again from photos (PyTorch's `swa_utils.update_bn`).
  * @module
  */
-import { shuffle } from "../data/random.ts";
+import { shuffle } from "../engine/random.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import { Plan, submit } from "../engine/plan.ts";
-import { architecture } from "../model/alexnet.ts";
-import type { ModelCard } from "../model/card.ts";
-import type { TensorValue } from "../model/checkpoint.ts";
+import { architecture } from "../model/architectures/alexnet.ts";
+import type { ModelCard } from "../model/checkpoint/card.ts";
+import type { TensorValue } from "../model/checkpoint/checkpoint.ts";
 import { batchNorm, type BatchNormLayerOptions } from "../model/layers/batch_norm.ts";
 import { type Architecture, Network } from "../model/network.ts";
-import { PhotoFeed } from "../model/photo_feed.ts";
+import { PhotoFeed } from "../model/inference/photo_feed.ts";
 import { evaluationPhotos, mostPixels, type PhotoSource } from "./photo_source.ts";
 
 /** What `estimateStatistics` may be told. */

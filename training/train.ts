@@ -4,15 +4,15 @@
  */
 import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
-import { type Dataset, openDataset, requireBatch } from "../data/folder.ts";
-import { ensureShapes } from "../data/shapes.ts";
-import type { PhotoStore } from "../data/photo_store.ts";
+import { type Dataset, openDataset, requireBatch } from "../data/dataset/folder.ts";
+import { ensureShapes } from "../data/shapes/shapes.ts";
+import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
-import { requestTunedGpu } from "../engine/kernels/tile_cache.ts";
-import { tilesId } from "../engine/tiles.ts";
-import { architecture } from "../model/alexnet.ts";
-import { loadTensors } from "../model/checkpoint.ts";
-import { decodeSide, defaultPreprocess } from "../model/card.ts";
+import { requestTunedGpu } from "../engine/kernels/matmul/tile_cache.ts";
+import { tilesId } from "../engine/kernels/matmul/tiles.ts";
+import { architecture } from "../model/architectures/alexnet.ts";
+import { loadTensors } from "../model/checkpoint/checkpoint.ts";
+import { decodeSide, defaultPreprocess } from "../model/checkpoint/card.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";

@@ -7,13 +7,13 @@ import {
   accumulateLoss,
   IGNORE_LABEL,
   softmaxCrossEntropy,
-} from "../engine/kernels/softmax_cross_entropy.ts";
-import { clipByGlobalNorm, globalNormPartials } from "../engine/kernels/global_norm.ts";
+} from "../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
+import { clipByGlobalNorm, globalNormPartials } from "../engine/kernels/global_norm/global_norm.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { destroyTensor, readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
-import type { Preprocess } from "../model/card.ts";
+import type { Preprocess } from "../model/checkpoint/card.ts";
 import type { Network, Section } from "../model/network.ts";
-import { PhotoFeed, type PlacedPhoto } from "../model/photo_feed.ts";
+import { PhotoFeed, type PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { WeightAverage } from "./average.ts";
 import { type FoundNonFinite, NumericChecks } from "./numeric_checks.ts";
 import type { Optimizer } from "./optimizer.ts";

@@ -2,8 +2,8 @@
  * Starting from weights trained elsewhere: what fits is loaded, the rest is reported and keeps its first values.
  * @module
  */
-import type { Preprocess } from "../model/card.ts";
-import { cardFromMetadata, CheckpointError, type TensorValue } from "../model/checkpoint.ts";
+import type { Preprocess } from "../model/checkpoint/card.ts";
+import { cardFromMetadata, CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
 import type { Network } from "../model/network.ts";
 
 /** What became of every tensor. */

@@ -9,8 +9,8 @@
  * `jax.ts`. Inference includes bringing the input to the device and the logits back, for everyone.
  * @module
  */
-import { flag, parseOrExit, UsageError } from "../../cli/args.ts";
-import { runCommand } from "../../cli/failures.ts";
+import { flag, parseOrExit, UsageError } from "../../commands/cli/args.ts";
+import { runCommand } from "../../commands/cli/failures.ts";
 import { saveSection } from "../report_file.ts";
 import { compare } from "./compare.ts";
 import { comparisons } from "./comparisons.ts";

@@ -2,14 +2,14 @@
  * This project as a contender: the plans that `train` and `serve` use, with the input on the device beforehand.
  * @module
  */
-import { SyntheticTraining } from "../steps_synthetic.ts";
-import { productLaunch } from "../kernels_product.ts";
+import { SyntheticTraining } from "../steps/synthetic.ts";
+import { productLaunch } from "../kernels/product.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../engine/tensor.ts";
-import { architecture } from "../../model/alexnet.ts";
-import { defaultPreprocess, type ModelCard } from "../../model/card.ts";
-import { NetworkClassifier } from "../../model/classifier.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
+import { defaultPreprocess, type ModelCard } from "../../model/checkpoint/card.ts";
+import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import type { Work } from "./protocol.ts";

@@ -3,8 +3,8 @@
  * PyTorch's order; `channelsLast*` rearranges them for those who keep channels last.
  * @module
  */
-import { normal } from "../../data/random.ts";
-import { architecture } from "../../model/alexnet.ts";
+import { normal } from "../../engine/random.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
 import { initialValues } from "../../model/init.ts";
 import type { Layer, Shape } from "../../model/layer.ts";
 import { describeLayers } from "../../model/network.ts";

@@ -1,5 +1,8 @@
 /** @module */
-import { adaptiveAvgPoolBackward, adaptiveAvgPoolForward } from "../../engine/kernels/adaptive_avg_pool.ts";
+import {
+  adaptiveAvgPoolBackward,
+  adaptiveAvgPoolForward,
+} from "../../engine/kernels/adaptive_avg_pool/adaptive_avg_pool.ts";
 import type { Layer } from "../layer.ts";
 
 /** Options of `adaptiveAvgPool`. */

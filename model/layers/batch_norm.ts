@@ -5,7 +5,7 @@ import {
   batchNormPartials,
   batchNormRunning,
   batchNormStatistics,
-} from "../../engine/kernels/batch_norm.ts";
+} from "../../engine/kernels/batch_norm/batch_norm.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init, Layer, ParameterSpec } from "../layer.ts";
 

@@ -5,10 +5,10 @@ import {
   conv2dWeightGrad,
   convOutput,
   productShape,
-} from "../../engine/kernels/conv2d.ts";
-import { sumSplits } from "../../engine/kernels/sum_splits.ts";
-import { colSumsPerSplit } from "../../engine/kernels/tile.ts";
-import { chooseSplits, chooseTile } from "../../engine/kernels/tile_table.ts";
+} from "../../engine/kernels/conv2d/conv2d.ts";
+import { sumSplits } from "../../engine/kernels/sum_splits/sum_splits.ts";
+import { colSumsPerSplit } from "../../engine/kernels/matmul/tile.ts";
+import { chooseSplits, chooseTile } from "../../engine/kernels/matmul/tile_table.ts";
 import { padded, type Tensor } from "../../engine/tensor.ts";
 import type { Activation, Layer, ParameterSpec, Shape, Step } from "../layer.ts";
 

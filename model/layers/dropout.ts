@@ -1,6 +1,6 @@
 /** @module */
-import { hash, Stream } from "../../data/random.ts";
-import { dropoutBackward, dropoutForward } from "../../engine/kernels/dropout.ts";
+import { hash, Stream } from "../../engine/random.ts";
+import { dropoutBackward, dropoutForward } from "../../engine/kernels/dropout/dropout.ts";
 import type { Layer } from "../layer.ts";
 
 /** Options of `dropout`. */

@@ -1,5 +1,5 @@
 /** @module */
-import { addInto, putColumns, takeColumns } from "../../engine/kernels/columns.ts";
+import { addInto, putColumns, takeColumns } from "../../engine/kernels/columns/columns.ts";
 import { padded, type Tensor } from "../../engine/tensor.ts";
 import type { Built, Layer, ParameterSpec, Shape } from "../layer.ts";
 import { buildProduct } from "./conv2d.ts";

@@ -1,5 +1,8 @@
 /** @module */
-import { responseNormBackward, responseNormForward } from "../../engine/kernels/local_response_norm.ts";
+import {
+  responseNormBackward,
+  responseNormForward,
+} from "../../engine/kernels/local_response_norm/local_response_norm.ts";
 import type { Layer } from "../layer.ts";
 
 /** Options of `localResponseNorm`, with PyTorch's names and meaning. */

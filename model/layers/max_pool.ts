@@ -1,5 +1,5 @@
 /** @module */
-import { maxPoolBackward, maxPoolForward, poolOutput } from "../../engine/kernels/max_pool.ts";
+import { maxPoolBackward, maxPoolForward, poolOutput } from "../../engine/kernels/max_pool/max_pool.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Layer } from "../layer.ts";
 

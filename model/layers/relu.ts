@@ -1,5 +1,5 @@
 /** @module */
-import { reluBackward, reluForward } from "../../engine/kernels/relu.ts";
+import { reluBackward, reluForward } from "../../engine/kernels/relu/relu.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Activation, Layer, Step } from "../layer.ts";
 

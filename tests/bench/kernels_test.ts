@@ -1,16 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { conv2dForward, conv2dInputGrad, conv2dWeightGrad } from "../../engine/kernels/conv2d.ts";
-import { sgdStep } from "../../engine/kernels/sgd.ts";
-import { reluForward } from "../../engine/kernels/relu.ts";
-import type { Tile } from "../../engine/kernels/tile.ts";
+import { conv2dForward, conv2dInputGrad, conv2dWeightGrad } from "../../engine/kernels/conv2d/conv2d.ts";
+import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
+import { reluForward } from "../../engine/kernels/relu/relu.ts";
+import type { Tile } from "../../engine/kernels/matmul/tile.ts";
 import { Gpu } from "../../engine/gpu.ts";
-import { architecture } from "../../model/alexnet.ts";
-import { measureCeilings } from "../../bench/ceilings.ts";
-import { modelCases, productCases, rate, runCase } from "../../bench/kernels.ts";
-import { costOf } from "../../bench/kernels_cost.ts";
-import { placedLayers } from "../../bench/kernels_layer.ts";
-import { noise } from "../../bench/kernels_noise.ts";
-import { clocksAgree, timeLaunches } from "../../bench/kernels_timing.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
+import { measureCeilings } from "../../bench/kernels/ceilings.ts";
+import { modelCases, productCases, rate, runCase } from "../../bench/kernels/kernels.ts";
+import { costOf } from "../../bench/kernels/cost.ts";
+import { placedLayers } from "../../bench/kernels/layer.ts";
+import { noise } from "../../bench/kernels/noise.ts";
+import { clocksAgree, timeLaunches } from "../../bench/kernels/timing.ts";
 import { gpu, shapeOnly } from "../gpu.ts";
 
 const tile: Tile = { core: "workgroup", lanes: 1, group: 64, across: 8, rows: 4, cols: 4, depth: 4 };

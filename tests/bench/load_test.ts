@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { percentiles, runLoad } from "../../bench/load_generator.ts";
+import { percentiles, runLoad } from "../../bench/server/load_generator.ts";
 
 function serve(handler: (i: number) => Response | Promise<Response>) {
   let asked = 0;

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { makeRequests } from "../../bench/load_requests.ts";
-import { meanMB, residentBytes, watchMemory } from "../../bench/memory.ts";
-import { freePort, loadProcess, ServerProcess } from "../../bench/server_process.ts";
-import { parseInferRequest } from "../../server/infer_request.ts";
+import { makeRequests } from "../../bench/server/load_requests.ts";
+import { meanMB, residentBytes, watchMemory } from "../../bench/server/memory.ts";
+import { freePort, loadProcess, ServerProcess } from "../../bench/server/server_process.ts";
+import { parseInferRequest } from "../../server/http/infer_request.ts";
 
 const linux = Deno.build.os === "linux";
 const script = (text: string) => `data:application/typescript,${encodeURIComponent(text)}`;

@@ -8,11 +8,11 @@ import {
   measureTraining,
   networkOf,
   syntheticBatch,
-} from "../../bench/steps.ts";
-import { measureHost } from "../../bench/steps_host.ts";
-import { measurePhotos } from "../../bench/steps_photos.ts";
-import { ratioOf, type Runner, stepsPerRound, timeRounds } from "../../bench/steps_rounds.ts";
-import { SyntheticTraining } from "../../bench/steps_synthetic.ts";
+} from "../../bench/steps/steps.ts";
+import { measureHost } from "../../bench/steps/host.ts";
+import { measurePhotos } from "../../bench/steps/photos.ts";
+import { ratioOf, type Runner, stepsPerRound, timeRounds } from "../../bench/steps/rounds.ts";
+import { SyntheticTraining } from "../../bench/steps/synthetic.ts";
 import { gpu } from "../gpu.ts";
 
 const SUBJECT = { model: "compact", batch: 2, size: 61, classes: 3 };

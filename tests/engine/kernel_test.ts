@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { elementwise, ELEMENTWISE_GROUP, MAX_GROUPS } from "../../engine/kernel.ts";
-import { reluForward } from "../../engine/kernels/relu.ts";
+import { reluForward } from "../../engine/kernels/relu/relu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor, type Tensor, writeTensor } from "../../engine/tensor.ts";
 import { gpu } from "../gpu.ts";

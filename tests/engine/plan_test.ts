@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GpuValidationError } from "../../engine/gpu.ts";
-import { addInto } from "../../engine/kernels/columns.ts";
-import { reluForward } from "../../engine/kernels/relu.ts";
+import { addInto } from "../../engine/kernels/columns/columns.ts";
+import { reluForward } from "../../engine/kernels/relu/relu.ts";
 import { Plan, submit } from "../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../engine/tensor.ts";
 import { gpu } from "../gpu.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { reluBackward, reluForward } from "../../engine/kernels/relu.ts";
+import { reluBackward, reluForward } from "../../engine/kernels/relu/relu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { median } from "../../engine/profile.ts";
 import { Gpu } from "../../engine/gpu.ts";

@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { exportOnnx } from "../../formats/onnx.ts";
-import { architecture } from "../../model/alexnet.ts";
-import { defaultPreprocess } from "../../model/card.ts";
-import { cardFromMetadata, type Checkpoint, CheckpointError } from "../../model/checkpoint.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
+import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { cardFromMetadata, type Checkpoint, CheckpointError } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { infer, noise, normalisedError, withGpu } from "../model/harness.ts";
 import { someCheckpoint } from "./checkpoints.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { architecture, ARCHITECTURES } from "../../model/alexnet.ts";
-import { loadTensors, saveCheckpoint, saveTensors } from "../../model/checkpoint.ts";
+import { architecture, ARCHITECTURES } from "../../model/architectures/alexnet.ts";
+import { loadTensors, saveCheckpoint, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { loadWeights } from "../../training/transfer.ts";
 import { infer, noise, normalisedError, withGpu } from "../model/harness.ts";

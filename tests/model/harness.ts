@@ -1,5 +1,5 @@
 /** What the tests of networks share: one device, one training step on given values, and errors. */
-import { softmaxCrossEntropy } from "../../engine/kernels/softmax_cross_entropy.ts";
+import { softmaxCrossEntropy } from "../../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
 import { Gpu, type GpuOptions } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { destroyTensor, readTensors, type Tensor, writeTensor } from "../../engine/tensor.ts";

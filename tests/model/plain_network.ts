@@ -2,7 +2,7 @@
  * A network in plain loops and float64, NCHW, read off the layers' kinds and options: slow, obvious, and sharing no
  * code with the kernels.
  */
-import { hash, Stream, uniform } from "../../data/random.ts";
+import { hash, Stream, uniform } from "../../engine/random.ts";
 import type { Shape } from "../../model/layer.ts";
 import type { Architecture } from "../../model/network.ts";
 

@@ -1,10 +1,10 @@
 /** PyTorch's numbers for the whole ImageNet network: slow, so it has a file of its own. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { existsSync } from "node:fs";
-import { sgdStep } from "../../engine/kernels/sgd.ts";
+import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
 import { Plan } from "../../engine/plan.ts";
 import { destroyTensor, writeTensor } from "../../engine/tensor.ts";
-import { architecture } from "../../model/alexnet.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
 import { Network } from "../../model/network.ts";
 import { buildStep, infer, normalisedError, withGpu } from "../model/harness.ts";
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { DecodedImage } from "../../data/image.ts";
-import type { Classification } from "../../model/classifier_types.ts";
-import { Batcher, type BatcherOptions } from "../../server/batcher.ts";
-import type { RowClassifier } from "../../server/gpu_messages.ts";
-import { ClientGoneError, HttpError, OverloadError } from "../../server/errors.ts";
+import type { DecodedImage } from "../../data/image/image.ts";
+import type { Classification } from "../../model/inference/classifier_types.ts";
+import { Batcher, type BatcherOptions } from "../../server/inference/batcher.ts";
+import type { RowClassifier } from "../../server/workers/gpu_messages.ts";
+import { ClientGoneError, HttpError, OverloadError } from "../../server/http/errors.ts";
 import { fakeCard } from "./fake_loader.ts";
 
 /** A classifier whose passes end only when the test says so. */

@@ -2,9 +2,9 @@
  * A compact network with random weights, as a checkpoint file.
  * @module
  */
-import { architecture } from "../../model/alexnet.ts";
-import { defaultPreprocess } from "../../model/card.ts";
-import { saveCheckpoint, type TensorValue } from "../../model/checkpoint.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
+import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
 import { initialValues } from "../../model/init.ts";
 import { describeLayers } from "../../model/network.ts";
 

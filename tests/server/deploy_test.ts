@@ -64,10 +64,10 @@ Deno.test("the Dockerfile starts the server with flags that exist, and copies wh
   // The last four are loaded by workers and processes.
   const entries = [
     "serve.ts",
-    "server/network_loader.ts",
-    "server/gpu_worker.ts",
-    "server/codec_worker.ts",
-    "data/decode_process.ts",
+    "server/inference/network_loader.ts",
+    "server/workers/gpu_worker.ts",
+    "server/workers/codec_worker.ts",
+    "data/image/decode_process.ts",
   ];
   const modules: { local?: string }[] = [];
   for (const entry of entries) {

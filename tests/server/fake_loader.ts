@@ -3,10 +3,10 @@
  * first pixels make the device misbehave.
  * @module
  */
-import type { DecodedImage } from "../../data/image.ts";
-import type { ModelCard } from "../../model/card.ts";
-import { type Classification, DeviceLostError } from "../../model/classifier_types.ts";
-import type { LoadOptions, RowClassifier } from "../../server/gpu_messages.ts";
+import type { DecodedImage } from "../../data/image/image.ts";
+import type { ModelCard } from "../../model/checkpoint/card.ts";
+import { type Classification, DeviceLostError } from "../../model/inference/classifier_types.ts";
+import type { LoadOptions, RowClassifier } from "../../server/workers/gpu_messages.ts";
 
 /** What a fake checkpoint holds. */
 export interface FakeCheckpoint {

@@ -3,14 +3,14 @@
  * @module
  */
 import { Image } from "imagescript";
-import { decodeImage } from "../../data/decode.ts";
-import { type AppOptions, createApp } from "../../server/app.ts";
-import { Codec } from "../../server/codec.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../server/context.ts";
-import { createLogger } from "../../server/log.ts";
-import { Metrics } from "../../server/metrics.ts";
-import { ModelRegistry } from "../../server/registry.ts";
-import type { Phase } from "../../server/supervisor.ts";
+import { decodeImage } from "../../data/image/decode.ts";
+import { type AppOptions, createApp } from "../../server/http/app.ts";
+import { Codec } from "../../server/workers/codec.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../server/http/context.ts";
+import { createLogger } from "../../server/http/log.ts";
+import { Metrics } from "../../server/http/metrics.ts";
+import { ModelRegistry } from "../../server/inference/registry.ts";
+import type { Phase } from "../../server/workers/supervisor.ts";
 import { type FakeCheckpoint, FakeClassifier, loadClassifier } from "./fake_loader.ts";
 
 export interface FixtureOptions extends AppOptions {

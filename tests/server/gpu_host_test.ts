@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { DecodedImage } from "../../data/image.ts";
-import { DeviceLostError } from "../../model/classifier_types.ts";
-import { GpuHost } from "../../server/gpu_host.ts";
+import type { DecodedImage } from "../../data/image/image.ts";
+import { DeviceLostError } from "../../model/inference/classifier_types.ts";
+import { GpuHost } from "../../server/workers/gpu_host.ts";
 import { FAKE_SIZE, type FakeCheckpoint, TRICKS } from "./fake_loader.ts";
 
 const loader = new URL("./fake_loader.ts", import.meta.url);

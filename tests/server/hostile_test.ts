@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { DecoderPool } from "../../data/decoder_pool.ts";
+import { DecoderPool } from "../../data/image/decoder_pool.ts";
 import { FAKE_SIZE } from "./fake_loader.ts";
 import { encodePhoto } from "./fixture.ts";
-import { sendHostile } from "../../bench/hostile_connection.ts";
-import { hostileRequest, KINDS } from "../../bench/hostile_requests.ts";
+import { sendHostile } from "../../bench/server/hostile_connection.ts";
+import { hostileRequest, KINDS } from "../../bench/server/hostile_requests.ts";
 import { serveFake, until } from "./real_port.ts";
 
 const seeds = {

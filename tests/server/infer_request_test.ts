@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { HttpError } from "../../server/errors.ts";
-import { parseInferRequest } from "../../server/infer_request.ts";
+import { HttpError } from "../../server/http/errors.ts";
+import { parseInferRequest } from "../../server/http/infer_request.ts";
 
 /** More than are looked at in one piece. */
 const COUNT = 40_000;

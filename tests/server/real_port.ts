@@ -2,9 +2,9 @@
  * A server on a real port over the fake loader, with its GPU worker.
  * @module
  */
-import { decodeImage } from "../../data/decode.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../server/context.ts";
-import { createLogger } from "../../server/log.ts";
+import { decodeImage } from "../../data/image/decode.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../server/http/context.ts";
+import { createLogger } from "../../server/http/log.ts";
 import { type ServerOptions, startServer } from "../../server/server.ts";
 import type { FakeCheckpoint } from "./fake_loader.ts";
 

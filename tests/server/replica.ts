@@ -3,9 +3,9 @@
  * Usage: replica.ts CHECKPOINT
  * @module
  */
-import { decodeImage } from "../../data/decode.ts";
-import { DEFAULT_LIMITS } from "../../server/context.ts";
-import { createLogger } from "../../server/log.ts";
+import { decodeImage } from "../../data/image/decode.ts";
+import { DEFAULT_LIMITS } from "../../server/http/context.ts";
+import { createLogger } from "../../server/http/log.ts";
 import { startServer } from "../../server/server.ts";
 
 const server = await startServer({

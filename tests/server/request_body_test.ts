@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { HttpError } from "../../server/errors.ts";
-import { BodyBudget, readBody } from "../../server/request_body.ts";
+import { HttpError } from "../../server/http/errors.ts";
+import { BodyBudget, readBody } from "../../server/http/request_body.ts";
 
 const LIMITS = { maxBytes: 5_000_000, timeoutMs: 60_000 };
 

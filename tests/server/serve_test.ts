@@ -146,8 +146,8 @@ Deno.test({
     "serve answers the same classes as the classifier does directly, through photos and tensors of the real network",
   ignore: !hasAdapter,
   fn: async () => {
-    const { loadClassifier } = await import("../../model/classifier.ts");
-    const { decodeImage } = await import("../../data/decode.ts");
+    const { loadClassifier } = await import("../../model/inference/classifier.ts");
+    const { decodeImage } = await import("../../data/image/decode.ts");
     const folder = await Deno.makeTempDir();
     const path = `${folder}/best.safetensors`;
     await writeCheckpoint(path, 3);
@@ -188,7 +188,7 @@ Deno.test({
     {
       await using server = await serveFake({
         sources: [{ name: "animals", path }],
-        loader: new URL("../../server/network_loader.ts", import.meta.url),
+        loader: new URL("../../server/inference/network_loader.ts", import.meta.url),
         maxBatch: 4,
       });
       const predict = () => server.ask("/predict", { method: "POST", body: PHOTO });

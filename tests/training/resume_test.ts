@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { parseFlags, UsageError } from "../../cli/args.ts";
-import { loadTensors, saveTensors } from "../../model/checkpoint.ts";
+import { parseFlags, UsageError } from "../../commands/cli/args.ts";
+import { loadTensors, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { requireResumable, runOptions, TRAIN_COMMAND } from "../../training/flags.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";

@@ -7,8 +7,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
-import { FileWriteError } from "../../model/atomic_file.ts";
-import { loadCheckpoint, loadTensors } from "../../model/checkpoint.ts";
+import { FileWriteError } from "../../model/checkpoint/atomic_file.ts";
+import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
 import { balancedWeights } from "../../training/class_weights.ts";
 import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
 import type { RunEvent } from "../../training/events.ts";

@@ -1,7 +1,7 @@
 /** What the tests of whole runs share: a few shapes, small options, places. */
 import { join } from "@std/path";
-import { parseFlags } from "../../cli/args.ts";
-import { ensureShapes } from "../../data/shapes.ts";
+import { parseFlags } from "../../commands/cli/args.ts";
+import { ensureShapes } from "../../data/shapes/shapes.ts";
 import { runOptions, TRAIN_COMMAND } from "../../training/flags.ts";
 
 const counts = { train: 48, valid: 8, test: 8 };

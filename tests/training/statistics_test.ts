@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { architecture } from "../../model/alexnet.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
 import { Network } from "../../model/network.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor } from "../../engine/tensor.ts";
-import { PhotoFeed } from "../../model/photo_feed.ts";
+import { PhotoFeed } from "../../model/inference/photo_feed.ts";
 import { evaluationPhotos, type PhotoSource } from "../../training/photo_source.ts";
 import { estimateStatistics } from "../../training/statistics.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";

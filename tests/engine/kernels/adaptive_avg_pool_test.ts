@@ -1,6 +1,6 @@
-import { adaptiveAvgPoolCases } from "../../../verify/cases/adaptive_avg_pool.ts";
+import { adaptiveAvgPoolCases } from "../../../engine/kernels/adaptive_avg_pool/cases.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
-import { adaptiveAvgPoolForward } from "../../../engine/kernels/adaptive_avg_pool.ts";
+import { adaptiveAvgPoolForward } from "../../../engine/kernels/adaptive_avg_pool/adaptive_avg_pool.ts";
 
 testCases(adaptiveAvgPoolCases);
 

@@ -1,10 +1,10 @@
-import { arenaCases } from "../../../verify/cases/arenas.ts";
+import { arenaCases } from "../../../engine/kernels/arena_cases.ts";
 import { assertEquals } from "@std/assert";
-import { checkFinite, nonFiniteAt } from "../../../engine/kernels/check_finite.ts";
-import { putColumns, takeColumns } from "../../../engine/kernels/columns.ts";
-import { emaUpdate } from "../../../engine/kernels/ema.ts";
-import { clipByGlobalNorm } from "../../../engine/kernels/global_norm.ts";
-import { sumSplits } from "../../../engine/kernels/sum_splits.ts";
+import { checkFinite, nonFiniteAt } from "../../../engine/kernels/check_finite/check_finite.ts";
+import { putColumns, takeColumns } from "../../../engine/kernels/columns/columns.ts";
+import { emaUpdate } from "../../../engine/kernels/ema/ema.ts";
+import { clipByGlobalNorm } from "../../../engine/kernels/global_norm/global_norm.ts";
+import { sumSplits } from "../../../engine/kernels/sum_splits/sum_splits.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(arenaCases);

@@ -1,9 +1,9 @@
-import { batchNormCases } from "../../../verify/cases/batch_norm.ts";
+import { batchNormCases } from "../../../engine/kernels/batch_norm/cases.ts";
 import {
   batchNormForward,
   batchNormPartials,
   batchNormStatistics,
-} from "../../../engine/kernels/batch_norm.ts";
+} from "../../../engine/kernels/batch_norm/batch_norm.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(batchNormCases);

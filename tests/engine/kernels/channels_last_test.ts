@@ -1,5 +1,5 @@
-import { channelsLast } from "../../../engine/kernels/channels_last.ts";
-import { channelsLastCases } from "../../../verify/cases/channels_last.ts";
+import { channelsLast } from "../../../engine/kernels/channels_last/channels_last.ts";
+import { channelsLastCases } from "../../../engine/kernels/channels_last/cases.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(channelsLastCases);

@@ -1,6 +1,6 @@
-import { conv2dCases, linearCases } from "../../../verify/cases/conv2d.ts";
-import { conv2dForward, conv2dInputGrad } from "../../../engine/kernels/conv2d.ts";
-import { chooseTile } from "../../../engine/kernels/tile_table.ts";
+import { conv2dCases, linearCases } from "../../../engine/kernels/conv2d/cases.ts";
+import { conv2dForward, conv2dInputGrad } from "../../../engine/kernels/conv2d/conv2d.ts";
+import { chooseTile } from "../../../engine/kernels/matmul/tile_table.ts";
 import { assertRefuses, gpu, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases([...conv2dCases, ...linearCases]);

@@ -1,7 +1,7 @@
-import { dropoutCases } from "../../../verify/cases/dropout.ts";
+import { dropoutCases } from "../../../engine/kernels/dropout/cases.ts";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { dropoutForward } from "../../../engine/kernels/dropout.ts";
-import { runOnce, upload, uploadIntegers } from "../../../verify/device.ts";
+import { dropoutForward } from "../../../engine/kernels/dropout/dropout.ts";
+import { runOnce, upload, uploadIntegers } from "../../../engine/verify/device.ts";
 import { assertRefuses, gpu, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(dropoutCases);

@@ -1,6 +1,9 @@
-import { responseNormCases } from "../../../verify/cases/local_response_norm.ts";
+import { responseNormCases } from "../../../engine/kernels/local_response_norm/cases.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
-import { responseNormBackward, responseNormForward } from "../../../engine/kernels/local_response_norm.ts";
+import {
+  responseNormBackward,
+  responseNormForward,
+} from "../../../engine/kernels/local_response_norm/local_response_norm.ts";
 
 testCases(responseNormCases);
 

@@ -1,5 +1,5 @@
-import { maxPoolCases } from "../../../verify/cases/max_pool.ts";
-import { maxPoolForward, poolOutput } from "../../../engine/kernels/max_pool.ts";
+import { maxPoolCases } from "../../../engine/kernels/max_pool/cases.ts";
+import { maxPoolForward, poolOutput } from "../../../engine/kernels/max_pool/max_pool.ts";
 import { assertEquals } from "@std/assert";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 

@@ -1,7 +1,7 @@
-import { optimizerCases } from "../../../verify/cases/optimizers.ts";
-import { adagradStep } from "../../../engine/kernels/adagrad.ts";
-import { adamStep } from "../../../engine/kernels/adam.ts";
-import { rmspropStep } from "../../../engine/kernels/rmsprop.ts";
+import { optimizerCases } from "../../../engine/kernels/optimizer/cases.ts";
+import { adagradStep } from "../../../engine/kernels/optimizer/adagrad.ts";
+import { adamStep } from "../../../engine/kernels/optimizer/adam.ts";
+import { rmspropStep } from "../../../engine/kernels/optimizer/rmsprop.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(optimizerCases);

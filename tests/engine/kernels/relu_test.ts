@@ -1,4 +1,4 @@
-import { reluCases } from "../../../verify/cases/relu.ts";
+import { reluCases } from "../../../engine/kernels/relu/cases.ts";
 import { testCases } from "../../gpu.ts";
 
 testCases(reluCases);

@@ -1,5 +1,5 @@
-import { softmaxCrossEntropyCases } from "../../../verify/cases/softmax_cross_entropy.ts";
-import { softmaxCrossEntropy } from "../../../engine/kernels/softmax_cross_entropy.ts";
+import { softmaxCrossEntropyCases } from "../../../engine/kernels/softmax_cross_entropy/cases.ts";
+import { softmaxCrossEntropy } from "../../../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
 import { assertRefuses, shapeOnly, testCases } from "../../gpu.ts";
 
 testCases(softmaxCrossEntropyCases);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { hash, Stream, uniform } from "../../../data/random.ts";
+import { hash, Stream, uniform } from "../../../engine/random.ts";
 import type { Gpu } from "../../../engine/gpu.ts";
 import { Plan } from "../../../engine/plan.ts";
 import { readTensors } from "../../../engine/tensor.ts";

@@ -1,0 +1,213 @@
+/**
+ * `deno task setup`: makes sure that WebGPU has an adapter. Does nothing where there is one; on Debian and Ubuntu it can install Mesa's
+ * software driver, elsewhere it says what to do. Everything it says goes to standard error.
+ * @module
+ */
+import { flag, parseOrExit } from "./cli/args.ts";
+import { silenceRuntimeDirNotice } from "../engine/runtime_dir.ts";
+
+/** What decides what can be done about a missing adapter. */
+export interface Facts {
+  readonly os: typeof Deno.build.os;
+  /** `ID` and `ID_LIKE` of /etc/os-release, the most specific first; none on other systems. */
+  readonly distributions: readonly string[];
+  /** Whether the Vulkan loader can be opened. */
+  readonly loader: boolean;
+  /** File names of the installed Vulkan drivers' descriptions, such as `lvp_icd.x86_64.json`. */
+  readonly drivers: readonly string[];
+  readonly root: boolean;
+  /** Whether sudo works without a password. */
+  readonly sudo: boolean;
+}
+
+/** Why there is no adapter, and either what can be run or what a person has to do. */
+export type Plan =
+  & { readonly reason: string }
+  & ({ readonly commands: readonly (readonly string[])[] } | { readonly advice: string });
+
+const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
+const APT_OPTIONS = ["-q", "-o", "DPkg::Lock::Timeout=300"];
+
+/** What to do about a missing adapter; pure. */
+export function plan(facts: Facts): Plan {
+  const reason = explain(facts);
+  if (facts.os === "darwin") {
+    return {
+      reason,
+      advice: "Run this on the Mac itself: in a virtual machine macOS may offer no Metal device.",
+    };
+  }
+  if (facts.os === "windows") {
+    return {
+      reason,
+      advice: "Install the graphics driver of the GPU's maker, which brings Direct3D 12 and Vulkan.",
+    };
+  }
+  const has = (...names: string[]) => names.some((name) => facts.distributions.includes(name));
+  if (hasSoftwareDriver(facts)) {
+    return {
+      reason,
+      advice: "Run vulkaninfo --summary (package vulkan-tools) to see why the drivers offer nothing.",
+    };
+  }
+  if (has("debian", "ubuntu")) {
+    if (facts.root || facts.sudo) return { reason, commands: aptCommands(facts.root) };
+    const install = `apt-get install --no-install-recommends ${PACKAGES.join(" ")}`;
+    return { reason, advice: `Run this as an administrator: sudo apt-get update && sudo ${install}` };
+  }
+  const command = has("fedora", "rhel", "centos")
+    ? "sudo dnf install mesa-vulkan-drivers vulkan-loader"
+    : has("arch")
+    ? "sudo pacman -S vulkan-swrast vulkan-icd-loader"
+    : has("suse", "opensuse")
+    ? "sudo zypper install libvulkan_lvp libvulkan1"
+    : null;
+  const advice = command === null
+    ? "Install the Vulkan loader and a Vulkan driver, Mesa's lavapipe for example, with the system's package manager."
+    : `Run this as an administrator: ${command}`;
+  return { reason, advice };
+}
+
+function explain({ os, loader, drivers }: Facts): string {
+  const none = "WebGPU finds no adapter: ";
+  if (os === "darwin" || os === "windows") return `${none}the system offers no GPU.`;
+  if (!loader) return `${none}the Vulkan loader (libvulkan.so.1) is not installed.`;
+  if (drivers.length === 0) return `${none}the Vulkan loader is installed, but no Vulkan driver.`;
+  return `${none}the Vulkan drivers that are installed (${drivers.join(", ")}) have no device to offer.`;
+}
+
+function hasSoftwareDriver({ loader, drivers }: Facts): boolean {
+  return loader && drivers.some((name) => name.startsWith("lvp_"));
+}
+
+function aptCommands(root: boolean): string[][] {
+  const prefix = root ? [] : ["sudo", "-n"];
+  const quietly = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...APT_OPTIONS];
+  return [[...quietly, "update"], [...quietly, "install", "-y", "--no-install-recommends", ...PACKAGES]];
+}
+
+/** The `ID` and `ID_LIKE` values of an os-release file. */
+export function distributionsOf(osRelease: string): string[] {
+  const value = (key: string) => new RegExp(`^${key}=["']?([^"'\\n]*)`, "m").exec(osRelease)?.[1] ?? "";
+  return `${value("ID")} ${value("ID_LIKE")}`.split(/\s+/).filter((name) => name !== "");
+}
+
+async function gatherFacts(): Promise<Facts> {
+  const { os } = Deno.build;
+  const osRelease = os === "linux" ? await Deno.readTextFile("/etc/os-release").catch(() => "") : "";
+  const root = Deno.uid() === 0;
+  const drivers: string[] = [];
+  for (const folder of ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"]) {
+    try {
+      for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".json")) drivers.push(name);
+    } catch {
+      // there is no such folder
+    }
+  }
+  const sudo = os === "linux" && !root && await run(["sudo", "-n", "true"], "hidden") === 0;
+  return {
+    os,
+    distributions: distributionsOf(osRelease),
+    loader: canOpen("libvulkan.so.1"),
+    drivers,
+    root,
+    sudo,
+  };
+}
+
+function canOpen(library: string): boolean {
+  try {
+    Deno.dlopen(library, {}).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a command, what it prints sent to standard error or nowhere; its exit code, or 127 where it does not exist. */
+async function run([command, ...args]: readonly string[], output: "shown" | "hidden"): Promise<number> {
+  const shown = output === "shown";
+  try {
+    const child = new Deno.Command(command!, {
+      args,
+      stdin: "null",
+      stdout: shown ? "piped" : "null",
+      stderr: shown ? "inherit" : "null",
+    }).spawn();
+    if (shown) await child.stdout.pipeTo(Deno.stderr.writable, { preventClose: true });
+    return (await child.status).code;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 127;
+    throw error;
+  }
+}
+
+/** The adapter's name, or null. On Linux of Vulkan alone, unless the environment names a backend: `main` says why. */
+async function adapterName(): Promise<string | null> {
+  silenceRuntimeDirNotice();
+  // Deno reads it when the first adapter is asked for.
+  if (Deno.build.os === "linux" && !Deno.env.has(BACKEND)) Deno.env.set(BACKEND, "vulkan");
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) return null;
+  return adapter.info.description || adapter.info.device || adapter.info.vendor || "unnamed";
+}
+
+const BACKEND = "DENO_WEBGPU_BACKEND";
+
+/** Whether an adapter answers in a process of its own that may use every backend. */
+async function anyAdapter(): Promise<boolean> {
+  const env = { [BACKEND]: "vulkan,gl" };
+  const script = "Deno.exit(await navigator.gpu?.requestAdapter() ? 0 : 1)";
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", script],
+    env,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  return code === 0;
+}
+
+async function main(): Promise<number> {
+  const flags = parseOrExit(Deno.args, {
+    name: "setup",
+    summary: "Makes sure that WebGPU has an adapter; installs Mesa's software driver on Debian and Ubuntu.",
+    flags: {
+      check: flag.boolean({ help: "only look: exit code 0 with an adapter, 1 without" }),
+      verbose: flag.boolean({ help: "name the adapter that is found" }),
+    },
+  });
+  const name = await adapterName();
+  if (name !== null) {
+    if (flags.verbose) console.error(`WebGPU adapter: ${name}`);
+    return 0;
+  }
+  if (flags.check) return 1;
+  const todo = plan(await gatherFacts());
+  console.error(todo.reason);
+  if ("advice" in todo) {
+    console.error(todo.advice);
+    // Without Vulkan Deno falls back to OpenGL, which trained six to nine times slower on the same processor.
+    const slow = await anyAdapter();
+    if (slow) console.error("Going on with OpenGL, which is much slower.");
+    return slow ? 0 : 1;
+  }
+  console.error("Installing Mesa's software driver, which runs on any processor:");
+  for (const command of todo.commands) console.error(`  ${command.join(" ")}`);
+  for (const command of todo.commands) {
+    const code = await run(command, "shown");
+    if (code !== 0) {
+      console.error(`Cannot install the driver: ${command.join(" ")} ended with code ${code}`);
+      return 1;
+    }
+  }
+  // In a fresh process: this one looked for the libraries before they were there.
+  const code = await run(
+    [Deno.execPath(), "run", "-A", import.meta.filename!, "--check", "--verbose"],
+    "shown",
+  );
+  if (code !== 0) console.error("The driver is installed, but WebGPU still finds no adapter.");
+  return code === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,87 @@
+/** `deno task tune`: measures which tiles suit this adapter and keeps the winners for train, serve and the others. */
+import type { Clock } from "../bench/kernels/timing.ts";
+import { flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { runCommand } from "./cli/failures.ts";
+import { Gpu } from "../engine/gpu.ts";
+import { TILE_FILE, tileAdapter } from "../engine/kernels/matmul/tile_cache.ts";
+import { chooseTile } from "../engine/kernels/matmul/tile_table.ts";
+import { architecture, ARCHITECTURES } from "../model/architectures/alexnet.ts";
+import { ProductBench } from "./tuning/product_bench.ts";
+import { type Convolution, convolutionShape, convolutionsOf } from "./tuning/products.ts";
+import { durationText, progressText, tuningText } from "./tuning/report.ts";
+import { keepWinners } from "./tuning/tile_file.ts";
+import { tune } from "./tuning/search.ts";
+
+const NAME = "deno task tune";
+
+const flags = parseOrExit(Deno.args, {
+  name: NAME,
+  summary:
+    "Measures which tiles of the matrix products are fastest on this machine's GPU and keeps them in a file.",
+  flags: {
+    model: flag.string({
+      help: `one of ${Object.keys(ARCHITECTURES).join(", ")}`,
+      default: "compact",
+      value: "NAME",
+    }),
+    batchSize: flag.int({
+      help: "images in a batch; every size has its own products",
+      default: 32,
+      min: 1,
+      max: 1024,
+    }),
+    size: flag.int({ help: "height and width of the input; default the model's own", min: 61, max: 1024 }),
+    classes: flag.int({ help: "classes of the last layer", default: 1000, min: 1, max: 100_000 }),
+    inference: flag.boolean({ help: "only what inference needs" }),
+    quick: flag.boolean({ help: "only the built-in tiles' nearest neighbours" }),
+    minutes: flag.float({ help: "stop after so long", default: 10, min: 0.01, max: 1440 }),
+    file: flag.string({ help: "where the winners are kept", default: TILE_FILE, value: "FILE" }),
+    json: flag.boolean({ help: "print one JSON object" }),
+  },
+});
+
+await runCommand(NAME, async () => {
+  if (!Object.hasOwn(ARCHITECTURES, flags.model)) {
+    throw new UsageError(`--model is ${flags.model}, wanted one of ${Object.keys(ARCHITECTURES).join(", ")}`);
+  }
+  const { classes, size } = flags;
+  const network = architecture(flags.model, { classes, ...(size === undefined ? {} : { size }) });
+  using gpu = await Gpu.request();
+  const convolutions = convolutionsOf(network, flags.batchSize, {
+    maxPartBytes: gpu.limits.maxStorageBufferBindingSize,
+    training: !flags.inference,
+  });
+  const say = flags.json ? () => {} : console.log;
+  const note = (text: string) => console.error(text);
+  // A file that cannot be written should be known before the search.
+  await keepWinners(gpu, flags.file, [], note);
+  const clock = await clockOf(gpu, convolutions[0]!);
+  let done = 0, all = 0;
+  const tuning = await tune(gpu, convolutions, {
+    clock,
+    quick: flags.quick,
+    maxSeconds: flags.minutes * 60,
+    onPlan({ products, candidates, seconds }) {
+      all = products;
+      say(`${gpu.name}: ${products} products, ${candidates} candidates, about ${durationText(seconds)}`);
+    },
+    onProduct: (outcome, left) => say(progressText(outcome, ++done, all, left)),
+  });
+  const table = await keepWinners(gpu, flags.file, tuning.outcomes, note);
+  if (flags.json) {
+    console.log(
+      JSON.stringify({ adapter: tileAdapter(gpu), file: flags.file, table: table.id, clock, ...tuning }),
+    );
+  } else {
+    console.log(["", ...tuningText(tuning, table, flags.file)].join("\n"));
+  }
+});
+
+/** The device's clock where it runs at all: only ratios count here, so its unit does not matter. */
+async function clockOf(gpu: Gpu, convolution: Convolution): Promise<Clock> {
+  if (!gpu.device.features.has("timestamp-query")) return "wall";
+  using bench = new ProductBench(gpu, convolution);
+  const tile = chooseTile(gpu, convolutionShape(convolution, "forward"));
+  using prepared = await bench.prepare("forward", { tile });
+  return await prepared.milliseconds("timestamp", 3) > 0 ? "timestamp" : "wall";
+}

@@ -1,0 +1,51 @@
+/**
+ * Keeps a search's winners in the tile file, beside those of other adapters and models.
+ * @module
+ */
+import { dirname } from "@std/path";
+import type { Gpu } from "../../engine/gpu.ts";
+import {
+  identity,
+  kernelFingerprint,
+  parseTileFile,
+  tableFor,
+  tileAdapter,
+  type TileFile,
+} from "../../engine/kernels/matmul/tile_cache.ts";
+import { TileTable } from "../../engine/kernels/matmul/tiles.ts";
+import { writeFileAtomically } from "../../model/checkpoint/atomic_file.ts";
+import type { Outcome } from "./search.ts";
+
+/**
+ * Adds the outcomes to the file and returns this adapter's table as it now is. What the file held for other adapters stays; what it
+ * held for this one stays where it can still be used and was not measured again. Throws `FileWriteError`.
+ */
+export async function keepWinners(
+  gpu: Gpu,
+  path: string,
+  outcomes: readonly Outcome[],
+  onNote: (text: string) => void,
+): Promise<TileTable> {
+  const adapter = tileAdapter(gpu);
+  const text = await Deno.readTextFile(path).catch(() => undefined);
+  const parsed = text === undefined ? empty() : parseTileFile(text);
+  if ("problem" in parsed) onNote(`Replacing ${path}: ${parsed.problem}`);
+  const file = "problem" in parsed ? empty() : parsed;
+  const known = tableFor(gpu, adapter, file);
+  const products = {
+    ...(known instanceof TileTable ? Object.fromEntries(known.choices) : {}),
+    ...Object.fromEntries(outcomes.map(({ key, winner }) => [key, winner])),
+  };
+  const others = file.tables.filter((table) => `${identity(table.adapter)}` !== `${identity(adapter)}`);
+  const whole: TileFile = {
+    version: 1,
+    tables: [...others, { adapter, kernels: kernelFingerprint(), products }],
+  };
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await writeFileAtomically(path, new TextEncoder().encode(JSON.stringify(whole, null, 1) + "\n"));
+  return new TileTable(new Map(Object.entries(products)));
+}
+
+function empty(): TileFile {
+  return { version: 1, tables: [] };
+}

@@ -1,0 +1,210 @@
+/**
+ * Decodes the photos of a data set once: into a cache on disk that later runs find again, or into memory.
+ *
+ * A cache is a folder of shards and an index. It is built under another name and renamed when it is whole, so what has the right name is
+ * whole, unless something else changed it, which the index shows. It is built anew when a photo's name, size or time has changed.
+ * @module
+ */
+import { basename, dirname, join, resolve } from "@std/path";
+import { type CacheIndex, covers, type FileStamp, newIndex, readIndex, writeIndex } from "./cache_index.ts";
+import { DataError } from "../data_error.ts";
+import { DecoderPool } from "../image/decoder_pool.ts";
+import type { Sample } from "./folder.ts";
+import { ImageError } from "../image/image.ts";
+import { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./photo_store.ts";
+import { FileShards, FileShardWriter, MemoryShards, type Place, type ShardWriter } from "./shards.ts";
+
+/** Where caches are kept unless another folder is named, relative to the working directory. */
+export const CACHE_FOLDER = join(".cache", "photos");
+
+/** The shorter side that photos are shrunk to by default, in pixels: enough for an input of 224. */
+export const CACHE_SIDE = 256;
+
+/** The cache could not be written: no room, no right. The photos can still be held in memory (`cacheDir: null`). */
+export class CacheError extends DataError {}
+
+/** How a store is opened. */
+export interface PhotoStoreOptions {
+  /** The folder for caches; null keeps the photos in memory. */
+  readonly cacheDir?: string | null;
+  readonly side?: number;
+  /** Decoder processes; default: one per core. */
+  readonly workers?: number | undefined;
+  /** Called after each photo, when photos have to be decoded. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Decoded = Pick<CacheIndex, "photos" | "skipped">;
+
+/**
+ * Opens the photos of these samples (all splits together, to share one cache; see `PhotoStore.select`), decoding what is not cached.
+ * Files that cannot be decoded are left out and listed in `skipped`. Throws a `DataError` when none can be decoded, a `CacheError` when
+ * the cache cannot be written, and the signal's reason when it is aborted; none of them leaves anything behind.
+ */
+export async function openPhotoStore(
+  samples: readonly Sample[],
+  { cacheDir = CACHE_FOLDER, side = CACHE_SIDE, workers, onProgress, signal }: PhotoStoreOptions = {},
+): Promise<PhotoStore> {
+  const stamps = samples.map(({ path }) => stampOf(path));
+  const decode = (writer: ShardWriter) => decodeAll(stamps, side, writer, { workers, onProgress, signal });
+  if (cacheDir === null) {
+    const shards = new MemoryShards();
+    const { photos, skipped } = await decode(shards);
+    await shards.finish();
+    return storeOf(samples, shards, photos, skipped, "memory");
+  }
+  const folder = join(cacheDir, await cacheName(stamps, side));
+  let index = await readIndex(folder);
+  const cached = index !== null && covers(index, side, stamps);
+  if (!cached) index = await build(folder, side, stamps, decode);
+  const { photos, skipped, shards } = index!;
+  return storeOf(samples, new FileShards(folder, shards), photos, skipped, cached ? "cached" : "built");
+}
+
+/** Name, size and time of a file; a missing one has size 0 and is found out when it is read. */
+function stampOf(path: string): FileStamp {
+  try {
+    const { size, mtime } = Deno.statSync(path);
+    return { path: resolve(path), size, modified: mtime?.getTime() ?? 0 };
+  } catch {
+    return { path: resolve(path), size: 0, modified: 0 };
+  }
+}
+
+/** One cache for each data set's folder and size of photos, whatever is chosen of the data set. */
+async function cacheName(stamps: readonly FileStamp[], side: number): Promise<string> {
+  let root = dirname(stamps[0]?.path ?? "/");
+  const holdsAll = () => stamps.every(({ path }) => path.startsWith(join(root, "/")));
+  while (!holdsAll() && dirname(root) !== root) root = dirname(root);
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(root));
+  return `${basename(root)}-${side}-${new Uint8Array(hash).toHex().slice(0, 8)}`;
+}
+
+async function build(
+  folder: string,
+  side: number,
+  stamps: readonly FileStamp[],
+  decode: (writer: ShardWriter) => Promise<Decoded>,
+): Promise<CacheIndex> {
+  const parent = dirname(folder), prefix = `.${basename(folder)}-`;
+  const write = <T>(writing: Promise<T>): Promise<T> =>
+    writing.catch((cause) => {
+      throw new CacheError(`Cannot write the photo cache in ${parent}: ${cause.message}`, { cause });
+    });
+  await write(Deno.mkdir(parent, { recursive: true }));
+  await removeAbandoned(parent, prefix);
+  const workshop = await write(Deno.makeTempDir({ dir: parent, prefix }));
+  const drafts = join(workshop, "new");
+  const writer = new FileShardWriter(drafts);
+  try {
+    await write(Deno.mkdir(drafts));
+    const decoded = await decode({
+      append: (bytes) => write(writer.append(bytes)),
+      finish: () => write(writer.finish()),
+    });
+    const index = newIndex({ side, shards: await write(writer.finish()), ...decoded });
+    await write(writeIndex(drafts, index));
+    await Deno.rename(folder, join(workshop, "old")).catch(() => {}); // there may be none
+    try {
+      await write(Deno.rename(drafts, folder));
+      return index;
+    } catch (error) {
+      const other = await readIndex(folder); // another program may have been quicker
+      if (other !== null && covers(other, side, stamps)) return other;
+      throw error;
+    }
+  } finally {
+    writer.abort();
+    await Deno.remove(workshop, { recursive: true });
+  }
+}
+
+/** Removes what programs that were killed have left: drafts that nothing was added to for an hour. */
+async function removeAbandoned(parent: string, prefix: string): Promise<void> {
+  for await (const { name } of Deno.readDir(parent)) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(parent, name);
+    const times = await Promise.all([path, join(path, "new")].map((dir) => Deno.stat(dir).catch(() => null)));
+    const touched = Math.max(...times.map((stat) => stat?.mtime?.getTime() ?? 0));
+    if (Date.now() - touched > 3_600_000) await Deno.remove(path, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Decodes in parallel and stores in order; only a few photos are held at a time. */
+async function decodeAll(
+  stamps: readonly FileStamp[],
+  side: number,
+  writer: ShardWriter,
+  { workers = navigator.hardwareConcurrency, onProgress, signal }: PhotoStoreOptions,
+): Promise<Decoded> {
+  // Patient: a photo that is skipped because the machine was busy would stay so.
+  await using pool = new DecoderPool({ workers, timeoutMs: 120_000 });
+  const decode = async ({ path }: FileStamp) => {
+    try {
+      return await pool.decode(await readPhoto(path), { shorterSide: side, signal });
+    } catch (error) {
+      if (error instanceof ImageError) return error.message;
+      throw error;
+    }
+  };
+  const decoded: Decoded = { photos: [], skipped: [] };
+  const started: ReturnType<typeof decode>[] = [];
+  for (const [i, stamp] of stamps.entries()) {
+    while (started.length < Math.min(stamps.length, i + 4 * workers)) {
+      const job = decode(stamps[started.length]!);
+      job.catch(() => {}); // met when its turn comes, or not at all when an earlier one ends everything
+      started.push(job);
+    }
+    signal?.throwIfAborted();
+    const image = await started[i]!;
+    delete started[i];
+    if (typeof image === "string") decoded.skipped.push({ ...stamp, reason: image });
+    else decoded.photos.push({ ...stamp, ...await placed(image, writer) });
+    onProgress?.(i + 1, stamps.length);
+  }
+  if (stamps.length > 0 && decoded.photos.length === 0) {
+    const [first] = decoded.skipped;
+    throw new DataError(
+      `Cannot use the photos: none of ${stamps.length} can be decoded (${first!.path}: ${first!.reason})`,
+    );
+  }
+  return decoded;
+}
+
+async function readPhoto(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw new ImageError("corrupt", `Cannot read the file: ${(error as Error).message}`);
+  }
+}
+
+async function placed(
+  { width, height, data }: { width: number; height: number; data: Uint8Array },
+  writer: ShardWriter,
+): Promise<Place & { width: number; height: number }> {
+  return { width, height, ...await writer.append(data) };
+}
+
+/** Brings the index into the order of the samples. */
+function storeOf(
+  samples: readonly Sample[],
+  shards: FileShards | MemoryShards,
+  photos: CacheIndex["photos"],
+  skipped: CacheIndex["skipped"],
+  origin: PhotoStore["origin"],
+): PhotoStore {
+  const byPath = new Map(photos.map((photo) => [photo.path, photo]));
+  const reasons = new Map(skipped.map(({ path, reason }) => [path, reason]));
+  const entries: PhotoEntry[] = [], without: SkippedPhoto[] = [];
+  for (const { path, label } of samples) {
+    const photo = byPath.get(resolve(path));
+    if (photo === undefined) without.push({ path, reason: reasons.get(resolve(path)) ?? "unknown" });
+    else {
+      const { width, height, shard, offset } = photo;
+      entries.push({ path, label, width, height, shard, offset });
+    }
+  }
+  return new PhotoStore(shards, entries, without, origin);
+}

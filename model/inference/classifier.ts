@@ -1,0 +1,230 @@
+/**
+ * A trained network that answers questions: what `predict`, `evaluate` and `serve` share.
+ * @module
+ */
+import { evaluationMap } from "../../data/augment.ts";
+import { type DecodedImage, ImageError } from "../../data/image/image.ts";
+import { type Gpu, GpuLostError } from "../../engine/gpu.ts";
+import { requestTunedGpu } from "../../engine/kernels/matmul/tile_cache.ts";
+import { Plan } from "../../engine/plan.ts";
+import { readTensors, writeTensor } from "../../engine/tensor.ts";
+import { architecture } from "../architectures/alexnet.ts";
+import type { ModelCard } from "../checkpoint/card.ts";
+import { type Checkpoint, loadCheckpoint } from "../checkpoint/checkpoint.ts";
+import { type Classification, type Classifier, DeviceLostError, type Heatmap } from "./classifier_types.ts";
+import { gradCam } from "./grad_cam.ts";
+import { Inference, probabilitiesOf } from "./inference.ts";
+import { Network } from "../network.ts";
+import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
+
+/** What `loadClassifier` may be told. */
+export interface ClassifierOptions {
+  /** Largest batch of one call; default 32. */
+  readonly maxBatch?: number;
+  /** A device to use (and leave open on close); default: a new one of its own. */
+  readonly gpu?: Gpu;
+}
+
+/** Pixels that a freshly built plan has room for, per photo; larger photos make it grow. */
+const USUAL_PIXELS = 256 * 400;
+
+/** Loads a checkpoint file into inference mode. Throws `CheckpointError` for a bad file. */
+export async function loadClassifier(
+  path: string,
+  options: ClassifierOptions = {},
+): Promise<NetworkClassifier> {
+  return await createClassifier(await loadCheckpoint(path), options);
+}
+
+/** The same from a checkpoint in memory. */
+export async function createClassifier(
+  checkpoint: Checkpoint,
+  options: ClassifierOptions = {},
+): Promise<NetworkClassifier> {
+  const gpu = options.gpu ?? await requestTunedGpu();
+  try {
+    const { card } = checkpoint;
+    const size = { classes: card.classes.length, size: card.preprocess.height };
+    const network = new Network(gpu, architecture(card.model, size));
+    network.load(checkpoint.tensors);
+    return new NetworkClassifier(network, card, options.maxBatch ?? 32, () => {
+      network[Symbol.dispose]();
+      if (!options.gpu) gpu[Symbol.dispose]();
+    });
+  } catch (error) {
+    if (!options.gpu) gpu[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** A `Classifier` over a network on this thread. Calls run one after the other. */
+export class NetworkClassifier implements Classifier {
+  readonly #plans = new Map<number, Inference>();
+  #explain: Explanation | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    readonly network: Network,
+    readonly card: ModelCard,
+    readonly maxBatch: number,
+    readonly release: () => void = () => {},
+  ) {}
+
+  get adapter(): string {
+    return this.network.gpu.name;
+  }
+
+  /**
+   * Builds the plans for these batch sizes now instead of at their first use, and runs each once: drivers take memory and
+   * translate kernels only then.
+   */
+  async warm(batches: readonly number[]): Promise<void> {
+    const dot = { width: 1, height: 1, data: new Uint8Array(4), map: [1, 0, 0, 0, 1, 0] as const };
+    await this.#alone(async () => {
+      for (const n of batches) await (await this.#plan(n, 0)).photos([dot]);
+    });
+  }
+
+  /** Classifies 1 to `maxBatch` photos; throws `ImageError` "too-large" where they exceed the device. */
+  classify(images: readonly DecodedImage[], options: { explain?: boolean } = {}): Promise<Classification[]> {
+    const { preprocess } = this.card;
+    const photos = images.map((image) => ({
+      ...image,
+      map: evaluationMap(image, preprocess, preprocess.resize),
+    }));
+    return this.#alone(async () => {
+      const logits = await this.logits(photos);
+      const answers: Classification[] = [];
+      for (const [i, values] of logits.entries()) {
+        const answer = { logits: values, probabilities: probabilitiesOf(values) };
+        answers.push(
+          options.explain ? { ...answer, heatmap: await this.#heatmap(photos[i]!, values) } : answer,
+        );
+      }
+      return answers;
+    });
+  }
+
+  /** Logits of placed photos; not queued, for callers that own the device such as the training loop. */
+  async logits(photos: readonly PlacedPhoto[]): Promise<Float32Array[]> {
+    const pixels = photos.reduce((sum, p) => sum + p.width * p.height, 0);
+    return await (await this.#plan(photos.length, pixels)).photos(photos);
+  }
+
+  infer(input: Float32Array, batch: number): Promise<Float32Array> {
+    const { buffer, byteOffset, byteLength } = input;
+    const size = Math.floor(byteLength / batch);
+    return this.inferRows(
+      Array.from({ length: batch }, (_, n) => new Uint8Array(buffer, byteOffset + n * size, size)),
+    );
+  }
+
+  /** As `infer`, with the bytes of one input `[3, height, width]` per row: they go to the device as they are. */
+  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
+    return this.#alone(async () => {
+      const logits = await (await this.#plan(rows.length, 0)).rows(rows);
+      const classes = this.network.output.c;
+      const out = new Float32Array(rows.length * classes);
+      logits.forEach((row, n) => out.set(row, n * classes));
+      return out;
+    });
+  }
+
+  memory(): Promise<number> {
+    return Promise.resolve(this.network.gpu.bytes);
+  }
+
+  /** Frees plans and network; waits for the call in progress. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#queue.catch(() => {});
+    for (const plan of this.#plans.values()) plan[Symbol.dispose]();
+    this.#plans.clear();
+    this.#explain?.[Symbol.dispose]();
+    this.release();
+  }
+
+  /** The plan for at least `count` inputs: powers of two, so that few plans serve every batch. */
+  async #plan(count: number, pixels: number): Promise<Inference> {
+    if (count < 1 || count > this.maxBatch) {
+      throw new RangeError(`Cannot classify ${count} inputs at once: wanted 1 to ${this.maxBatch}`);
+    }
+    const batch = Math.min(2 ** Math.ceil(Math.log2(count)), this.maxBatch);
+    const old = this.#plans.get(batch);
+    if (old && old.capacity >= pixels) return old;
+    // Less what aligning each photo may take.
+    const limit = Math.floor(this.network.gpu.limits.maxStorageBufferBindingSize / 4) - 4 * this.maxBatch;
+    if (pixels > limit) {
+      throw new ImageError(
+        "too-large",
+        `Cannot classify photos of ${pixels} pixels: the device holds ${limit} at once`,
+      );
+    }
+    old?.[Symbol.dispose]();
+    this.#plans.delete(batch);
+    const room = Math.min(limit, Math.max(batch * USUAL_PIXELS, Math.ceil(pixels * 1.25)));
+    const plan = await Inference.create(this.network, batch, room, this.card.preprocess);
+    this.#plans.set(batch, plan);
+    return plan;
+  }
+
+  async #heatmap(photo: PlacedPhoto, logits: Float32Array): Promise<Heatmap> {
+    if (!this.#explain || this.#explain.feed.capacity < photo.width * photo.height) {
+      this.#explain?.[Symbol.dispose]();
+      const room = Math.max(USUAL_PIXELS, photo.width * photo.height);
+      this.#explain = await Explanation.create(this.network, room, this.card.preprocess);
+    }
+    return await this.#explain.run(photo, logits.indexOf(logits.reduce((a, b) => Math.max(a, b), -Infinity)));
+  }
+
+  /** Runs `work` after all earlier calls. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new Error("Cannot classify: the classifier is closed"));
+    const result = this.#queue.then(work).catch((error) => {
+      throw error instanceof GpuLostError ? new DeviceLostError(error.message) : error;
+    });
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+}
+
+/** The plan behind Grad-CAM, at batch 1. */
+class Explanation implements Disposable {
+  private constructor(
+    readonly network: Network,
+    readonly feed: PhotoFeed,
+    readonly plan: Plan,
+    readonly tensors: ReturnType<Network["buildExplanation"]> & { dLogits: ReturnType<Plan["tensor"]> },
+  ) {}
+
+  static async create(
+    network: Network,
+    capacity: number,
+    preprocess: ModelCard["preprocess"],
+  ): Promise<Explanation> {
+    const plan = new Plan(network.gpu, "explanation");
+    const feed = new PhotoFeed(network.gpu, 1, capacity, preprocess);
+    const x = network.inputTensor(plan, 1);
+    feed.build(plan, x);
+    const dLogits = plan.tensor([1, 1, 1, network.output.c], "dLogits");
+    const built = network.buildExplanation(plan, x, dLogits);
+    await plan.compile();
+    return new Explanation(network, feed, plan, { ...built, dLogits });
+  }
+
+  async run(photo: PlacedPhoto, label: number): Promise<Heatmap> {
+    const { features, gradient, dLogits } = this.tensors;
+    writeTensor(this.network.gpu, dLogits, new Float32Array(dLogits.size).fill(1, label, label + 1));
+    this.feed.write([photo]);
+    this.plan.run();
+    const [f, g] = await readTensors(this.network.gpu, [features, gradient]);
+    return gradCam(f!, g!, features.shape[1]!, features.shape[2]!);
+  }
+
+  [Symbol.dispose](): void {
+    this.feed[Symbol.dispose]();
+    this.plan[Symbol.dispose]();
+  }
+}

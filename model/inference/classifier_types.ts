@@ -1,0 +1,46 @@
+/**
+ * The contract between whoever holds a trained network and whoever asks it questions.
+ * It names no GPU type, so a server and its tests can import it alone.
+ * @module
+ */
+import type { DecodedImage } from "../../data/image/image.ts";
+import type { ModelCard } from "../checkpoint/card.ts";
+
+/** A Grad-CAM map before upsampling: row-major, values 0 to 1. */
+export interface Heatmap {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array;
+}
+
+/** The answer for one image. */
+export interface Classification {
+  /** One per class, in the order of `card.classes`. */
+  readonly logits: Float32Array;
+  /** Softmax of the logits; sums to 1. */
+  readonly probabilities: Float32Array;
+  /** Present when `explain` was asked for. */
+  readonly heatmap?: Heatmap;
+}
+
+/** A loaded, ready network in inference mode. */
+export interface Classifier {
+  readonly card: ModelCard;
+  /** Name of the adapter it runs on. */
+  readonly adapter: string;
+  /** Largest batch a call may carry. */
+  readonly maxBatch: number;
+  /** Classifies 1 to `maxBatch` photos in one pass. */
+  classify(images: readonly DecodedImage[], options?: { explain?: boolean }): Promise<Classification[]>;
+  /** Logits `[batch, classes]` of a preprocessed input `[batch, 3, height, width]` (NCHW). */
+  infer(input: Float32Array, batch: number): Promise<Float32Array>;
+  /** Bytes of device memory held. */
+  memory(): Promise<number>;
+  /** Frees the network; later calls reject. */
+  close(): Promise<void>;
+}
+
+/** The device went away (driver reset, lost adapter, killed worker). A new classifier is needed. */
+export class DeviceLostError extends Error {
+  override readonly name = "DeviceLostError";
+}

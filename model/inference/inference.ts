@@ -1,0 +1,90 @@
+/**
+ * A network in inference mode at one batch size: photos or tensors in, logits out.
+ * @module
+ */
+import { Plan, submit } from "../../engine/plan.ts";
+import { readTensor, type Tensor } from "../../engine/tensor.ts";
+import type { Preprocess } from "../checkpoint/card.ts";
+import type { Network } from "../network.ts";
+import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
+import { TensorFeed } from "./tensor_feed.ts";
+
+/** Two plans over the same parameters: the network alone, and the photo kernel that fills its input. */
+export class Inference implements Disposable {
+  readonly #feed: PhotoFeed;
+  readonly #input: Plan;
+  readonly #network: Plan;
+  readonly #x: Tensor;
+  readonly #logits: Tensor;
+  /** Made with the first tensor: who only sends photos need not hold it. */
+  #tensors: TensorFeed | undefined;
+
+  private constructor(
+    readonly network: Network,
+    readonly batch: number,
+    capacity: number,
+    preprocess: Preprocess,
+  ) {
+    const { gpu } = network;
+    this.#feed = new PhotoFeed(gpu, batch, capacity, preprocess);
+    this.#network = new Plan(gpu, `inference ${batch}`);
+    this.#input = new Plan(gpu, `photo input ${batch}`);
+    this.#x = network.inputTensor(this.#network, batch);
+    this.#feed.build(this.#input, this.#x);
+    this.#logits = network.buildForward(this.#network, this.#x).logits;
+  }
+
+  /** `capacity`: the most pixels that the photos of a batch may have in all. */
+  static async create(network: Network, batch: number, capacity: number, preprocess: Preprocess) {
+    const inference = new Inference(network, batch, capacity, preprocess);
+    try {
+      await inference.#input.compile();
+      await inference.#network.compile();
+    } catch (error) {
+      inference[Symbol.dispose]();
+      throw error;
+    }
+    return inference;
+  }
+
+  /** Most pixels a batch of photos may have in all. */
+  get capacity(): number {
+    return this.#feed.capacity;
+  }
+
+  /** Logits [photos, classes] of 1 to `batch` photos. */
+  async photos(photos: readonly PlacedPhoto[]): Promise<Float32Array[]> {
+    this.#feed.write(photos);
+    submit(this.network.gpu, [this.#input], (encoder) => this.#feed.encode(encoder));
+    return await this.#answer(photos.length);
+  }
+
+  /** Logits of 1 to `batch` inputs, each the bytes of NCHW float32 values [3, H, W]; throws as `TensorFeed.run` does. */
+  async rows(rows: readonly Uint8Array[]): Promise<Float32Array[]> {
+    this.#tensors ??= await TensorFeed.create(this.network.gpu, this.#x);
+    this.#tensors.run(rows);
+    return await this.#answer(rows.length);
+  }
+
+  async #answer(count: number): Promise<Float32Array[]> {
+    this.#network.run();
+    const logits = await readTensor(this.network.gpu, this.#logits);
+    const classes = this.network.output.c;
+    return Array.from({ length: count }, (_, n) => logits.slice(n * classes, (n + 1) * classes));
+  }
+
+  [Symbol.dispose](): void {
+    this.#feed[Symbol.dispose]();
+    this.#tensors?.[Symbol.dispose]();
+    this.#input[Symbol.dispose]();
+    this.#network[Symbol.dispose]();
+  }
+}
+
+/** Softmax in float64, safe for any finite logits. */
+export function probabilitiesOf(logits: Float32Array): Float32Array {
+  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = Float64Array.from(logits, (v) => Math.exp(v - top));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return Float32Array.from(powers, (v) => v / sum);
+}

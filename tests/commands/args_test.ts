@@ -1,0 +1,135 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { flag, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
+
+const command = {
+  name: "deno task serve",
+  summary: "Answers.",
+  flags: {
+    port: flag.int({ help: "port to listen on", default: 8000, min: 0, max: 65535 }),
+    maxBatch: flag.int({ help: "images in one pass", default: 32, min: 1 }),
+    lr: flag.float({ help: "learning rate", min: 0 }),
+    augment: flag.choice(["off", "light", "full"], { help: "variation", default: "light" }),
+    checkpoint: flag.list({ help: "file to serve", value: "[NAME=]PATH" }),
+    classes: flag.list({ help: "classes", separator: "," }),
+    json: flag.boolean({ help: "print JSON" }),
+    watch: flag.boolean({ help: "do not reload", default: true }),
+    host: flag.string({ help: "address", default: "127.0.0.1" }),
+  },
+};
+
+function fails(args: string[], message: RegExp) {
+  assertMatch(assertThrows(() => parseFlags(args, command), UsageError).message, message);
+}
+
+Deno.test("flags left out have their defaults, or undefined without one", () => {
+  assertEquals(parseFlags([], command), {
+    port: 8000,
+    maxBatch: 32,
+    lr: undefined,
+    augment: "light",
+    checkpoint: undefined,
+    classes: undefined,
+    json: false,
+    watch: true,
+    host: "127.0.0.1",
+    positionals: [],
+  });
+});
+
+Deno.test("a value may follow its flag after a space or an equals sign", () => {
+  const parsed = parseFlags(["--port", "80", "--max-batch=4", "--lr", "1e-3", "--augment=off"], command);
+  // The types are part of the test: these lines compile only if each flag has its own.
+  const numbers: number[] = [parsed.port, parsed.maxBatch, parsed.lr ?? NaN];
+  const level: "off" | "light" | "full" = parsed.augment;
+  assertEquals([...numbers, level], [80, 4, 0.001, "off"]);
+});
+
+Deno.test("a list grows with every repetition and splits only at its separator", () => {
+  const parsed = parseFlags(
+    ["--checkpoint", "a,b.safetensors", "--checkpoint=x=y=z", "--classes", "dog, bird"],
+    command,
+  );
+  assertEquals(parsed.checkpoint, ["a,b.safetensors", "x=y=z"]);
+  assertEquals(parsed.classes, ["dog", "bird"]);
+});
+
+Deno.test("a switch is turned on by its name and off by --no-", () => {
+  const parsed = parseFlags(["--json", "--no-watch"], command);
+  assertEquals([parsed.json, parsed.watch], [true, false]);
+  assertEquals(parseFlags(["--json=false"], command).json, false);
+});
+
+Deno.test("a switch does not swallow the argument after it", () => {
+  const parsed = parseFlags(["--json", "photo.jpg"], { ...command, positionals: { name: "IMAGE" } });
+  assertEquals([parsed.json, parsed.positionals], [true, ["photo.jpg"]]);
+});
+
+Deno.test("an unknown flag is named", () => {
+  fails(["--prot", "80"], /unknown flag --prot/);
+  fails(["--prot=80"], /unknown flag --prot$/);
+  fails(["-p", "80"], /unknown flag -p/);
+  fails(["--no-port"], /unknown flag --no-port/);
+  fails(["--no-port=80"], /unknown flag --no-port=80/);
+  fails(["--no-json=true"], /unknown flag --no-json=true/);
+  fails(["--__proto__=1"], /unknown flag --__proto__/);
+});
+
+Deno.test("an unreadable value is named with what came and what was wanted", () => {
+  fails(["--port", "eighty"], /--port got "eighty", expected a whole number/);
+  fails(["--port", "80.5"], /--port got "80.5"/);
+  fails(["--port", "0x50"], /--port got "0x50"/);
+  fails(["--port", "70000"], /--port got "70000", expected a whole number from 0 to 65535/);
+  fails(["--port", "9007199254740993"], /--port got/);
+  fails(["--max-batch=0"], /--max-batch got "0", expected a whole number of at least 1/);
+  fails(["--lr", "Infinity"], /--lr got "Infinity", expected a number/);
+  fails(["--lr=-1"], /--lr got "-1", expected a number of at least 0/);
+  fails(["--augment", "heavy"], /--augment got "heavy", expected one of off, light, full/);
+  fails(["--json=maybe"], /--json got "maybe", expected true or false/);
+  fails(["--classes", "dog,,bird"], /--classes got "dog,,bird", expected items that are not empty/);
+});
+
+Deno.test("a flag without its value or given twice is an error", () => {
+  fails(["--port"], /--port needs a value/);
+  fails(["--port="], /--port needs a value/);
+  fails(["--port", "--json"], /--port needs a value/);
+  fails(["--port", "1", "--port", "2"], /--port got "1", "2", expected one value/);
+});
+
+Deno.test("arguments without a flag are refused, or counted where they are taken", () => {
+  fails(["photo.jpg"], /unexpected argument "photo.jpg"/);
+  const taking = { ...command, positionals: { name: "IMAGE", min: 1, max: 2 } };
+  assertEquals(parseFlags(["7", "--json", "--", "--b"], taking).positionals, ["7", "--b"]);
+  assertThrows(() => parseFlags([], taking), UsageError, "got 0 IMAGE, expected at least 1");
+  assertThrows(() => parseFlags(["a", "b", "c"], taking), UsageError, 'unexpected argument "c"');
+});
+
+Deno.test("a required flag that is missing is named", () => {
+  const strict = { ...command, flags: { checkpoint: flag.string({ help: "file", required: true }) } };
+  assertThrows(() => parseFlags([], strict), UsageError, "--checkpoint is missing");
+  const path: string = parseFlags(["--checkpoint", "a"], strict).checkpoint;
+  assertEquals(path, "a");
+});
+
+Deno.test("the help text lists every flag with its default", () => {
+  const text = helpText(command);
+  assertMatch(text, /--port N +port to listen on \(default 8000\)/);
+  assertMatch(text, /--augment off\|light\|full +variation \(default light\)/);
+  assertMatch(text, /--checkpoint \[NAME=\]PATH +file to serve \(may be repeated\)/);
+  assertMatch(text, /--no-watch +do not reload/);
+});
+
+Deno.test("any arguments give values or a usage error, never another exception", () => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom("--port", "--json", "--", "-", "--no-", "--=", "--a.b", "-xyz=1"),
+  );
+  fc.assert(fc.property(fc.array(word, { maxLength: 6 }), (args) => {
+    try {
+      const { port } = parseFlags(args, { ...command, positionals: { name: "ANY" } });
+      return Number.isInteger(port);
+    } catch (error) {
+      return error instanceof UsageError;
+    }
+  }));
+});

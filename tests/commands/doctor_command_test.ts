@@ -1,0 +1,48 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ALL_CASES } from "../../engine/kernels/cases.ts";
+
+const root = new URL("../../", import.meta.url);
+
+async function doctor(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "commands/doctor.ts", ...args],
+    cwd: root,
+    stdin: "null",
+  });
+  const { code, stdout, stderr } = await command.output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), err: text.decode(stderr) };
+}
+
+Deno.test("doctor prints the adapter and a line for each case, and leaves with 0", async () => {
+  const { code, out } = await doctor("--only", "ema");
+  assertEquals(code, 0, out);
+  assertStringIncludes(out, "adapter ");
+  assertStringIncludes(out, "maxStorageBufferBindingSize");
+  const count = ALL_CASES.filter((c) => c.op === "ema").length;
+  assertEquals(out.split("\n").filter((line) => /^ok .*ema /.test(line)).length, count);
+  assertStringIncludes(out, `${count} passed, 0 failed`);
+});
+
+Deno.test("doctor --json prints one object with every check", async () => {
+  const { code, out } = await doctor("--json", "--only", "relu");
+  assertEquals(code, 0, out);
+  const { adapter, rows, passed, failed, seconds } = JSON.parse(out);
+  assert(adapter.name.length > 0 && adapter.limits.maxBufferSize > 0);
+  assertEquals([passed, failed], [rows.length, 0]);
+  assert(
+    rows.every((row: { checks: { error: number; tolerance: number }[] }) =>
+      row.checks.length > 0 && row.checks.every(({ error, tolerance }) => error <= tolerance)
+    ),
+  );
+  assert(seconds > 0);
+});
+
+for (const args of [["--only", "gelu"], ["--jsonn"], ["relu"], ["--only"]]) {
+  Deno.test(`doctor refuses ${args.join(" ")} with exit code 2`, async () => {
+    const { code, out, err } = await doctor(...args);
+    assertEquals(code, 2);
+    assertEquals(out, "");
+    assertStringIncludes(err, args.at(-1)!.replace("--only", "only"));
+  });
+}

@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { silenceRuntimeDirNotice } from "../../engine/runtime_dir.ts";
+import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
+
+const bare: Facts = {
+  os: "linux",
+  distributions: ["debian"],
+  loader: false,
+  drivers: [],
+  root: true,
+  sudo: false,
+};
+
+function advice(facts: Facts): string {
+  const todo = plan(facts);
+  if (!("advice" in todo)) throw new Error("it installs something");
+  return todo.advice;
+}
+
+function commands(facts: Facts): string[] {
+  const todo = plan(facts);
+  if (!("commands" in todo)) throw new Error("it installs nothing");
+  return todo.commands.map((command) => command.join(" "));
+}
+
+Deno.test("root on Debian or Ubuntu installs the software driver with apt-get", () => {
+  for (const distributions of [["debian"], ["ubuntu", "debian"], ["linuxmint", "ubuntu", "debian"]]) {
+    const [update, install, ...more] = commands({ ...bare, distributions });
+    assertEquals(more, []);
+    assertStringIncludes(update!, "apt-get");
+    assert(update!.endsWith(" update"));
+    assert(install!.endsWith(" install -y --no-install-recommends mesa-vulkan-drivers libvulkan1"), install);
+    assert(!install!.includes("sudo") && install!.includes("DEBIAN_FRONTEND=noninteractive"));
+  }
+});
+
+Deno.test("sudo without a password installs too, and never asks for one", () => {
+  for (const command of commands({ ...bare, root: false, sudo: true })) {
+    assert(command.startsWith("sudo -n env DEBIAN_FRONTEND=noninteractive apt-get"), command);
+  }
+});
+
+Deno.test("without the right to install, the command is told", () => {
+  assertStringIncludes(
+    advice({ ...bare, root: false }),
+    "sudo apt-get update && sudo apt-get install --no-install-recommends mesa-vulkan-drivers libvulkan1",
+  );
+});
+
+Deno.test("other systems get advice of their own, even as root", () => {
+  const on = (os: Facts["os"], ...distributions: string[]) => advice({ ...bare, os, distributions });
+  assertStringIncludes(on("linux", "fedora"), "dnf install mesa-vulkan-drivers vulkan-loader");
+  assertStringIncludes(on("linux", "rocky", "rhel", "centos", "fedora"), "dnf install");
+  assertStringIncludes(on("linux", "arch"), "pacman -S vulkan-swrast");
+  assertStringIncludes(on("linux", "opensuse-leap", "suse", "opensuse"), "zypper install");
+  assertStringIncludes(on("linux"), "the system's package manager");
+  assertStringIncludes(on("linux", "gentoo"), "the system's package manager");
+  assertStringIncludes(on("darwin"), "Mac");
+  assertStringIncludes(on("windows"), "graphics driver");
+});
+
+Deno.test("the reason says what is missing", () => {
+  const reason = (facts: Partial<Facts>) => plan({ ...bare, ...facts }).reason;
+  assertStringIncludes(reason({}), "the Vulkan loader (libvulkan.so.1) is not installed");
+  assertStringIncludes(reason({ loader: true }), "but no Vulkan driver");
+  assertStringIncludes(
+    reason({ loader: true, drivers: ["nvidia_icd.json"] }),
+    "(nvidia_icd.json) have no device",
+  );
+  assertStringIncludes(reason({ os: "darwin" }), "the system offers no GPU");
+});
+
+Deno.test("a driver for absent hardware is no reason not to install, but the software driver is", () => {
+  commands({ ...bare, loader: true, drivers: ["nvidia_icd.json"] });
+  commands({ ...bare, loader: false, drivers: ["lvp_icd.x86_64.json"] });
+  assertStringIncludes(advice({ ...bare, loader: true, drivers: ["lvp_icd.x86_64.json"] }), "vulkaninfo");
+});
+
+Deno.test("os-release names the distribution and those it derives from", () => {
+  assertEquals(distributionsOf('PRETTY_NAME="Debian"\nVERSION_ID="12"\nID=debian\n'), ["debian"]);
+  assertEquals(distributionsOf('NAME="Linux Mint"\nID=linuxmint\nID_LIKE="ubuntu debian"\n'), [
+    "linuxmint",
+    "ubuntu",
+    "debian",
+  ]);
+  assertEquals(distributionsOf(""), []);
+});
+
+silenceRuntimeDirNotice();
+const hasAdapter = await navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false;
+
+Deno.test("setup exits with code 0 and prints nothing where there is an adapter, and refuses unknown flags", async () => {
+  const setup = async (...args: string[]) => {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "commands/setup.ts", ...args],
+    });
+    const { code, stdout, stderr } = await command.output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  };
+  const looked = await setup("--check");
+  assertEquals(looked, { code: hasAdapter ? 0 : 1, stdout: "", stderr: "" });
+  if (hasAdapter) {
+    assertEquals(await setup(), { code: 0, stdout: "", stderr: "" });
+    const { stdout, stderr } = await setup("--verbose");
+    assertEquals(stdout, "");
+    assertStringIncludes(stderr, "WebGPU adapter: ");
+  }
+  const wrong = await setup("--force");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.stderr, "--force");
+});
+
+Deno.test({
+  name: "an adapter that only OpenGL offers does not count, since it is many times slower",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const look = async (env: Record<string, string>) => {
+      const args = ["run", "-A", new URL("../../commands/setup.ts", import.meta.url).pathname, "--check"];
+      return (await new Deno.Command(Deno.execPath(), { args, env, stdout: "null", stderr: "null" }).output())
+        .code;
+    };
+    assertEquals(await look({}), 0);
+    // The loader finds no Vulkan driver then; where OpenGL is installed, Deno would fall back to it.
+    assertEquals(await look({ VK_ICD_FILENAMES: "/nowhere.json", VK_DRIVER_FILES: "/nowhere.json" }), 1);
+  },
+});

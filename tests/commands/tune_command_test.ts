@@ -1,0 +1,60 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+
+const root = new URL("../../", import.meta.url);
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "commands/tune.ts", ...args],
+    cwd: root,
+    stdin: "null",
+  });
+  const { code, stdout, stderr } = await command.output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), err: text.decode(stderr) };
+}
+
+const SMALL = ["--quick", "--inference", "--size", "61", "--batch-size", "1", "--classes", "3"];
+
+Deno.test("tune says how long it takes, shows each product and writes the table's file", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = join(folder, "tiles.json");
+    const { code, out, err } = await run(...SMALL, "--file", file);
+    assertEquals(code, 0, err);
+    assertStringIncludes(out, "5 products, ");
+    assertStringIncludes(out.split("\n")[0]!, "about ");
+    assertStringIncludes(out, "1/5 features.0 forward 900x16x36: ");
+    assertStringIncludes(out, "all products: ");
+    assertStringIncludes(out, `wrote ${file}, table `);
+    assertEquals(JSON.parse(await Deno.readTextFile(file)).version, 1);
+
+    const again = await run(...SMALL, "--file", file, "--json");
+    assertEquals(again.code, 0, again.err);
+    const { outcomes, complete, table } = JSON.parse(again.out);
+    assertEquals([outcomes.length, complete, table.length], [5, true, 16]);
+    assert(
+      outcomes.every((o: { milliseconds: number; wrong: unknown[] }) =>
+        o.milliseconds > 0 && o.wrong.length === 0
+      ),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+for (
+  const args of [["--model", "vgg"], ["--batch-size", "0"], ["--minutes", "0"], ["--size", "60"], ["extra"]]
+) {
+  Deno.test(`tune refuses ${args.join(" ")} with exit code 2`, async () => {
+    const { code, out, err } = await run(...args);
+    assertEquals([code, out], [2, ""]);
+    assertStringIncludes(err, args[0]!.replace("--", ""));
+  });
+}
+
+Deno.test("tune names a file that it cannot write before it searches", async () => {
+  const { code, out, err } = await run(...SMALL, "--file", "/dev/null/tiles.json");
+  assertEquals([code, out], [1, ""]);
+  assertStringIncludes(err, "/dev/null");
+});

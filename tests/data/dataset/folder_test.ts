@@ -1,0 +1,218 @@
+import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { DataError, openDataset, requireBatch, type Sample } from "../../../data/dataset/folder.ts";
+import { existsSync } from "node:fs";
+
+/** A temporary folder with these files; an empty name at the end of a path makes an empty folder. */
+async function withFolder(files: Record<string, string> | string[], run: (dir: string) => Promise<void>) {
+  const dir = await Deno.makeTempDir();
+  try {
+    for (
+      const [name, text] of Array.isArray(files) ? files.map((f) => [f, ""] as const) : Object.entries(files)
+    ) {
+      const path = join(dir, name);
+      await Deno.mkdir(name.endsWith("/") ? path : dirname(path), { recursive: true });
+      if (!name.endsWith("/")) await Deno.writeTextFile(path, text);
+    }
+    await run(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+const photos = (folder: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${folder}/${String(i).padStart(3, "0")}.jpg`);
+const names = (dir: string, samples: readonly Sample[]) => samples.map((s) => s.path.slice(dir.length + 1));
+
+async function refuses(files: Record<string, string> | string[], message: string, classes?: string[]) {
+  await withFolder(files, async (dir) => {
+    await assertRejects(() => openDataset(dir, { seed: 1, classes }), DataError, message);
+  });
+}
+
+Deno.test("a folder per class is split 80/10/10 within each class", async () => {
+  await withFolder([...photos("dog", 40), ...photos("cat", 20)], async (dir) => {
+    const { classes, splits, origin, name } = await openDataset(dir, { seed: 1 });
+    assertEquals(classes, ["cat", "dog"]);
+    assert(dir.endsWith(name));
+    assertEquals(origin, "split 80/10/10 by class with seed 1");
+    const count = (samples: readonly Sample[], label: number) =>
+      samples.filter((s) => s.label === label).length;
+    assertEquals([count(splits.train, 0), count(splits.valid, 0), count(splits.test, 0)], [16, 2, 2]);
+    assertEquals([count(splits.train, 1), count(splits.valid, 1), count(splits.test, 1)], [32, 4, 4]);
+    const all = Object.values(splits).flat().map((s) => s.path);
+    assertEquals(new Set(all).size, 60);
+    for (const sample of splits.train) assertEquals(classes[sample.label], sample.class);
+  });
+});
+
+Deno.test("the split depends on the seed and on nothing else, and a class keeps its own when others come", async () => {
+  await withFolder([...photos("dog", 40), ...photos("cat", 20)], async (dir) => {
+    const first = await openDataset(dir, { seed: 1 });
+    assertEquals(await openDataset(dir, { seed: 1 }), first);
+    assertNotEquals((await openDataset(dir, { seed: 2 })).splits.valid, first.splits.valid);
+    const dogs = await openDataset(dir, { seed: 1, classes: ["dog"] });
+    assertEquals(
+      names(dir, dogs.splits.test),
+      names(dir, first.splits.test.filter((s) => s.class === "dog")),
+    );
+  });
+});
+
+Deno.test("samples are listed by class and file name whatever order the files were made in", async () => {
+  await withFolder(["b/2.png", "b/10.JPG", "a/z.Tiff", "b/1.GIF", "a/y.jpeg"], async (dir) => {
+    const { splits } = await openDataset(dir, { seed: 3 });
+    const all = names(dir, [...splits.train, ...splits.valid, ...splits.test]);
+    assertEquals(all.toSorted(), ["a/y.jpeg", "a/z.Tiff", "b/1.GIF", "b/10.JPG", "b/2.png"]);
+    assertEquals(names(dir, splits.train), names(dir, splits.train).toSorted());
+  });
+});
+
+Deno.test("hidden files and files that are no photos are not listed", async () => {
+  await withFolder(
+    ["a/1.jpg", "a/._1.jpg", "a/notes.txt", "a/2.jpg.part", ".git/x.jpg", "README.md"],
+    async (dir) => {
+      const { classes, splits } = await openDataset(dir, { seed: 1 });
+      assertEquals(classes, ["a"]);
+      assertEquals(names(dir, splits.train), ["a/1.jpg"]);
+    },
+  );
+});
+
+Deno.test("links to photos and to class folders are followed", async () => {
+  await withFolder(["elsewhere/a/1.jpg", "data/b/2.jpg"], async (dir) => {
+    await Deno.symlink(join(dir, "elsewhere/a"), join(dir, "data/a"));
+    await Deno.symlink(join(dir, "elsewhere/a/1.jpg"), join(dir, "data/b/3.jpg"));
+    await Deno.symlink(join(dir, "nowhere"), join(dir, "data/b/4.jpg"));
+    const { splits } = await openDataset(join(dir, "data"), { seed: 1 });
+    assertEquals(splits.train.length + splits.valid.length, 3);
+  });
+});
+
+Deno.test("folders named after splits are used as they are", async () => {
+  const files = [
+    ...photos("train/b", 3),
+    ...photos("train/a", 2),
+    ...photos("val/a", 1),
+    ...photos("test/b", 2),
+  ];
+  await withFolder(files, async (dir) => {
+    const { classes, splits, origin } = await openDataset(dir, { seed: 1 });
+    assertEquals(classes, ["a", "b"]);
+    assertEquals(splits.train.map((s) => s.label), [0, 0, 1, 1, 1]);
+    assertEquals(names(dir, splits.valid), ["val/a/000.jpg"]);
+    assertEquals(splits.test.length, 2);
+    assertEquals(origin, "folders test, train, val");
+  });
+});
+
+Deno.test("without a validation folder a tenth of the training photos validates", async () => {
+  await withFolder([...photos("train/a", 20), ...photos("test/a", 2)], async (dir) => {
+    const { splits, origin } = await openDataset(dir, { seed: 1 });
+    assertEquals([splits.train.length, splits.valid.length, splits.test.length], [18, 2, 2]);
+    assertEquals(origin, "folders test, train; validation is 10 % of train with seed 1");
+  });
+});
+
+Deno.test("a class called train beside other classes is a class", async () => {
+  await withFolder([...photos("train", 4), ...photos("plane", 4)], async (dir) => {
+    assertEquals((await openDataset(dir, { seed: 1 })).classes, ["plane", "train"]);
+  });
+});
+
+Deno.test("the classes option chooses classes and their order", async () => {
+  await withFolder(["a/1.jpg", "b/1.jpg", "empty/", "c/1.jpg"], async (dir) => {
+    const { classes, splits } = await openDataset(dir, { seed: 1, classes: ["c", "a"] });
+    assertEquals(classes, ["c", "a"]);
+    assertEquals(splits.train.map((s) => [s.class, s.label]), [["a", 1], ["c", 0]]);
+  });
+});
+
+Deno.test("SPLIT.tsv decides the split", async () => {
+  const table =
+    "split\tclass\tfile\r\ntrain\tb\t1.jpg\r\ntest\tb\t2.jpg\r\nval\ta\t1.jpg\r\ntrain\ta\t2.jpg\r\n\r\n";
+  await withFolder(
+    { "SPLIT.tsv": table, "a/1.jpg": "", "a/2.jpg": "", "b/1.jpg": "", "b/2.jpg": "" },
+    async (dir) => {
+      const { classes, splits, origin } = await openDataset(dir, { seed: 1 });
+      assertEquals(classes, ["a", "b"]);
+      assertEquals(names(dir, splits.train), ["a/2.jpg", "b/1.jpg"]);
+      assertEquals(names(dir, splits.valid), ["a/1.jpg"]);
+      assertEquals(names(dir, splits.test), ["b/2.jpg"]);
+      assertEquals(origin, "SPLIT.tsv");
+    },
+  );
+});
+
+Deno.test("a bad line of SPLIT.tsv is refused with its number", async () => {
+  const table = (line: string) => ({
+    "SPLIT.tsv": `split\tclass\tfile\ntrain\ta\t1.jpg\n${line}\n`,
+    "a/1.jpg": "",
+    "secret.jpg": "",
+  });
+  await refuses(table("train\ta"), "line 3: got 2 fields, expected 3");
+  await refuses(table("dev\ta\t1.jpg"), 'line 3: split "dev", expected train, valid or test');
+  await refuses(table("test\ta\t9.jpg"), "line 3: there is no file");
+  await refuses(table("test\tz\t1.jpg"), "line 3: there is no file");
+  await refuses(table("test\ta\t1.jpg"), "line 3:");
+  await refuses(table("test\t..\tsecret.jpg"), 'line 3: class ".."');
+  await refuses(table("test\ta\t../secret.jpg"), 'line 3: file "../secret.jpg"');
+  await refuses(table("\ntrain\ta\t1.jpg"), "line 3: got 1 fields");
+  await refuses({ "SPLIT.tsv": "file,split\n" }, 'line 1: the header is "file,split"');
+  await refuses({ "SPLIT.tsv": "" }, "line 1: the header is");
+  await refuses({ "SPLIT.tsv": "split\tclass\tfile\n" }, "line 1: no line follows the header");
+});
+
+Deno.test("a folder that holds no data set is refused with the reason", async () => {
+  await refuses([], "it is empty, expected photos in");
+  await refuses(["1.jpg", "2.jpg"], "its photos are in no class folder");
+  await refuses(["a/1.jpg", "b/notes.txt"], 'Cannot use class "b"');
+  await refuses(["train/1.jpg", "test/1.jpg"], "its train folder has no class folder");
+  await refuses(["train/a/1.jpg", "test/b/1.jpg", "val/a/1.jpg"], 'class "b" has no training image');
+  await refuses(
+    ["train/a/1.jpg", "val/a/1.jpg", "valid/a/2.jpg"],
+    "more than one of its folders is the valid split",
+  );
+  await refuses(["train/a/1.jpg", "val/a/"], 'Cannot use class "a"');
+  await assertRejects(
+    () => openDataset("/no/such/folder", { seed: 1 }),
+    DataError,
+    "there is no folder /no/such/folder",
+  );
+  const file = await Deno.makeTempFile();
+  await assertRejects(() => openDataset(file, { seed: 1 }), DataError, "is a file, expected a folder");
+  await Deno.remove(file);
+});
+
+Deno.test("unknown and repeated classes are refused by name", async () => {
+  await refuses(["a/1.jpg", "b/1.jpg"], 'it has no class "c", its classes are a, b', ["a", "c"]);
+  await refuses(["train/a/1.jpg", "val/b/1.jpg"], 'it has no class "c", its classes are a, b', ["a", "c"]);
+  await refuses(["a/1.jpg", "b/1.jpg"], 'class "a" was asked for twice', ["a", "a"]);
+  await refuses(["a/1.jpg"], "no class was asked for", []);
+});
+
+Deno.test("fewer training images than a batch are refused with both numbers", async () => {
+  await withFolder(photos("a", 10), async (dir) => {
+    const dataset = await openDataset(dir, { seed: 1 });
+    requireBatch(dataset, 8);
+    assertThrows(
+      () => requireBatch(dataset, 9),
+      DataError,
+      "8 training images, expected at least one batch of 9",
+    );
+  });
+});
+
+const animals = new URL("../../../../shared/animals", import.meta.url).pathname;
+Deno.test({
+  name: "the shared animal photos keep their published split",
+  ignore: !existsSync(animals),
+  async fn() {
+    const { classes, splits, name } = await openDataset(animals, {
+      seed: 1,
+      classes: ["dog", "panda", "bird"],
+    });
+    assertEquals([name, ...classes], ["animals", "dog", "panda", "bird"]);
+    assertEquals([splits.train.length, splits.valid.length, splits.test.length], [2400, 300, 0]);
+  },
+});

@@ -1,0 +1,204 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { decodeImage } from "../../../data/image/decode.ts";
+import { DecoderPool } from "../../../data/image/decoder_pool.ts";
+import { ImageError, type ImageErrorCode } from "../../../data/image/image.ts";
+import {
+  encodeFlatJpeg,
+  encodeGif,
+  encodeJpeg,
+  encodePng,
+  gifFrame,
+  join,
+  withJpegSize,
+  withOrientation,
+} from "../encoders.ts";
+
+const picture = (width: number, height: number, seed = 1) => ({
+  width,
+  height,
+  data: Uint8Array.from({ length: width * height * 4 }, (_, i) => i % 4 === 3 ? 255 : (i * seed) >> 3 & 255),
+});
+
+async function assertCode(decoding: Promise<unknown>, code: ImageErrorCode, message: string) {
+  const error = await assertRejects(() => decoding, ImageError, message) as ImageError;
+  assertEquals(error.code, code);
+}
+
+/** A small file that keeps a decoder busy for a long time: a progressive JPEG whose scan is repeated very often. */
+async function slowJpeg(side: number, scans: number): Promise<Uint8Array> {
+  const jpeg = await encodeJpeg(picture(64, 64), { progressive: true });
+  const scan = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda);
+  const next = jpeg.findIndex((byte, i) => i > scan + 1 && byte === 0xff && jpeg[i + 1] !== 0);
+  const repeated = Array.from({ length: scans }, () => jpeg.subarray(scan, next));
+  return withJpegSize(join(jpeg.subarray(0, next), ...repeated, 0xff, 0xd9), side, side);
+}
+
+Deno.test("the pool decodes as decodeImage does, many at a time, whichever is done first", async () => {
+  await using pool = new DecoderPool({ workers: 2 });
+  const files = await Promise.all(
+    Array.from(
+      { length: 12 },
+      async (_, i) => withOrientation(await encodeJpeg(picture(40 + i, 30, i)), 1 + i % 8),
+    ),
+  );
+  const images = await Promise.all(
+    files.map((file) => pool.decode(new Uint8Array(file), { shorterSide: 20 })),
+  );
+  for (const [i, file] of files.entries()) {
+    assertEquals(images[i], await decodeImage(file, { shorterSide: 20 }));
+  }
+  assertEquals(pool.pending, 0);
+});
+
+Deno.test("bytes that are part of a larger buffer decode and are left as they were", async () => {
+  await using pool = new DecoderPool({ workers: 1 });
+  const jpeg = await encodeJpeg(picture(32, 16));
+  const around = join(new Uint8Array(100), jpeg, new Uint8Array(50));
+  const image = await pool.decode(around.subarray(100, 100 + jpeg.length));
+  assertEquals([image.width, image.height], [32, 16]);
+  assertEquals(around.subarray(100, 100 + jpeg.length), jpeg);
+});
+
+Deno.test("files that cannot be decoded are refused with their code, and the pool goes on", async () => {
+  await using pool = new DecoderPool({ workers: 2 });
+  const jpeg = await encodeJpeg(picture(64, 64));
+  await Promise.all([
+    assertCode(pool.decode(join("not an image")), "unsupported", "no JPEG"),
+    assertCode(pool.decode(new Uint8Array()), "corrupt", "empty"),
+    assertCode(pool.decode(jpeg.slice(0, jpeg.length - 60)), "corrupt", "Cannot decode the JPEG"),
+    assertCode(pool.decode(withJpegSize(jpeg, 65500, 65500)), "too-large", "65500x65500"),
+    assertCode(pool.decode(withJpegSize(jpeg, 3000, 2000)), "corrupt", "Cannot decode the JPEG"),
+  ]);
+  assertEquals((await pool.decode(jpeg)).width, 64);
+});
+
+Deno.test("a decoder that takes too long is killed and replaced", async () => {
+  await using pool = new DecoderPool({ workers: 1, timeoutMs: 1500 });
+  const slow = pool.decode(await slowJpeg(8000, 1000));
+  const next = encodeJpeg(picture(24, 24)).then((jpeg) => pool.decode(jpeg));
+  await assertCode(slow, "timeout", "it took longer than 1.5 seconds");
+  assertEquals((await next).width, 24);
+});
+
+/** The decoder processes that this program has started and that still run. */
+function decoders(): number[] {
+  const found: number[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^[1-9][0-9]*$/.test(name)) continue;
+    try {
+      const parent = Number(/^PPid:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/${name}/status`))?.[1]);
+      const command = Deno.readTextFileSync(`/proc/${name}/cmdline`);
+      if (parent === Deno.pid && command.includes("decode_process.ts")) found.push(Number(name));
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return found;
+}
+
+Deno.test({
+  name: "no decoder process is left behind, not even one that was busy",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const before = decoders();
+    const pool = new DecoderPool({ workers: 2, timeoutMs: 300 });
+    const jpeg = await encodeJpeg(picture(8, 8));
+    await Promise.all([pool.decode(jpeg), pool.decode(jpeg)]);
+    assertEquals(decoders().length, before.length + 2);
+    await assertCode(pool.decode(await slowJpeg(8000, 1000)), "timeout", "took longer");
+    const busy = assertRejects(
+      async () => await pool.decode(await slowJpeg(8000, 1000)),
+      Error,
+      "pool was closed",
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pool.close();
+    await busy;
+    assertEquals(decoders(), before);
+  },
+});
+
+Deno.test({
+  name: "a decoder that dies is replaced and its image called corrupt",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const before = decoders();
+    await using pool = new DecoderPool({ workers: 1 });
+    const jpeg = await encodeJpeg(picture(8, 8));
+    await pool.decode(jpeg);
+    const [mine] = decoders().filter((pid) => !before.includes(pid));
+    assert(mine! > 1, "the pool has a process");
+    const dying = assertCode(
+      pool.decode(await slowJpeg(8000, 1000)),
+      "corrupt",
+      "the decoder process ended with code 137",
+    );
+    Deno.kill(mine!, "SIGKILL");
+    await dying;
+    assertEquals((await pool.decode(jpeg)).width, 8);
+  },
+});
+
+Deno.test("small files that unfold to a huge picture leave this process's memory alone", async () => {
+  await using pool = new DecoderPool({ workers: 2, timeoutMs: 60_000 });
+  const side = 5000;
+  const bombs = [
+    encodePng({
+      width: side,
+      height: side,
+      depth: 1,
+      colorType: 0,
+      rows: Array(side).fill(Array(side / 8).fill(0)),
+    }),
+    encodeGif({
+      width: side,
+      height: side,
+      palette: Array(12).fill(9),
+      frames: [gifFrame({ width: 1, height: 1, indices: [0] })],
+    }),
+    encodeFlatJpeg({ columns: 1, rows: 1, blocks: [[1, 2, 3]], size: [side, side] }),
+  ];
+  for (const bomb of bombs) assert(bomb.length < 200_000, `${bomb.length} bytes`);
+  for (const bomb of bombs) {
+    await pool.decode(bomb, { shorterSide: 64 }).then(
+      (image) => assertEquals([image.width, image.height], [64, 64]),
+      (error) => assertEquals(error.code, "corrupt"),
+    );
+  }
+  // Far below the 100 MB of one such picture.
+  const before = Deno.memoryUsage().rss;
+  await Promise.all(bombs.map((bomb) => pool.decode(bomb, { shorterSide: 64 }).catch(() => {})));
+  assert(Deno.memoryUsage().rss - before < 50e6);
+});
+
+Deno.test("an aborted decode is rejected with the signal's reason, waiting or running", async () => {
+  await using pool = new DecoderPool({ workers: 1 });
+  const jpeg = await encodeJpeg(picture(2000, 2000), { progressive: false });
+  const running = new AbortController(), waiting = new AbortController();
+  const first = pool.decode(jpeg, { signal: running.signal });
+  const second = pool.decode(jpeg, { signal: waiting.signal });
+  assertEquals(pool.pending, 2);
+  waiting.abort(new Error("gone away"));
+  await assertRejects(() => second, Error, "gone away");
+  assertEquals(pool.pending, 1);
+  running.abort(new Error("left too"));
+  await assertRejects(() => first, Error, "left too");
+  await assertRejects(
+    () => pool.decode(jpeg, { signal: AbortSignal.abort(new Error("never")) }),
+    Error,
+    "never",
+  );
+  assertEquals((await pool.decode(await encodeJpeg(picture(9, 8)))).width, 9);
+});
+
+Deno.test("closing rejects what waits and what runs, and later calls", async () => {
+  const pool = new DecoderPool({ workers: 1 });
+  const jpeg = await encodeJpeg(picture(64, 64));
+  const decoding = [pool.decode(jpeg), pool.decode(jpeg)].map((promise) =>
+    assertRejects(() => promise, Error, "the decoder pool was closed")
+  );
+  await pool.close();
+  await Promise.all(decoding);
+  await assertRejects(() => pool.decode(jpeg), Error, "the decoder pool is closed");
+  await pool.close();
+});

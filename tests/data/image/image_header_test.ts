@@ -1,0 +1,156 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { ImageError, type ImageErrorCode } from "../../../data/image/image.ts";
+import { readImageHeader } from "../../../data/image/image_header.ts";
+import {
+  encodeFlatJpeg,
+  encodeGif,
+  encodeJpeg,
+  encodePng,
+  encodeTiff,
+  gifFrame,
+  join,
+  pngChunk,
+  tiffDirectory,
+  withOrientation,
+} from "../encoders.ts";
+
+const grey = (width: number, height: number) => ({
+  width,
+  height,
+  data: new Uint8Array(width * height * 4).fill(99),
+});
+const png = (chunks: Uint8Array[] = []) =>
+  encodePng({ width: 3, height: 2, colorType: 0, rows: [[1, 2, 3], [4, 5, 6]], chunks });
+const gif = encodeGif({
+  width: 5,
+  height: 4,
+  palette: Array(12).fill(7),
+  frames: [
+    gifFrame({ width: 2, height: 1, indices: [0, 1] }),
+    gifFrame({ width: 5, height: 4, indices: Array(20).fill(1) }),
+  ],
+  transparent: 3,
+});
+
+function refuses(bytes: Uint8Array, code: ImageErrorCode, message: string) {
+  const error = assertThrows(() => readImageHeader(bytes), ImageError, message) as ImageError;
+  assertEquals(error.code, code);
+}
+
+Deno.test("a JPEG's size and orientation are read, baseline and progressive, in either byte order of EXIF", async () => {
+  for (const progressive of [false, true]) {
+    const jpeg = await encodeJpeg(grey(33, 17), { progressive });
+    const header = { format: "jpeg", width: 33, height: 17, components: 3 } as const;
+    assertEquals(readImageHeader(jpeg), { ...header, orientation: 1 });
+    assertEquals(readImageHeader(withOrientation(jpeg, 6)), { ...header, orientation: 6 });
+    assertEquals(readImageHeader(withOrientation(jpeg, 8, false)), { ...header, orientation: 8 });
+    assertEquals(readImageHeader(withOrientation(jpeg, 9)).orientation, 1);
+    assertEquals(readImageHeader(withOrientation(jpeg, 0)).orientation, 1);
+  }
+  const cmyk = encodeFlatJpeg({ columns: 1, rows: 2, blocks: [[1, 2, 3, 4], [5, 6, 7, 8]] });
+  assertEquals(readImageHeader(cmyk).components, 4);
+});
+
+Deno.test("the thumbnail inside a JPEG's EXIF does not pass for the photo", async () => {
+  const thumbnail = await encodeJpeg(grey(8, 8)), photo = await encodeJpeg(grey(64, 48));
+  const exif = join("Exif\0\0", tiffDirectory([[274, 3]], true), thumbnail);
+  const length = exif.length + 2;
+  const nested = join(0xff, 0xd8, 0xff, 0xe1, length >> 8, length & 255, exif, photo.subarray(2));
+  assertEquals(readImageHeader(nested), {
+    format: "jpeg",
+    width: 64,
+    height: 48,
+    components: 3,
+    orientation: 3,
+  });
+});
+
+Deno.test("broken EXIF costs the orientation and not the photo", async () => {
+  const jpeg = withOrientation(await encodeJpeg(grey(9, 9)), 6);
+  jpeg.set([0xff, 0xff, 0xff, 0x7f], 6 + 6 + 4); // the directory lies beyond the segment
+  assertEquals(readImageHeader(jpeg).orientation, 1);
+});
+
+Deno.test("a PNG's size and eXIf orientation are read", () => {
+  assertEquals(readImageHeader(png()), { format: "png", width: 3, height: 2, orientation: 1 });
+  const exif = pngChunk("eXIf", tiffDirectory([[274, 5]], false));
+  assertEquals(readImageHeader(png([exif])).orientation, 5);
+});
+
+Deno.test("a GIF's canvas is read, and where its first frame ends", () => {
+  const header = readImageHeader(gif);
+  assertEquals([header.format, header.width, header.height, header.orientation], ["gif", 5, 4, 1]);
+  assertEquals(gif[header.firstFrameEnd!], 0x2c, "the next frame begins there");
+});
+
+Deno.test("a TIFF is read in both byte orders, also with 32-bit sizes", () => {
+  for (const little of [true, false]) {
+    const tiff = encodeTiff({
+      width: 3,
+      height: 1,
+      chunks: [Array(9).fill(5)],
+      little,
+      tags: { 274: [8], 277: [3] },
+    });
+    assertEquals(readImageHeader(tiff), {
+      format: "tiff",
+      width: 3,
+      height: 1,
+      components: 3,
+      orientation: 8,
+    });
+    const large = readImageHeader(tiffDirectory([[256, 70000], [257, 80000]], little));
+    assertEquals([large.width, large.height], [70000, 80000]);
+  }
+});
+
+Deno.test("every cut through a header is refused as corrupt", async () => {
+  const jpeg = withOrientation(await encodeJpeg(grey(8, 8)), 6);
+  const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc2);
+  const idat = png().findIndex((_, i, all) => String.fromCharCode(...all.subarray(i, i + 4)) === "IDAT");
+  const tiff = encodeTiff({ width: 1, height: 1, chunks: [[1]] });
+  const cases: [Uint8Array, number, number][] = [
+    [jpeg, 3, frame + 10],
+    [png(), 8, idat + 4],
+    [gif, 6, readImageHeader(gif).firstFrameEnd!],
+    [tiff, 4, 8 + 2 + 12 * 8 + 2],
+  ];
+  for (const [bytes, from, to] of cases) {
+    for (let length = from; length < to; length++) {
+      refuses(bytes.slice(0, length), "corrupt", "cut off after");
+    }
+  }
+});
+
+Deno.test("files that are no image, or of an unknown kind, are unsupported; an empty one is corrupt", () => {
+  refuses(new Uint8Array(), "corrupt", "it is empty");
+  refuses(join("hello world"), "unsupported", "no JPEG, PNG, GIF or TIFF");
+  refuses(join("RIFF\0\0\0\0WEBPVP8 "), "unsupported", "no JPEG, PNG, GIF or TIFF");
+  refuses(Uint8Array.of(0x49, 0x49, 43, 0, 8, 0, 0, 0), "unsupported", "no JPEG"); // BigTIFF
+  refuses(new Uint8Array(1000), "unsupported", "no JPEG");
+});
+
+Deno.test("headers that contradict themselves are refused with the reason", async () => {
+  const jpeg = await encodeJpeg(grey(8, 8), { progressive: false });
+  const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc0);
+  const changed = (at: number, value: number) => Object.assign(new Uint8Array(jpeg), { [at]: value });
+  refuses(changed(frame + 1, 0xc9), "unsupported", "its coding SOF9 is not supported");
+  refuses(changed(frame + 4, 12), "unsupported", "12 bits per sample");
+  refuses(changed(frame + 6, 0), "corrupt", "8x0 pixels");
+  refuses(changed(frame + 1, 0xd9), "corrupt", "its pixels come before their size");
+  refuses(changed(5, 1), "corrupt", "a segment has the length 1");
+  refuses(Object.assign(png(), { 12: 0x58 }), "corrupt", "does not begin with IHDR");
+  refuses(tiffDirectory([[256, 4]], true), "corrupt", "does not state its width and height");
+  const outside = encodeGif({
+    width: 2,
+    height: 2,
+    palette: Array(12).fill(0),
+    frames: [gifFrame({ x: 1, width: 2, height: 1, indices: [0, 1] })],
+  });
+  refuses(outside, "corrupt", "its first frame reaches to 3x1, beyond its 2x2 pixels");
+  refuses(
+    encodeGif({ width: 2, height: 2, palette: Array(12).fill(0), frames: [] }),
+    "corrupt",
+    "holds no frame",
+  );
+});
