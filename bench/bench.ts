@@ -1,7 +1,7 @@
 /** `deno task bench`: checks and times kernels and whole steps on this machine's GPU. */
 import { flag, parseOrExit, UsageError } from "../commands/cli/args.ts";
 import { runCommand } from "../commands/cli/failures.ts";
-import { requestTunedGpu } from "../engine/kernels/matmul/tile_cache.ts";
+import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { ARCHITECTURES } from "../model/architectures/alexnet.ts";
 import { unitsOf } from "./bench_plan.ts";

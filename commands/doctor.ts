@@ -1,10 +1,17 @@
 /** `deno task doctor`: proves on this adapter that every kernel computes what it should. */
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { requestTunedGpu } from "../engine/kernels/matmul/tile_cache.ts";
-import { describeAdapter } from "../engine/verify/adapter.ts";
-import { ALL_CASES } from "../engine/kernels/cases.ts";
-import { adapterText, examine, exitCodeOf, rowText, summaryText, TABLE_HEADING } from "./doctor_report.ts";
+import { requestTunedGpu } from "../model/tuned_gpu.ts";
+import { ALL_CASES } from "../model/cases.ts";
+import {
+  adapterText,
+  describeAdapter,
+  examine,
+  exitCodeOf,
+  rowText,
+  summaryText,
+  TABLE_HEADING,
+} from "./doctor_report.ts";
 
 const NAME = "deno task doctor";
 

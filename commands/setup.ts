@@ -4,7 +4,7 @@
  * @module
  */
 import { flag, parseOrExit } from "./cli/args.ts";
-import { silenceRuntimeDirNotice } from "../engine/runtime_dir.ts";
+import { silenceRuntimeDirNotice } from "../engine/gpu.ts";
 
 /** What decides what can be done about a missing adapter. */
 export interface Facts {

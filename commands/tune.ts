@@ -1,13 +1,11 @@
 /** `deno task tune`: measures which tiles suit this adapter and keeps the winners for train, serve and the others. */
-import type { Clock } from "../bench/kernels/timing.ts";
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { Gpu } from "../engine/gpu.ts";
-import { TILE_FILE, tileAdapter } from "../engine/kernels/matmul/tile_cache.ts";
-import { chooseTile } from "../engine/kernels/matmul/tile_table.ts";
+import { TILE_FILE, tileAdapter } from "../model/tuned_gpu.ts";
 import { architecture, ARCHITECTURES } from "../model/architectures/alexnet.ts";
-import { ProductBench } from "./tuning/product_bench.ts";
-import { type Convolution, convolutionShape, convolutionsOf } from "./tuning/products.ts";
+import type { Clock } from "../engine/profile.ts";
+import { prepare, type Product, Workload } from "./tuning/products.ts";
 import { durationText, progressText, tuningText } from "./tuning/report.ts";
 import { keepWinners } from "./tuning/tile_file.ts";
 import { tune } from "./tuning/search.ts";
@@ -47,17 +45,18 @@ await runCommand(NAME, async () => {
   const { classes, size } = flags;
   const network = architecture(flags.model, { classes, ...(size === undefined ? {} : { size }) });
   using gpu = await Gpu.request();
-  const convolutions = convolutionsOf(network, flags.batchSize, {
-    maxPartBytes: gpu.limits.maxStorageBufferBindingSize,
-    training: !flags.inference,
-  });
   const say = flags.json ? () => {} : console.log;
   const note = (text: string) => console.error(text);
   // A file that cannot be written should be known before the search.
   await keepWinners(gpu, flags.file, [], note);
-  const clock = await clockOf(gpu, convolutions[0]!);
+  using workload = await Workload.create(gpu, network, {
+    batch: flags.batchSize,
+    training: !flags.inference,
+  });
+  const { products } = workload;
+  const clock = await clockOf(gpu, products[0]!);
   let done = 0, all = 0;
-  const tuning = await tune(gpu, convolutions, {
+  const tuning = await tune(gpu, products, {
     clock,
     quick: flags.quick,
     maxSeconds: flags.minutes * 60,
@@ -78,10 +77,8 @@ await runCommand(NAME, async () => {
 });
 
 /** The device's clock where it runs at all: only ratios count here, so its unit does not matter. */
-async function clockOf(gpu: Gpu, convolution: Convolution): Promise<Clock> {
+async function clockOf(gpu: Gpu, product: Product): Promise<Clock> {
   if (!gpu.device.features.has("timestamp-query")) return "wall";
-  using bench = new ProductBench(gpu, convolution);
-  const tile = chooseTile(gpu, convolutionShape(convolution, "forward"));
-  using prepared = await bench.prepare("forward", { tile });
+  using prepared = await prepare(gpu, product, product.choice);
   return await prepared.milliseconds("timestamp", 3) > 0 ? "timestamp" : "wall";
 }

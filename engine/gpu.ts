@@ -3,11 +3,9 @@
  * device (none there, lost, out of memory, a validation error nobody waited for) becomes a typed error here.
  * @module
  */
-import { type AlterLaunch, KernelCache } from "./kernel.ts";
+import { KernelCache } from "./kernel.ts";
 import { Readback } from "./readback.ts";
 import { probeSubgroups } from "./subgroups.ts";
-import { silenceRuntimeDirNotice } from "./runtime_dir.ts";
-import type { TileTable } from "./kernels/matmul/tiles.ts";
 
 /** No WebGPU adapter was found. */
 export class GpuUnavailableError extends Error {
@@ -33,8 +31,6 @@ export interface GpuOptions {
   readonly minimumLimits?: boolean;
   /** Do without subgroup operations even where they work. */
   readonly noSubgroups?: boolean;
-  /** Changes every launch before it is compiled: tests break a kernel with it, to see that the checks notice. */
-  readonly alterLaunch?: AlterLaunch;
 }
 
 /** The limits worth asking for: those that bound tensor sizes and workgroups. */
@@ -53,8 +49,6 @@ export class Gpu implements Disposable {
   readonly kernels: KernelCache;
   /** Settles with the reason when the device is lost; never rejects. */
   readonly lost: Promise<GpuLostError>;
-  /** Tiles measured on this adapter (`deno task tune`), which plans built from then on use; undefined: the built-in ones. */
-  tiles: TileTable | undefined;
   #lostError: GpuLostError | undefined;
   #uncaptured: GpuValidationError | undefined;
   #bytes = 0;
@@ -67,9 +61,8 @@ export class Gpu implements Disposable {
     readonly subgroupSize: number,
     /** Brings results back. */
     readonly readback: Readback,
-    alterLaunch?: AlterLaunch,
   ) {
-    this.kernels = new KernelCache(device, alterLaunch);
+    this.kernels = new KernelCache(device);
     this.lost = device.lost.then((info) => {
       this.#lostError = new GpuLostError(`The GPU device was lost: ${info.message || info.reason}`);
       return this.#lostError;
@@ -102,7 +95,7 @@ export class Gpu implements Disposable {
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
     const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
-    return new Gpu(device, adapter, subgroupSize, await Readback.create(device), options.alterLaunch);
+    return new Gpu(device, adapter, subgroupSize, await Readback.create(device));
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
@@ -119,6 +112,7 @@ export class Gpu implements Disposable {
       : "other";
   }
 
+  /** The device's limits. */
   get limits(): GPUSupportedLimits {
     return this.device.limits;
   }
@@ -179,9 +173,24 @@ export class Gpu implements Disposable {
     this.check();
   }
 
+  /** Releases the device; whatever runs on it fails from then on. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
     this.device.destroy();
+  }
+}
+
+/**
+ * Mesa's Vulkan drivers print an error on every adapter request when XDG_RUNTIME_DIR is unset, as it is in
+ * containers. They only look whether it is set, so any existing folder quiets them.
+ */
+export function silenceRuntimeDirNotice(): void {
+  try {
+    if (Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
+      Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+    }
+  } catch {
+    // Without --allow-env the notice stays; nothing else depends on it.
   }
 }

@@ -3,7 +3,13 @@
  * and bind groups; it is the only place that creates a compute pipeline.
  * @module
  */
-import type { Tensor } from "./tensor.ts";
+
+/** A range of a buffer that a launch binds, in bytes; a `Tensor` is one. */
+export interface Bindable {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
 
 /** One dispatch of one kernel. */
 export interface Launch {
@@ -11,8 +17,8 @@ export interface Launch {
   readonly name: string;
   /** WGSL source of the module. */
   readonly wgsl: string;
-  /** Bound to bindings 0, 1, 2 … of group 0. */
-  readonly tensors: readonly Tensor[];
+  /** Buffer ranges bound to bindings 0, 1, 2 … of group 0. */
+  readonly tensors: readonly Bindable[];
   /** Values of the module's `override`s that the entry point uses. */
   readonly constants: Readonly<Record<string, number>>;
   /** Workgroups in x, y and z. */
@@ -29,33 +35,22 @@ export interface Bound {
 /** WebGPU's limit on workgroups in one dimension. */
 export const MAX_GROUPS = 65_535;
 
-/** Invocations of a workgroup in element-wise kernels. */
-export const ELEMENTWISE_GROUP = 64;
-
-/**
- * Grid and sizes for a kernel that gives each invocation one `vec4` of `count`: a second grid dimension where
- * one is not enough. The kernel computes `id.x + id.y * groups.x * GROUP`.
- */
-export function elementwise(
-  count: number,
-): Pick<Launch, "grid"> & { constants: { SIZE: number; GROUP: number } } {
-  const groups = Math.ceil(count / ELEMENTWISE_GROUP);
-  const x = Math.min(groups, MAX_GROUPS);
-  return {
-    grid: [x, Math.ceil(groups / x), 1],
-    constants: { SIZE: count, GROUP: ELEMENTWISE_GROUP },
-  };
-}
-
-/** Changes a launch before it is compiled. */
-export type AlterLaunch = (launch: Launch) => Launch;
-
 /** Pipelines by source, entry point and constants; modules by source. */
 export class KernelCache {
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  constructor(readonly device: GPUDevice, readonly alter: AlterLaunch = (launch) => launch) {}
+  constructor(readonly device: GPUDevice) {}
+
+  /** Every launch that a pipeline was compiled for, in that order: `--dump-wgsl` writes their text. */
+  readonly compiled: Launch[] = [];
+
+  /** Forgets every pipeline, so that the next `bind` compiles again. */
+  clear(): void {
+    this.#modules.clear();
+    this.#pipelines.clear();
+    this.compiled.length = 0;
+  }
 
   /** Number of pipelines compiled so far. */
   get size(): number {
@@ -63,8 +58,7 @@ export class KernelCache {
   }
 
   /** Compiles (or finds) the launch's pipeline and binds its tensors. Errors go to the caller's error scope. */
-  bind(asked: Launch): Bound {
-    const launch = this.alter(asked);
+  bind(launch: Launch): Bound {
     const tooLarge = launch.grid.find((n) => n > MAX_GROUPS || n < 1 || !Number.isInteger(n));
     if (tooLarge !== undefined) {
       throw new RangeError(
@@ -77,13 +71,14 @@ export class KernelCache {
       layout: pipeline.getBindGroupLayout(0),
       entries: launch.tensors.map((t, binding) => ({
         binding,
-        resource: { buffer: t.buffer, offset: t.offset, size: t.length * 4 },
+        resource: { buffer: t.buffer, offset: t.offset, size: t.bytes },
       })),
     });
     return { launch, pipeline, group };
   }
 
-  #pipeline({ name, wgsl, constants }: Launch): GPUComputePipeline {
+  #pipeline(launch: Launch): GPUComputePipeline {
+    const { name, wgsl, constants } = launch;
     const entryPoint = name.slice(name.lastIndexOf(".") + 1);
     const key = `${entryPoint} ${JSON.stringify(constants)} ${wgsl}`;
     let pipeline = this.#pipelines.get(key);
@@ -100,6 +95,7 @@ export class KernelCache {
         compute: { module, entryPoint, constants: { ...constants } },
       });
       this.#pipelines.set(key, pipeline);
+      this.compiled.push(launch);
     }
     return pipeline;
   }

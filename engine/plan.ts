@@ -4,14 +4,14 @@
  * @module
  */
 import { type Gpu, GpuValidationError } from "./gpu.ts";
-import { type Bound, KernelCache, type Launch } from "./kernel.ts";
-import { createTensor, destroyTensor, type Tensor } from "./tensor.ts";
+import type { Bound, Launch } from "./kernel.ts";
+import { type AnyTensor, createTensor, destroyTensor, type Tensor } from "./tensor.ts";
 import { type LaunchTime, profileLaunches } from "./profile.ts";
 
 /** Launches in order, and ownership of the tensors made with `tensor`. Dispose of it to free them all. */
 export class Plan implements Disposable {
   readonly launches: Launch[] = [];
-  readonly #tensors: Tensor[] = [];
+  readonly #tensors: AnyTensor[] = [];
   #bound: Bound[] | undefined;
   #disposed = false;
 
@@ -24,6 +24,13 @@ export class Plan implements Disposable {
     return tensor;
   }
 
+  /** A new zero-filled tensor of u32 that lives as long as the plan. */
+  integers(shape: readonly number[], label = `${this.label}.${this.#tensors.length}`): Tensor<"u32"> {
+    const tensor = createTensor(this.gpu, label, shape, "u32");
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
   /** Appends launches; they run in this order. */
   add(...launches: readonly Launch[]): void {
     if (this.#bound) throw new GpuValidationError(`Cannot add to plan ${this.label}: it is already compiled`);
@@ -32,7 +39,7 @@ export class Plan implements Disposable {
 
   /** Bytes of device memory the plan's own tensors take. */
   get bytes(): number {
-    return this.#tensors.reduce((sum, t) => sum + t.length * 4, 0);
+    return this.#tensors.reduce((sum, t) => sum + t.bytes, 0);
   }
 
   /** Compiles every launch. Throws `GpuValidationError` naming the launch that WebGPU refuses. */
@@ -43,10 +50,14 @@ export class Plan implements Disposable {
     try {
       this.#bound = await this.gpu.guard(`compile plan ${this.label}`, bind);
     } catch (error) {
-      // Once more one by one, with nothing cached, only to name the culprit.
-      const kernels = new KernelCache(this.gpu.device, this.gpu.kernels.alter);
+      // Once more one by one, with nothing cached, only to name the culprit and to show the lines that were refused.
+      this.gpu.kernels.clear();
       for (const launch of this.launches) {
-        await this.gpu.guard(`compile ${launch.name}`, () => kernels.bind(launch));
+        try {
+          await this.gpu.guard(`compile ${launch.name}`, () => this.gpu.kernels.bind(launch));
+        } catch (culprit) {
+          throw new GpuValidationError(withSourceLines((culprit as Error).message, launch));
+        }
       }
       throw error;
     }
@@ -69,6 +80,7 @@ export class Plan implements Disposable {
     return profileLaunches(this.gpu, this.bound, repeats);
   }
 
+  /** Frees the plan's tensors. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -76,6 +88,18 @@ export class Plan implements Disposable {
     this.#tensors.length = 0;
     this.#bound = undefined;
   }
+}
+
+/** A driver's message with the lines of the finished kernel around the place it names, since cores are generated. */
+export function withSourceLines(message: string, { name, wgsl }: Pick<Launch, "name" | "wgsl">): string {
+  const place = /:(\d+):\d+/.exec(message);
+  if (!place) return message;
+  const at = Number(place[1]), lines = wgsl.split("\n");
+  const first = Math.max(1, at - 3), last = Math.min(lines.length, at + 3);
+  const shown = lines.slice(first - 1, last).map((line, i) =>
+    `${first + i === at ? ">" : " "} ${`${first + i}`.padStart(4)} | ${line}`
+  );
+  return [message.trimEnd(), `Lines ${first} to ${last} of the kernel ${name}:`, ...shown].join("\n");
 }
 
 /** Runs several plans, in order, as one command encoder, one compute pass, one submit; `before` may record copies. */

@@ -72,3 +72,12 @@ export function shuffle(
   }
   return order;
 }
+
+/** Sixteen hexadecimal digits that tell texts apart (64-bit FNV-1a): for identities, not for secrets. */
+export function fingerprint(text: string): string {
+  let state = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) {
+    state = BigInt.asUintN(64, (state ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return state.toString(16).padStart(16, "0");
+}

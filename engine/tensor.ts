@@ -6,31 +6,76 @@
 import type { Gpu } from "./gpu.ts";
 import { READBACK_BYTES } from "./readback.ts";
 
-/** A range of a buffer with a shape. Elements are 4 bytes (f32, or u32 where a kernel says so). */
-export interface Tensor {
-  readonly label: string;
-  /** Row-major; activations are NHWC. */
-  readonly shape: readonly number[];
+/** Element types; both take four bytes. */
+export type DType = "f32" | "u32";
+
+/** What a tensor of this type holds on the CPU side. */
+export type TensorData<D extends DType = DType> = D extends "f32" ? Float32Array<ArrayBuffer>
+  : Uint32Array<ArrayBuffer>;
+
+/** A range of a buffer with a shape and an element type. It owns nothing: see `createTensor` and `Plan.tensor`. */
+export class Tensor<D extends DType = "f32"> {
   /** Number of elements the shape has. */
   readonly size: number;
   /** The last dimension rounded up to a multiple of four. */
   readonly pitch: number;
   /** Number of elements in memory, padding included. */
   readonly length: number;
-  readonly buffer: GPUBuffer;
-  /** Byte offset in `buffer`, a multiple of the device's storage offset alignment. */
-  readonly offset: number;
+
+  /**
+   * `shape` is row-major, activations are [N, H, W, C]; `offset` in bytes is a multiple of the device's storage offset
+   * alignment. Throws a `RangeError` on an empty or non-integer shape.
+   */
+  constructor(
+    readonly label: string,
+    readonly shape: readonly number[],
+    readonly dtype: D,
+    readonly buffer: GPUBuffer,
+    readonly offset = 0,
+  ) {
+    const { size, pitch, length } = layoutOf(label, shape);
+    this.size = size;
+    this.pitch = pitch;
+    this.length = length;
+  }
+
+  /** Bytes in memory, padding included. */
+  get bytes(): number {
+    return this.length * 4;
+  }
+
+  /** The same memory under another shape. Throws a `RangeError` where that shape takes another number of padded elements. */
+  reshape(shape: readonly number[]): Tensor<D> {
+    const other = new Tensor(this.label, shape, this.dtype, this.buffer, this.offset);
+    if (other.length !== this.length) {
+      throw new RangeError(
+        `Cannot reshape ${this.label} [${this.shape}] to [${shape}]: that takes ${other.length} elements with padding, ` +
+          `wanted ${this.length}`,
+      );
+    }
+    return other;
+  }
+
+  /** The whole memory as one row, padding included. */
+  flat(): Tensor<D> {
+    return this.reshape([this.length]);
+  }
+
+  /** A tensor of this shape and type at the same place in another buffer, such as a parameter's gradient. */
+  within(buffer: GPUBuffer, label: string): Tensor<D> {
+    return new Tensor(label, this.shape, this.dtype, buffer, this.offset);
+  }
 }
 
-/** What a tensor may hold on the CPU side. */
-export type TensorData = Float32Array | Uint32Array | Int32Array;
+/** A tensor of either element type. */
+export type AnyTensor = Tensor<DType>;
 
 /** Rounds up to a multiple of four. */
-export function padded(size: number): number {
+export function alignTo4(size: number): number {
   return Math.ceil(size / 4) * 4;
 }
 
-/** Rows and padded length of a shape. Throws on an empty or non-integer shape. */
+/** Rows and padded length of a shape. Throws a `RangeError` on an empty or non-integer shape. */
 export function layoutOf(label: string, shape: readonly number[]): {
   size: number;
   pitch: number;
@@ -41,13 +86,17 @@ export function layoutOf(label: string, shape: readonly number[]): {
   }
   const last = shape.at(-1)!;
   const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  return { size: rows * last, pitch: padded(last), length: rows * padded(last) };
+  return { size: rows * last, pitch: alignTo4(last), length: rows * alignTo4(last) };
 }
 
 /** A tensor with a buffer of its own, zero-filled. Whoever creates it destroys it with `destroyTensor`. */
-export function createTensor(gpu: Gpu, label: string, shape: readonly number[]): Tensor {
-  const layout = layoutOf(label, shape);
-  const bytes = layout.length * 4;
+export function createTensor<D extends DType = "f32">(
+  gpu: Gpu,
+  label: string,
+  shape: readonly number[],
+  dtype: D = "f32" as D,
+): Tensor<D> {
+  const bytes = layoutOf(label, shape).length * 4;
   if (bytes > gpu.limits.maxStorageBufferBindingSize) {
     throw new RangeError(
       `Cannot create tensor ${label} [${shape}]: it needs ${bytes} bytes, ` +
@@ -55,16 +104,19 @@ export function createTensor(gpu: Gpu, label: string, shape: readonly number[]):
     );
   }
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  return { label, shape: [...shape], ...layout, buffer: gpu.createBuffer(label, bytes, usage), offset: 0 };
+  return new Tensor(label, [...shape], dtype, gpu.createBuffer(label, bytes, usage));
 }
 
 /** Frees a tensor made by `createTensor`. */
-export function destroyTensor(gpu: Gpu, tensor: Tensor): void {
+export function destroyTensor(gpu: Gpu, tensor: AnyTensor): void {
   gpu.destroyBuffer(tensor.buffer);
 }
 
+/** What may be written into a tensor of this type. */
+type ArrayOf<D extends DType> = D extends "f32" ? Float32Array : Uint32Array;
+
 /** Copies `data` (its `size` elements, unpadded, row-major) into the tensor. Throws on another length. */
-export function writeTensor(gpu: Gpu, tensor: Tensor, data: TensorData): void {
+export function writeTensor<D extends DType>(gpu: Gpu, tensor: Tensor<D>, data: ArrayOf<D>): void {
   if (data.length !== tensor.size) {
     throw new RangeError(
       `Cannot write ${tensor.label} [${tensor.shape}]: got ${data.length} values, wanted ${tensor.size}`,
@@ -76,7 +128,7 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, data: TensorData): void {
 }
 
 /** Copies tensors to others of the same length, on the device. */
-export function copyTensors(gpu: Gpu, pairs: readonly (readonly [from: Tensor, to: Tensor])[]): void {
+export function copyTensors(gpu: Gpu, pairs: readonly (readonly [from: AnyTensor, to: AnyTensor])[]): void {
   gpu.check();
   const encoder = gpu.device.createCommandEncoder({ label: "copy" });
   for (const [from, to] of pairs) {
@@ -90,12 +142,17 @@ export function copyTensors(gpu: Gpu, pairs: readonly (readonly [from: Tensor, t
   gpu.device.queue.submit([encoder.finish()]);
 }
 
-/** Reads several tensors in one round trip; each result has the tensor's `size` elements, unpadded. */
-export async function readTensors(
+/** What reading a list of tensors gives: an array of the tensor's type for each. */
+export type ReadResult<T extends readonly AnyTensor[]> = {
+  -readonly [K in keyof T]: TensorData<T[K]["dtype"]>;
+};
+
+/** Reads several tensors in one round trip; each result has the tensor's `size` elements, unpadded, of its type. */
+export async function readTensors<const T extends readonly AnyTensor[]>(
   gpu: Gpu,
-  tensors: readonly Tensor[],
-): Promise<Float32Array<ArrayBuffer>[]> {
-  if (tensors.length === 0) return [];
+  tensors: T,
+): Promise<ReadResult<T>> {
+  if (tensors.length === 0) return [] as unknown as ReadResult<T>;
   gpu.check();
   const total = tensors.reduce((sum, t) => sum + t.length * 4, 0);
   const record = (encoder: GPUCommandEncoder, to: GPUBuffer) => {
@@ -111,10 +168,11 @@ export async function readTensors(
   gpu.check();
   let at = 0;
   return tensors.map((t) => {
-    const values = unpadRows(new Float32Array(bytes, at, t.length), t);
+    const kind = t.dtype === "f32" ? Float32Array : Uint32Array;
+    const values = unpadRows(new kind(bytes, at, t.length), t);
     at += t.length * 4;
     return values;
-  });
+  }) as unknown as ReadResult<T>;
 }
 
 async function readLarge(
@@ -136,12 +194,12 @@ async function readLarge(
 }
 
 /** Reads one tensor; see `readTensors`. */
-export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+export async function readTensor<D extends DType>(gpu: Gpu, tensor: Tensor<D>): Promise<TensorData<D>> {
   const [values] = await readTensors(gpu, [tensor]);
-  return values!;
+  return values as TensorData<D>;
 }
 
-function padRows(data: TensorData, { shape, pitch, length }: Tensor): TensorData {
+function padRows(data: Float32Array | Uint32Array, { shape, pitch, length }: AnyTensor) {
   const last = shape.at(-1)!;
   const out = data instanceof Float32Array ? new Float32Array(length) : new Uint32Array(length);
   // Value by value: rows are often three long, and a subarray each costs more than the copy.
@@ -151,9 +209,9 @@ function padRows(data: TensorData, { shape, pitch, length }: Tensor): TensorData
   return out;
 }
 
-function unpadRows(data: Float32Array, { shape, pitch, size }: Tensor): Float32Array<ArrayBuffer> {
+function unpadRows(data: Float32Array | Uint32Array, { shape, pitch, size }: AnyTensor) {
   const last = shape.at(-1)!;
-  const out = new Float32Array(size);
+  const out = data instanceof Float32Array ? new Float32Array(size) : new Uint32Array(size);
   if (last === pitch) {
     out.set(data);
     return out;

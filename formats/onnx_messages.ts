@@ -2,14 +2,12 @@
  * The messages of onnx.proto3 (github.com/onnx/onnx) that a network needs, as functions.
  * @module
  */
+import type { OnnxAttribute } from "../model/layer.ts";
 import { bytes, float, integer, type Message, message, submessage, text } from "./protobuf.ts";
 
 /** Opset 17 is the first version of IR 8 (onnx 1.12). */
 export const OPSET = 17, IR_VERSION = 8;
 const FLOAT = 1;
-
-/** A node's attribute: a number is an int unless wrapped as `{ float }`. */
-export type Attribute = number | readonly number[] | { readonly float: number };
 
 /** A node of the graph. */
 export interface Node {
@@ -17,7 +15,7 @@ export interface Node {
   readonly name: string;
   readonly inputs: readonly string[];
   readonly output: string;
-  readonly attributes?: Readonly<Record<string, Attribute>>;
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
 }
 
 /** NodeProto. */
@@ -31,7 +29,7 @@ export function nodeProto({ op, name, inputs, output, attributes = {} }: Node): 
   );
 }
 
-function attributeProto(name: string, value: Attribute): Message {
+function attributeProto(name: string, value: OnnxAttribute): Message {
   if (typeof value === "number") return message(text(1, name), integer(3, value), integer(20, 2));
   if ("float" in value) return message(text(1, name), float(2, value.float), integer(20, 1));
   return message(text(1, name), ...value.map((v) => integer(8, v)), integer(20, 7));

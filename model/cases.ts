@@ -2,18 +2,18 @@
  * Whole networks: every gradient of a training step against plain loops, and training that repeats itself bit by bit.
  * @module
  */
-import { hash } from "../engine/random.ts";
 import type { Gpu } from "../engine/gpu.ts";
-import { sgdStep } from "../engine/kernels/optimizer/sgd.ts";
-import { softmaxCrossEntropy } from "../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
+import { KERNEL_CASES } from "../engine/kernels/cases.ts";
+import { sgd } from "../engine/kernels/optimizer/optimizer.ts";
 import { Plan } from "../engine/plan.ts";
-import { destroyTensor, readTensor, type Tensor, writeTensor } from "../engine/tensor.ts";
+import { hash } from "../engine/random.ts";
+import { destroyTensor, writeTensor } from "../engine/tensor.ts";
+import { type Case, type Check, compare, normalisedError } from "../engine/verify/case.ts";
+import { normals } from "../engine/verify/sample.ts";
 import { architecture } from "./architectures/alexnet.ts";
 import { type Architecture, Network } from "./network.ts";
-import { type Case, type Check, compare, normalisedError } from "../engine/verify/case.ts";
-import { upload, uploadIntegers } from "../engine/verify/device.ts";
-import { plainStep, toPlain } from "./plain_network.ts";
-import { normals } from "../engine/verify/sample.ts";
+import { referenceStep } from "./reference_network.ts";
+import { TrainingStep } from "./training_step.ts";
 
 /** Images and labels of a batch. */
 export interface Batch {
@@ -53,7 +53,7 @@ export function networkProblem({ model, size, rows, seed }: NetworkProblem): {
 
 /** What a few steps of training leave behind; parameters and gradients by name, in PyTorch's order. */
 interface Trained {
-  readonly loss: Float32Array;
+  readonly loss: number;
   readonly gradients: ReadonlyMap<string, Float32Array>;
   readonly before: ReadonlyMap<string, Float32Array>;
   readonly parameters: ReadonlyMap<string, Float32Array>;
@@ -66,43 +66,30 @@ async function train(gpu: Gpu, problem: NetworkProblem, steps: number): Promise<
   using plan = new Plan(gpu, `check ${network.name}`);
   model.parameters.initialise(problem.seed);
   const before = await model.parameters.read();
-  const rows = batch.labels.length, classes = model.output.c;
-  const gradients = model.parameters.like("gradient"), velocities = model.parameters.like("velocity");
+  using step = new TrainingStep(plan, model, { batch: batch.labels.length });
+  const velocities = model.parameters.zerosLike("velocity");
   try {
-    const { h, w, c } = network.input;
-    const x = upload(plan, "images", { shape: [rows, h, w, c], data: batch.images });
-    const labels = uploadIntegers(plan, "labels", batch.labels), result = plan.tensor([rows, 4], "result");
-    const random = uploadIntegers(plan, "random", Uint32Array.of(problem.seed, 1, 0, 0));
-    const ones = upload(plan, "class weights", { shape: [classes], data: new Float32Array(classes).fill(1) });
-    const hyper = plan.tensor([4], "hyper");
-    model.buildTraining(plan, x, (logits) => {
-      const dLogits = plan.tensor(logits.shape, "dLogits");
-      const flat = (t: Tensor): Tensor => ({ ...t, shape: [rows, classes] });
-      plan.add(softmaxCrossEntropy({
-        logits: flat(logits),
-        target: { labels },
-        classWeights: ones,
-        dLogits: flat(dLogits),
-        result,
-      }));
-      return dLogits;
-    }, { gradients, random });
-    model.parameters.arenas.forEach(({ values }, i) => {
-      if (gradients[i]) plan.add(sgdStep(values, gradients[i], velocities[i]!, hyper, { momentum: 0.9 }));
+    const { params } = step;
+    model.parameters.arenas.forEach(({ values: parameter }, i) => {
+      const gradient = step.gradients[i], velocity = velocities[i];
+      if (gradient && velocity) sgd(plan, { parameter, gradient, velocity, params }, { momentum: 0.9 });
     });
     await plan.compile();
-    for (let step = 1; step <= steps; step++) {
-      writeTensor(gpu, hyper, Float32Array.of(0.01, 1, step, 0));
+    writeTensor(gpu, step.x, batch.images);
+    step.writeLabels(batch.labels);
+    step.writeRandom(problem.seed, 1);
+    for (let number = 1; number <= steps; number++) {
+      step.writeParams({ lr: 0.01, gradScale: 1, step: number });
       plan.run();
     }
     return {
-      loss: (await readTensor(gpu, result)).filter((_, i) => i % 4 === 0),
-      gradients: await model.parameters.read(undefined, gradients),
+      loss: await step.loss(),
+      gradients: await step.readGradients(),
       before,
       parameters: await model.parameters.read(),
     };
   } finally {
-    for (const tensor of [...gradients, ...velocities]) if (tensor) destroyTensor(gpu, tensor);
+    for (const tensor of velocities) if (tensor) destroyTensor(gpu, tensor);
   }
 }
 
@@ -115,12 +102,13 @@ function gradient(problem: NetworkProblem): Case {
     async run(gpu) {
       const { network, batch } = networkProblem(problem);
       const { loss, gradients, before } = await train(gpu, problem, 1);
-      const wanted = plainStep(network, toPlain(network, before), batch.images, batch.labels);
-      const checks = [compare("loss", [loss.reduce((a, b) => a + b, 0)], [wanted.loss])];
-      for (const [name, values] of toPlain(network, gradients)) {
+      const training = { seed: problem.seed, step: 1 };
+      const wanted = referenceStep(network, before, batch.images, batch.labels, training);
+      const checks = [compare("loss", [loss], [wanted.loss])];
+      for (const [name, values] of gradients) {
         const expected = wanted.gradients.get(name);
         if (!expected) continue;
-        const weight = wanted.gradients.get(name.replace(/bias$/, "weight"))!;
+        const weight = wanted.gradients.get(name.replace(/bias$/, "weight")) ?? expected;
         // Before a batch normalisation a bias has no effect: its gradient is zero but for rounding.
         const vanishes = norm(expected) < 1e-9 * norm(weight);
         if (vanishes) {
@@ -168,3 +156,6 @@ export const networkCases: readonly Case[] = [
   ...NETWORK_PROBLEMS.map(gradient),
   ...NETWORK_PROBLEMS.map(repeat),
 ];
+
+/** Every case there is, grouped by operation. */
+export const ALL_CASES: readonly Case[] = [...KERNEL_CASES, ...networkCases];

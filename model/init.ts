@@ -6,13 +6,15 @@ import { hash, normal } from "../engine/random.ts";
 import type { Init, Layer, ParameterSpec } from "./layer.ts";
 
 /**
- * Standard deviation of an initialiser: He (Kaiming) sqrt(2 / fanIn) for layers before a ReLU, Xavier (Glorot)
- * sqrt(2 / (fanIn + fanOut)).
+ * Standard deviation of an initialiser: He (Kaiming) sqrt(2 / fanIn) for layers before a ReLU, or sqrt(2 / fanOut) as residual
+ * networks take it; Xavier (Glorot) sqrt(2 / (fanIn + fanOut)).
  */
 export function deviation(init: Init): number {
   switch (init.kind) {
     case "he":
       return Math.sqrt(2 / init.fanIn);
+    case "he-fan-out":
+      return Math.sqrt(2 / init.fanOut);
     case "xavier":
       return Math.sqrt(2 / (init.fanIn + init.fanOut));
     case "normal":

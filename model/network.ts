@@ -1,19 +1,27 @@
 /**
- * A network: layers with parameters in device memory, and the two loops that turn it into plans.
+ * A network: a tree of layers with parameters in device memory, and what turns it into plans.
  * @module
  */
 import type { Gpu } from "../engine/gpu.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import type { Activation, Built, Description, Layer, Shape, Step } from "./layer.ts";
-import { deviceShape } from "./layer.ts";
-import { ParameterStore } from "./parameters.ts";
+import {
+  type Activation,
+  type BuildContext,
+  type Built,
+  deviceShape,
+  type FlatLayer,
+  flattenLayers,
+  joinNames,
+  type Layer,
+  type NamedLayer,
+  type ParameterSpec,
+  type Shape,
+} from "./layer.ts";
+import { type ArenaTensors, ParameterStore } from "./parameters.ts";
+import { LayerError, sequential } from "./sequential.ts";
 
-/** A layer with its name, as `state_dict` has it: `features.0`. */
-export interface NamedLayer {
-  readonly name: string;
-  readonly layer: Layer;
-}
+export type { NamedLayer };
 
 /** An architecture for one input size: nothing but data. */
 export interface Architecture {
@@ -36,39 +44,55 @@ export interface Section {
 
 /** Options of a plan's build. */
 export interface BuildOptions {
-  /** Gradient tensors by arena (`parameters.like`), for training. */
-  readonly gradients?: readonly (Tensor | undefined)[];
+  /** Gradient tensors by arena (`parameters.zerosLike`), for training. */
+  readonly gradients?: ArenaTensors;
+  /** Add to the gradients that are there; default false. */
   readonly accumulate?: boolean;
-  /** (seed, step, 0, 0), u32. */
-  readonly random?: Tensor;
+  /** (seed, step, 0, 0). */
+  readonly random?: Tensor<"u32">;
 }
 
-/** What `describe` finds for every layer. */
-export function describeLayers(
-  architecture: Architecture,
+/** A layer that is no container, with what it makes of its input. */
+export interface DescribedLayer extends FlatLayer {
+  readonly output: Shape;
+  /** Names within the layer. */
+  readonly parameters: readonly ParameterSpec[];
+}
+
+/** Parameters (by full name) and output of an architecture; throws a `RangeError` that names the layer which does not fit. */
+export function describeNetwork(
+  { name, input, layers }: Architecture,
   maxPartBytes: number,
-): (NamedLayer & Description)[] {
-  let shape = architecture.input;
-  return architecture.layers.map(({ name, layer }) => {
-    try {
-      const description = layer.describe(shape, maxPartBytes);
-      shape = description.output;
-      return { name, layer, ...description };
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new RangeError(`${error.message} (layer ${name} of ${architecture.name})`);
-    }
-  });
+): ReturnType<Layer["describe"]> & { readonly root: Layer } {
+  const root = sequential(layers);
+  try {
+    return { root, ...root.describe(input, maxPartBytes) };
+  } catch (error) {
+    if (!(error instanceof LayerError)) throw error;
+    throw new RangeError(`${error.message} (layer ${error.layer} of ${name})`);
+  }
+}
+
+/** Every layer that is no container, in order, with its shapes and parameters. */
+export function describeLayers(architecture: Architecture, maxPartBytes: number): DescribedLayer[] {
+  const { root } = describeNetwork(architecture, maxPartBytes);
+  return flattenLayers({ name: "", layer: root, input: architecture.input }).map((placed) => ({
+    ...placed,
+    ...placed.layer.describe(placed.input, maxPartBytes),
+  }));
 }
 
 /** Owns the parameters; builds forward and training plans over them. */
 export class Network implements Disposable {
+  /** The weights, running statistics included. */
   readonly parameters: ParameterStore;
   /** Which parameter names training leaves alone. */
   readonly frozen: (name: string) => boolean;
   /** Shape of one image's logits. */
   readonly output: Shape;
-  readonly #described: readonly (NamedLayer & Description)[];
+  readonly #root: Layer;
+  /** Numbers of the layers that are no containers. */
+  readonly #indices: ReadonlyMap<string, number>;
 
   /** Allocates the parameters (zeros). `frozen` says which parameter names training leaves alone. */
   constructor(
@@ -76,16 +100,23 @@ export class Network implements Disposable {
     readonly architecture: Architecture,
     options: { frozen?: (name: string) => boolean } = {},
   ) {
-    this.#described = describeLayers(architecture, gpu.limits.maxStorageBufferBindingSize);
-    this.output = this.#described.at(-1)?.output ?? architecture.input;
-    const specs = this.#described.flatMap(({ name, parameters }) =>
-      parameters.map((spec) => ({ name: `${name}.${spec.name}`, spec }))
+    const { root, output, parameters } = describeNetwork(
+      architecture,
+      gpu.limits.maxStorageBufferBindingSize,
     );
+    this.#root = root;
+    this.output = output;
+    const flat = flattenLayers({ name: "", layer: root, input: architecture.input });
+    this.#indices = new Map(flat.map(({ name, index }) => [name, index]));
     this.frozen = options.frozen ?? (() => false);
-    this.parameters = new ParameterStore(gpu, specs, this.frozen);
+    this.parameters = new ParameterStore(
+      gpu,
+      parameters.map((spec) => ({ name: spec.name, spec })),
+      this.frozen,
+    );
   }
 
-  /** Sets every parameter from `tensors` (PyTorch's names, shapes and order); throws where one is missing or does not fit. */
+  /** Sets every parameter from `tensors` (PyTorch's names, shapes and order); throws a `RangeError` where one is missing or does not fit. */
   load(
     tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
   ): void {
@@ -106,114 +137,179 @@ export class Network implements Disposable {
 
   /** Inference: no saved activation is needed, no gradient exists. Returns the logits [N, 1, 1, classes]. */
   buildForward(plan: Plan, x: Tensor): { logits: Tensor; sections: Section[] } {
-    const { y, sections } = this.#forward(plan, x, false, {});
-    return { logits: y.tensor, sections };
+    const { built, sections } = this.#build(plan, x, false, {});
+    return { logits: built.y.tensor, sections };
   }
 
   /**
    * Training: forward, then `loss(logits)`, which records the loss and returns the logits' gradient, then backward
-   * into `gradients`.
+   * into `gradients`; with `wantInput` also the gradient dx of x. `TrainingStep` is this with the loss of classification.
    */
   buildTraining(
     plan: Plan,
     x: Tensor,
     loss: (logits: Tensor) => Tensor,
-    options: BuildOptions & { gradients: readonly (Tensor | undefined)[] },
-  ): { logits: Tensor; sections: Section[] } {
-    const { y, built, sections } = this.#forward(plan, x, true, options);
+    options: BuildOptions & { gradients: ArenaTensors; wantInput?: boolean },
+  ): { logits: Tensor; dx: Tensor | undefined; sections: Section[] } {
+    const { built, sections } = this.#build(plan, x, true, options);
+    const { y } = built;
     if (y.relu) throw new RangeError(`Cannot train ${this.architecture.name}: its last layer is a ReLU`);
-    let gradient = loss(y.tensor);
-    // Below the first layer with a gradient of its own, nobody wants one.
-    const lowest = built.findIndex((b) => b.trained);
-    for (let i = built.length - 1; i >= Math.max(lowest, 0); i--) {
-      const first = plan.launches.length;
-      const dx = built[i]!.backward(gradient, i > lowest);
-      sections.push({
-        layer: built[i]!.name,
-        pass: "backward",
-        output: dx,
-        first,
-        end: plan.launches.length,
-      });
-      if (!dx) break;
-      gradient = dx;
-    }
-    return { logits: y.tensor, sections };
+    const dx = built.backward(loss(y.tensor), options.wantInput ?? false);
+    return { logits: y.tensor, dx, sections };
   }
 
   /** Training's forward pass alone: batch normalisation uses the batch's statistics and updates the running ones. */
-  buildStatistics(plan: Plan, x: Tensor, random?: Tensor): { logits: Tensor; sections: Section[] } {
+  buildStatistics(plan: Plan, x: Tensor, random?: Tensor<"u32">): { logits: Tensor; sections: Section[] } {
     // Trained parameters are told from frozen ones by having a gradient; no backward pass will write into these.
     const gradients = this.parameters.arenas.map((arena) => arena.trained ? arena.values : undefined);
-    const { y, sections } = this.#forward(plan, x, true, { gradients, ...random && { random } });
-    return { logits: y.tensor, sections };
+    const { built, sections } = this.#build(plan, x, true, { gradients, ...random && { random } });
+    return { logits: built.y.tensor, sections };
   }
 
   /**
-   * Inference and the gradient of sum(dLogits * logits) with respect to the last convolution's features (after its
-   * batch normalisation and ReLU), for Grad-CAM. `dLogits` has the shape of the logits.
+   * Inference and the gradient of sum(dLogits * logits) with respect to the last map of features (after its batch normalisation
+   * and ReLU), for Grad-CAM. `dLogits` has the shape of the logits. Throws a `RangeError` where there is no convolution.
    */
   buildExplanation(
     plan: Plan,
     x: Tensor,
     dLogits: Tensor,
   ): { logits: Tensor; features: Tensor; gradient: Tensor } {
-    const conv = this.#described.findLastIndex(({ layer }) => layer.kind === "conv2d");
-    if (conv < 0) throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
-    const target = this.#described[conv + 1]?.layer.kind === "batch_norm" ? conv + 1 : conv;
-    const { y, built } = this.#forward(plan, x, false, {}, target);
-    const found = built.findIndex((b) => b.name === this.#described[target]!.name);
-    let gradient = dLogits;
-    for (let i = built.length - 1; i > found; i--) gradient = built[i]!.backward(gradient, true)!;
-    return { logits: y.tensor, features: built[found]!.y.tensor, gradient };
+    const found: { features?: Tensor; gradient?: Tensor } = {};
+    const { built } = this.#build(plan, x, false, {}, { layer: this.#lastFeatures(), found });
+    built.backward(dLogits, true);
+    return { logits: built.y.tensor, features: found.features!, gradient: found.gradient! };
   }
 
-  /** `open`: the layer whose output's gradient must not be masked by its ReLU. */
-  #forward(plan: Plan, x: Tensor, training: boolean, options: BuildOptions, open = -1) {
-    let y: Activation = { tensor: x, relu: false };
-    const built: (Built & { name: string; trained: boolean })[] = [];
-    const sections: Section[] = [];
-    const layers = this.#described;
-    for (let i = 0; i < layers.length; i++) {
-      const { name, layer, parameters } = layers[i]!;
-      const fused = layer.fusesRelu && layers[i + 1]?.layer.kind === "relu";
-      const step = this.#step(plan, name, i, training, x.shape[0]!, options);
-      const first = plan.launches.length;
-      const one = layer.build(step, y, fused);
-      const trained = parameters.some((p) => step.gradient(p.name) !== undefined);
-      built.push({ ...one, name, trained });
-      y = i === open ? { ...one.y, relu: false } : one.y;
-      sections.push({ layer: name, pass: "forward", output: y.tensor, first, end: plan.launches.length });
-      if (fused) i++;
+  /** Full name of the layer whose output is the last map of features, looked for in chains alone: a block counts as one. */
+  #lastFeatures(): string {
+    let last: string | undefined;
+    const visit = (name: string, layer: Layer, input: Shape): boolean => {
+      if (layer.kind === "sequential") {
+        return layer.children!(input).every((child) =>
+          visit(joinNames(name, child.name), child.layer, child.input)
+        );
+      }
+      const { output } = layer.describe(input, Infinity);
+      if (output.flattened) return false;
+      if (layer.featureMap === "makes") last = name;
+      else if (layer.featureMap === "keeps" && last === previous) last = name;
+      previous = name;
+      return true;
+    };
+    let previous = "";
+    visit("", this.#root, this.architecture.input);
+    if (last === undefined) {
+      throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
     }
-    return { y, built, sections };
+    return last;
   }
 
-  #step(
-    plan: Plan,
-    layer: string,
-    index: number,
-    training: boolean,
-    batch: number,
-    options: BuildOptions,
-  ): Step {
-    const { parameters, gpu } = this;
-    return {
-      gpu,
+  #build(plan: Plan, x: Tensor, training: boolean, options: BuildOptions, explain?: Explain) {
+    const sections: Section[] = [];
+    const context = new TreeContext(
+      this,
       plan,
-      batch,
+      x.shape[0]!,
       training,
-      accumulate: options.accumulate ?? false,
-      random: options.random,
-      index,
-      parameter: (name) => parameters.get(`${layer}.${name}`).tensors,
-      gradient(name) {
-        return options.gradients && parameters.viewsIn(parameters.get(`${layer}.${name}`), options.gradients);
+      options,
+      sections,
+      this.#indices,
+      explain,
+    );
+    const built = this.#root.build(context, { tensor: x, relu: false }, false);
+    return { built, sections };
+  }
+
+  /** Frees the parameters. */
+  [Symbol.dispose](): void {
+    this.parameters[Symbol.dispose]();
+  }
+}
+
+/** The layer whose output and its gradient an explanation wants, and where they go. */
+interface Explain {
+  readonly layer: string;
+  readonly found: { features?: Tensor; gradient?: Tensor };
+}
+
+/** What a layer at `name` in the tree may use. */
+class TreeContext implements BuildContext {
+  constructor(
+    readonly network: Network,
+    readonly plan: Plan,
+    readonly batch: number,
+    readonly training: boolean,
+    readonly options: BuildOptions,
+    readonly sections: Section[],
+    readonly indices: ReadonlyMap<string, number>,
+    readonly explain: Explain | undefined,
+    readonly name = "",
+  ) {}
+
+  get gpu(): Gpu {
+    return this.network.gpu;
+  }
+
+  get accumulate(): boolean {
+    return this.options.accumulate ?? false;
+  }
+
+  get random(): Tensor<"u32"> | undefined {
+    return this.options.random;
+  }
+
+  get index(): number {
+    return this.indices.get(this.name) ?? 0;
+  }
+
+  parameter(name: string): readonly Tensor[] {
+    return this.network.parameters.get(joinNames(this.name, name)).tensors;
+  }
+
+  gradient(name: string): readonly Tensor[] | undefined {
+    const { parameters } = this.network, { gradients } = this.options;
+    return gradients && parameters.viewsIn(parameters.get(joinNames(this.name, name)), gradients);
+  }
+
+  child({ name, layer }: NamedLayer, x: Activation, relu: boolean): Built {
+    const path = joinNames(this.name, name);
+    const { network, plan, batch, training, options, sections, indices, explain } = this;
+    const context = new TreeContext(
+      ...[network, plan, batch, training, options, sections, indices, explain, path] as const,
+    );
+    // Containers are cut up into their children's sections and their own.
+    const whole = layer.children === undefined;
+    const first = plan.launches.length;
+    const built = layer.build(context, x, relu);
+    if (whole) this.#note(path, "forward", built.y.tensor, first);
+    const wanted = explain?.layer === path;
+    if (wanted) explain.found.features = built.y.tensor;
+    return {
+      // What is explained is the gradient of all features, also of those that the ReLU cut off.
+      y: wanted ? { ...built.y, relu: false } : built.y,
+      trained: built.trained,
+      backward: (dy, wantInput) => {
+        if (wanted) {
+          explain.found.gradient = dy;
+          return undefined;
+        }
+        const first = plan.launches.length;
+        const dx = built.backward(dy, wantInput);
+        if (whole) this.#note(path, "backward", dx, first);
+        return dx;
       },
     };
   }
 
-  [Symbol.dispose](): void {
-    this.parameters[Symbol.dispose]();
+  section(pass: Section["pass"], record: () => Tensor): Tensor {
+    const first = this.plan.launches.length;
+    const output = record();
+    this.#note(this.name, pass, output, first);
+    return output;
+  }
+
+  #note(layer: string, pass: Section["pass"], output: Tensor | undefined, first: number): void {
+    this.sections.push({ layer, pass, output, first, end: this.plan.launches.length });
   }
 }

@@ -4,14 +4,7 @@
  * @module
  */
 import type { Gpu } from "../engine/gpu.ts";
-import {
-  createTensor,
-  destroyTensor,
-  layoutOf,
-  readTensors,
-  type Tensor,
-  writeTensor,
-} from "../engine/tensor.ts";
+import { createTensor, destroyTensor, layoutOf, readTensors, Tensor, writeTensor } from "../engine/tensor.ts";
 import { initialValues } from "./init.ts";
 import type { ParameterSpec } from "./layer.ts";
 
@@ -24,6 +17,9 @@ export interface Parameter {
   /** Which arena each of them lies in. */
   readonly arenas: readonly number[];
 }
+
+/** One tensor for each arena that has one, in the arenas' order: gradients, optimiser state, averages. */
+export type ArenaTensors = readonly (Tensor | undefined)[];
 
 /** A buffer that holds many parts. Arenas of frozen parameters and statistics get no gradient. */
 export interface Arena {
@@ -39,7 +35,9 @@ export interface NamedSpec {
 
 /** Owns the parameters of one network. */
 export class ParameterStore implements Disposable {
+  /** The buffers that hold them. */
   readonly arenas: readonly Arena[];
+  /** In the order of the layers. */
   readonly all: readonly Parameter[];
   readonly #byName: Map<string, Parameter>;
 
@@ -60,7 +58,7 @@ export class ParameterStore implements Disposable {
       arenas: places.map((p) => p.arena),
       tensors: spec.parts.map((part, i) => {
         const { arena, offset } = places[i]!;
-        return view(this.arenas[arena]!.values, name, part.shape, offset);
+        return new Tensor(name, [...part.shape], "f32", this.arenas[arena]!.values.buffer, offset);
       }),
     }));
     this.#byName = new Map(this.all.map((p) => [p.name, p]));
@@ -87,7 +85,7 @@ export class ParameterStore implements Disposable {
    * Sets a parameter from values in PyTorch's order. `arenas`: others of the same layout, as for `read`; of what they leave out
    * nothing is written.
    */
-  write(name: string, values: Float32Array, arenas: readonly (Tensor | undefined)[] = this.#own()): void {
+  write(name: string, values: Float32Array, arenas: ArenaTensors = this.#own()): void {
     const parameter = this.get(name), { spec } = parameter;
     const tensors = this.viewsIn(parameter, arenas) ?? [];
     if (values.length !== product(spec.shape)) {
@@ -109,7 +107,7 @@ export class ParameterStore implements Disposable {
    */
   async read(
     names: readonly string[] = this.all.map((p) => p.name),
-    arenas: readonly (Tensor | undefined)[] = this.#own(),
+    arenas: ArenaTensors = this.#own(),
   ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
     const wanted = names.map((name) => this.get(name)).filter((p) => p.arenas.every((a) => arenas[a]));
     const result = new Map<string, Float32Array<ArrayBuffer>>();
@@ -134,21 +132,22 @@ export class ParameterStore implements Disposable {
   }
 
   /** New zero tensors, one per trained arena (undefined for the others): gradients or optimiser state. */
-  like(label: string): (Tensor | undefined)[] {
+  zerosLike(label: string): (Tensor | undefined)[] {
     return this.arenas.map(({ values, trained }, i) =>
       trained ? createTensor(this.gpu, `${label}.${i}`, values.shape) : undefined
     );
   }
 
-  /** The parts of `parameter` inside a tensor made by `like`. */
-  viewsIn(parameter: Parameter, arenas: readonly (Tensor | undefined)[]): readonly Tensor[] | undefined {
+  /** The parts of `parameter` inside tensors made by `zerosLike`; undefined where they leave out one of its arenas. */
+  viewsIn(parameter: Parameter, arenas: ArenaTensors): readonly Tensor[] | undefined {
     const views = parameter.tensors.map((t, i) => {
       const buffer = arenas[parameter.arenas[i]!]?.buffer;
-      return buffer && { ...t, label: `d ${t.label}`, buffer };
+      return buffer && t.within(buffer, `d ${t.label}`);
     });
     return views.every((v) => v !== undefined) ? views as Tensor[] : undefined;
   }
 
+  /** Frees the memory. */
   [Symbol.dispose](): void {
     for (const { values } of this.arenas) destroyTensor(this.gpu, values);
   }
@@ -159,16 +158,12 @@ export function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-function view(arena: Tensor, label: string, shape: readonly number[], offset: number): Tensor {
-  return { label, shape: [...shape], ...layoutOf(label, shape), buffer: arena.buffer, offset };
-}
-
 /** Parameters in runs of at most 64 MiB, so that reading them back never needs one huge buffer. */
 function grouped(parameters: readonly Parameter[]): Parameter[][] {
   const groups: Parameter[][] = [];
   let room = 0;
   for (const p of parameters) {
-    const bytes = p.tensors.reduce((sum, t) => sum + t.length * 4, 0);
+    const bytes = p.tensors.reduce((sum, t) => sum + t.bytes, 0);
     if (bytes > room) {
       groups.push([]);
       room = Math.max(2 ** 26, bytes);

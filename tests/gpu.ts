@@ -4,7 +4,8 @@
  */
 import { assert, assertThrows } from "@std/assert";
 import { Gpu } from "../engine/gpu.ts";
-import { layoutOf, type Tensor } from "../engine/tensor.ts";
+import { Plan } from "../engine/plan.ts";
+import { Tensor } from "../engine/tensor.ts";
 import { type Case, type Check, passed } from "../engine/verify/case.ts";
 
 /** Opened once per test file, before any test, so that no test is blamed for it. */
@@ -28,9 +29,28 @@ export function assertPassed(checks: readonly Check[]): void {
   assert(failures.length === 0, failures.join("; "));
 }
 
-/** A tensor without memory, for launches that are only built. */
+const NO_MEMORY = undefined as unknown as GPUBuffer;
+
+/** A tensor without memory, for launches that are only recorded. */
 export function shapeOnly(shape: readonly number[], label = "t"): Tensor {
-  return { label, shape, ...layoutOf(label, shape), buffer: undefined as unknown as GPUBuffer, offset: 0 };
+  return new Tensor(label, shape, "f32", NO_MEMORY);
+}
+
+/** The same of u32. */
+export function integersOnly(shape: readonly number[], label = "t"): Tensor<"u32"> {
+  return new Tensor(label, shape, "u32", NO_MEMORY);
+}
+
+/** A plan whose tensors have no memory: launches can be recorded and looked at, but not run. */
+export function planOnly(): Plan {
+  return new class extends Plan {
+    override tensor(shape: readonly number[], label?: string): Tensor {
+      return shapeOnly(shape, label);
+    }
+    override integers(shape: readonly number[], label?: string): Tensor<"u32"> {
+      return integersOnly(shape, label);
+    }
+  }(gpu, "no memory");
 }
 
 /** Expects that building a launch throws a `RangeError` whose sentence has all these parts. */

@@ -2,7 +2,7 @@
  * Exponential moving average of the weights: steadier than the last step's, and what is validated and kept in its place.
  * @module
  */
-import { emaUpdate } from "../engine/kernels/ema/ema.ts";
+import { ema } from "../engine/kernels/optimizer/optimizer.ts";
 import type { Plan } from "../engine/plan.ts";
 import { copyTensors, type Tensor } from "../engine/tensor.ts";
 import { Network } from "../model/network.ts";
@@ -17,10 +17,10 @@ export class WeightAverage implements Disposable {
     copyTensors(source.gpu, this.#pairs());
   }
 
-  /** Records the update; `hyper` as in `Optimizer.build`. */
-  build(plan: Plan, hyper: Tensor): void {
-    for (const [value, averaged] of this.#pairs()) {
-      plan.add(emaUpdate(value, averaged, hyper, { decay: this.decay }));
+  /** Records the update; `params` as in `Optimizer.build`. */
+  build(plan: Plan, params: Tensor): void {
+    for (const [parameter, averaged] of this.#pairs()) {
+      ema(plan, { parameter, averaged, params }, { decay: this.decay });
     }
   }
 

@@ -1,15 +1,11 @@
 /**
- * Optimisers: what state they keep and which launches update the parameters.
+ * Optimisers: what state they keep and which op updates the parameters.
  * @module
  */
-import { adagradStep } from "../engine/kernels/optimizer/adagrad.ts";
-import { adamStep } from "../engine/kernels/optimizer/adam.ts";
-import { rmspropStep } from "../engine/kernels/optimizer/rmsprop.ts";
-import { sgdStep } from "../engine/kernels/optimizer/sgd.ts";
-import type { Launch } from "../engine/kernel.ts";
+import * as rules from "../engine/kernels/optimizer/optimizer.ts";
 import type { Plan } from "../engine/plan.ts";
 import { destroyTensor, type Tensor } from "../engine/tensor.ts";
-import type { ParameterStore } from "../model/parameters.ts";
+import type { ArenaTensors, ParameterStore } from "../model/parameters.ts";
 
 /** Names that `--optimizer` takes. */
 export const OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop", "adagrad"] as const;
@@ -17,7 +13,7 @@ export const OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop", "adagrad"] as cons
 /** An optimiser's name. */
 export type OptimizerName = typeof OPTIMIZERS[number];
 
-/** Hyper-parameters; each optimiser reads those it knows. */
+/** Options with torch.optim's names and meaning; each optimiser reads those it knows. */
 export interface OptimizerOptions {
   readonly optimizer: OptimizerName;
   /** Of sgd and rmsprop; default 0.9 for sgd, 0 for rmsprop. */
@@ -26,55 +22,72 @@ export interface OptimizerOptions {
   readonly weightDecay?: number | undefined;
   /** Of sgd; default false. */
   readonly nesterov?: boolean | undefined;
+  /** Of adam and adamw; default 0.9 and 0.999. */
+  readonly betas?: readonly [number, number] | undefined;
+  /** Of all but sgd; default 1e-8, 1e-10 for adagrad. */
+  readonly eps?: number | undefined;
+  /** Of rmsprop: decay of the running square; default 0.99. */
+  readonly alpha?: number | undefined;
 }
 
 /** State in device memory and the launches of one update. */
 export interface Optimizer extends Disposable {
   /** State tensors by name, one list entry per arena. */
-  readonly state: ReadonlyMap<string, readonly (Tensor | undefined)[]>;
-  /** Records the update of every trained arena; `hyper` [4] is (learning rate, gradient scale, step from 1, stop). */
-  build(plan: Plan, gradients: readonly (Tensor | undefined)[], hyper: Tensor): void;
+  readonly state: ReadonlyMap<string, ArenaTensors>;
+  /** Records the update of every trained arena; `params` [4] are the step's numbers, see `StepParams`. */
+  build(plan: Plan, gradients: ArenaTensors, params: Tensor): void;
 }
 
-/** Which state a rule keeps for each arena, and its launch. */
+/** Which state a rule keeps for each arena, and how it records one update. */
 interface Rule {
   readonly state: readonly string[];
-  launch(values: Tensor, gradient: Tensor, state: readonly Tensor[], hyper: Tensor): Launch;
+  record(plan: Plan, tensors: rules.UpdateTensors, state: readonly Tensor[]): void;
 }
 
-function ruleOf({ optimizer, momentum, weightDecay = 0, nesterov = false }: OptimizerOptions): Rule {
+function ruleOf({ optimizer, momentum, weightDecay, nesterov, betas, eps, alpha }: OptimizerOptions): Rule {
   switch (optimizer) {
     case "sgd": {
       const options = { momentum: momentum ?? 0.9, weightDecay, nesterov };
-      return { state: ["velocity"], launch: (p, g, [v], h) => sgdStep(p, g, v!, h, options) };
+      return {
+        state: ["velocity"],
+        record: (plan, t, [velocity]) => rules.sgd(plan, { ...t, velocity: velocity! }, options),
+      };
     }
     case "adam":
     case "adamw": {
-      const options = { weightDecay, decoupled: optimizer === "adamw" };
-      return { state: ["mean", "square"], launch: (p, g, [m, s], h) => adamStep(p, g, m!, s!, h, options) };
+      const options = { weightDecay, betas, eps, decoupled: optimizer === "adamw" };
+      return {
+        state: ["mean", "square"],
+        record: (plan, t, [mean, square]) =>
+          rules.adam(plan, { ...t, mean: mean!, square: square! }, options),
+      };
     }
     case "rmsprop":
       return {
         state: momentum ? ["square", "velocity"] : ["square"],
-        launch: (p, g, [square, velocity], h) =>
-          rmspropStep(p, g, { square: square!, velocity }, h, { momentum: momentum ?? 0, weightDecay }),
+        record: (plan, t, [square, velocity]) =>
+          rules.rmsprop(plan, { ...t, square: square!, velocity }, { momentum, weightDecay, alpha, eps }),
       };
     case "adagrad":
-      return { state: ["sum"], launch: (p, g, [sum], h) => adagradStep(p, g, sum!, h, { weightDecay }) };
+      return {
+        state: ["sum"],
+        record: (plan, t, [sum]) => rules.adagrad(plan, { ...t, sum: sum! }, { weightDecay, eps }),
+      };
   }
 }
 
 /** An optimiser over all trained parameters of `parameters`. */
 export function createOptimizer(parameters: ParameterStore, options: OptimizerOptions): Optimizer {
   const rule = ruleOf(options);
-  const state = new Map(rule.state.map((name) => [name, parameters.like(name)]));
+  const state = new Map(rule.state.map((name) => [name, parameters.zerosLike(name)]));
   return {
     state,
-    build(plan, gradients, hyper) {
-      parameters.arenas.forEach(({ values }, i) => {
+    build(plan, gradients, params) {
+      parameters.arenas.forEach(({ values: parameter }, i) => {
         const gradient = gradients[i];
         if (!gradient) return;
-        plan.add(rule.launch(values, gradient, [...state.values()].map((arenas) => arenas[i]!), hyper));
+        const own = [...state.values()].map((arenas) => arenas[i]!);
+        rule.record(plan, { parameter, gradient, params }, own);
       });
     },
     [Symbol.dispose]() {

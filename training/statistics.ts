@@ -8,8 +8,7 @@ import { Plan, submit } from "../engine/plan.ts";
 import { architecture } from "../model/architectures/alexnet.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
 import type { TensorValue } from "../model/checkpoint/checkpoint.ts";
-import { batchNorm, type BatchNormLayerOptions } from "../model/layers/batch_norm.ts";
-import { type Architecture, Network } from "../model/network.ts";
+import { Network } from "../model/network.ts";
 import { PhotoFeed } from "../model/inference/photo_feed.ts";
 import { evaluationPhotos, mostPixels, type PhotoSource } from "./photo_source.ts";
 
@@ -36,7 +35,13 @@ export async function estimateStatistics(
   if (count === 0) throw new RangeError("Cannot estimate statistics: got no photos");
   const batch = Math.min(options.batch ?? 32, count);
   const size = { classes: card.classes.length, size: preprocess.height };
-  using network = new Network(gpu, keepingLastBatch(architecture(card.model, size)));
+  // With momentum 1 the running statistics are those of the last batch.
+  const plain = architecture(card.model, size);
+  const layers = plain.layers.map(({ name, layer }) => ({
+    name,
+    layer: layer.with?.({ momentum: 1 }) ?? layer,
+  }));
+  using network = new Network(gpu, { ...plain, layers });
   network.load(tensors);
   const names = network.parameters.all.filter((p) => !p.spec.trained).map((p) => p.name);
   using feed = new PhotoFeed(gpu, batch, batch * mostPixels(source), preprocess);
@@ -61,13 +66,4 @@ export async function estimateStatistics(
   return new Map([...sums].map(([name, sum]) => {
     return [name, { shape: [sum.length], data: Float32Array.from(sum, (s) => s / batches) }];
   }));
-}
-
-/** With momentum 1 the running statistics are those of the last batch. */
-function keepingLastBatch(network: Architecture): Architecture {
-  const layers = network.layers.map(({ name, layer }) => {
-    if (layer.kind !== "batch_norm") return { name, layer };
-    return { name, layer: batchNorm({ ...layer.options as unknown as BatchNormLayerOptions, momentum: 1 }) };
-  });
-  return { ...network, layers };
 }

@@ -8,7 +8,7 @@ import { type Dataset, openDataset, requireBatch } from "../data/dataset/folder.
 import { ensureShapes } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
-import { requestTunedGpu } from "../engine/kernels/matmul/tile_cache.ts";
+import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import { architecture } from "../model/architectures/alexnet.ts";
 import { loadTensors } from "../model/checkpoint/checkpoint.ts";

@@ -3,17 +3,13 @@
  * nothing on the way that waits for the device.
  * @module
  */
-import {
-  accumulateLoss,
-  IGNORE_LABEL,
-  softmaxCrossEntropy,
-} from "../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
-import { clipByGlobalNorm, globalNormPartials } from "../engine/kernels/global_norm/global_norm.ts";
+import { clip } from "../engine/kernels/optimizer/global_norm.ts";
 import { Plan, submit } from "../engine/plan.ts";
-import { destroyTensor, readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
+import { readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
 import type { Preprocess } from "../model/checkpoint/card.ts";
 import type { Network, Section } from "../model/network.ts";
 import { PhotoFeed, type PlacedPhoto } from "../model/inference/photo_feed.ts";
+import { TrainingStep } from "../model/training_step.ts";
 import type { WeightAverage } from "./average.ts";
 import { type FoundNonFinite, NumericChecks } from "./numeric_checks.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -63,15 +59,8 @@ export class Trainer implements Disposable {
   readonly plan: Plan;
   /** Gradients to parameters. */
   readonly update: Plan;
-  readonly sections: readonly Section[];
-  readonly logits: Tensor;
   readonly #feed: PhotoFeed;
-  readonly #gradients: readonly (Tensor | undefined)[];
-  readonly #labels: Tensor;
-  readonly #hyper: Tensor;
-  readonly #random: Tensor;
-  readonly #totals: Tensor;
-  readonly #history: Tensor;
+  readonly #batch: TrainingStep;
   readonly #checks: NumericChecks | undefined;
   readonly #accumulate: number;
   #step: number;
@@ -82,49 +71,33 @@ export class Trainer implements Disposable {
     readonly optimizer: Optimizer,
     readonly options: TrainerOptions,
   ) {
-    const { gpu, parameters, output } = network;
-    const { batch, labelSmoothing = 0 } = options;
+    const { gpu } = network, { batch, labelSmoothing, classWeights, clipNorm } = options;
     this.#accumulate = options.accumulate ?? 1;
     this.#step = this.#readAt = options.step ?? 0;
     const plan = this.plan = new Plan(gpu, "training step");
     const update = this.update = new Plan(gpu, "update");
     this.#feed = new PhotoFeed(gpu, batch, options.capacity, options.preprocess);
-    this.#gradients = parameters.like("gradient");
-    this.#labels = plan.tensor([batch], "labels");
-    this.#hyper = plan.tensor([4], "hyper");
-    this.#random = plan.tensor([4], "random");
-    this.#totals = plan.tensor([4], "totals");
-    this.#history = plan.tensor([HISTORY], "loss history");
-    const classWeights = plan.tensor([output.c], "class weights");
-    writeTensor(gpu, classWeights, Float32Array.from(options.classWeights ?? Array(output.c).fill(1)));
-    const x = network.inputTensor(plan, batch);
-    this.#feed.build(plan, x);
-    const result = plan.tensor([batch, 4], "loss rows");
-    const loss = (logits: Tensor) => {
-      const dLogits = plan.tensor(logits.shape, "d logits");
-      const rows = (t: Tensor): Tensor => ({ ...t, shape: [batch, output.c] });
-      const target = { labels: this.#labels };
-      const tensors = { logits: rows(logits), target, classWeights, dLogits: rows(dLogits), result };
-      plan.add(softmaxCrossEntropy(tensors, { labelSmoothing }));
-      plan.add(accumulateLoss(result, this.#hyper, this.#totals, this.#history));
-      return dLogits;
-    };
-    const built = network.buildTraining(plan, x, loss, {
-      gradients: this.#gradients,
-      accumulate: this.#accumulate > 1,
-      random: this.#random,
+    this.#batch = new TrainingStep(plan, network, {
+      ...{ batch, labelSmoothing, classWeights, history: HISTORY, accumulate: this.#accumulate > 1 },
+      input: (plan, x) => this.#feed.build(plan, x),
     });
-    this.sections = built.sections;
-    this.logits = built.logits;
-    if (options.clipNorm !== undefined) {
-      const trained = this.#gradients.filter((g) => g !== undefined);
-      const partials = update.tensor([globalNormPartials(trained)], "gradient norm parts");
-      const norm = update.tensor([4], "gradient norm");
-      update.add(...clipByGlobalNorm(trained, partials, this.#hyper, norm, { maxNorm: options.clipNorm }));
+    const { gradients, params } = this.#batch;
+    if (clipNorm !== undefined) {
+      clip(update, { gradients: gradients.filter((g) => g !== undefined), params, maxNorm: clipNorm });
     }
-    optimizer.build(update, this.#gradients, this.#hyper);
-    options.average?.build(update, this.#hyper);
+    optimizer.build(update, gradients, params);
+    options.average?.build(update, params);
     if (options.checkNumerics) this.#checks = new NumericChecks(plan, this.sections);
+  }
+
+  /** Where each layer's launches lie in `plan`. */
+  get sections(): readonly Section[] {
+    return this.#batch.sections;
+  }
+
+  /** [N, 1, 1, classes] of the last batch. */
+  get logits(): Tensor {
+    return this.#batch.logits;
   }
 
   /** Builds and compiles the step. */
@@ -177,12 +150,12 @@ export class Trainer implements Disposable {
       if (k === 0) {
         // Photos that are refused count as no step.
         this.#step++;
-        writeTensor(gpu, this.#hyper, Float32Array.of(learningRate, 1 / batches, this.#step, 0));
+        this.#batch.writeParams({ lr: learningRate, gradScale: 1 / batches, step: this.#step });
       }
       submit(gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
         this.#feed.encode(encoder);
         if (k === 0 && this.#accumulate > 1) {
-          for (const g of this.#gradients) if (g) encoder.clearBuffer(g.buffer);
+          for (const g of this.#batch.gradients) if (g) encoder.clearBuffer(g.buffer);
         }
       });
       yield k;
@@ -202,21 +175,20 @@ export class Trainer implements Disposable {
   }
 
   #upload(photos: readonly PlacedPhoto[], labels: readonly number[], step: number, k: number): void {
-    const { gpu } = this.network, { batch, seed } = this.options;
+    const { batch, seed } = this.options;
     this.#feed.write(photos.slice(k * batch, (k + 1) * batch));
-    const padded = new Uint32Array(batch).fill(IGNORE_LABEL);
-    padded.set(labels.slice(k * batch, (k + 1) * batch));
-    writeTensor(gpu, this.#labels, padded);
-    writeTensor(gpu, this.#random, Uint32Array.of(seed, step * this.#accumulate + k, 0, 0));
+    this.#batch.writeLabels(labels.slice(k * batch, (k + 1) * batch));
+    this.#batch.writeRandom(seed, step * this.#accumulate + k);
   }
 
   /** Waits for the steps so far and returns what they summed up; then starts new sums. */
   async metrics(): Promise<Metrics> {
     const { gpu } = this.network;
-    const [totals, history] = await readTensors(gpu, [this.#totals, this.#history]);
-    writeTensor(gpu, this.#totals, new Float32Array(4));
-    writeTensor(gpu, this.#history, new Float32Array(HISTORY));
-    const [, hits, images, lossSum] = totals as unknown as [number, number, number, number];
+    const { totals, history: ring } = this.#batch;
+    const [sums, history] = await readTensors(gpu, [totals, ring]);
+    writeTensor(gpu, totals, new Float32Array(4));
+    writeTensor(gpu, ring, new Float32Array(HISTORY));
+    const [, hits, images, lossSum] = sums as unknown as [number, number, number, number];
     const steps = this.#step - this.#readAt;
     const losses = Float32Array.from(
       { length: steps },
@@ -250,13 +222,14 @@ export class Trainer implements Disposable {
 
   /** Gradients of the last step by parameter name, in PyTorch's order; frozen parameters are left out. */
   gradients(): Promise<Map<string, Float32Array<ArrayBuffer>>> {
-    return this.network.parameters.read(undefined, this.#gradients);
+    return this.#batch.readGradients();
   }
 
+  /** Frees the plans and the gradients. */
   [Symbol.dispose](): void {
     this.plan[Symbol.dispose]();
     this.update[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
-    for (const g of this.#gradients) if (g) destroyTensor(this.network.gpu, g);
+    this.#batch[Symbol.dispose]();
   }
 }

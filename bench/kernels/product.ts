@@ -2,7 +2,7 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { conv2dForward } from "../../engine/kernels/conv2d/conv2d.ts";
 import type { Launch } from "../../engine/kernel.ts";
-import { chooseTile } from "../../engine/kernels/matmul/tile_table.ts";
+import { chooseTile } from "../../engine/kernels/matmul/choose.ts";
 import { readTensor, type Tensor, writeTensor } from "../../engine/tensor.ts";
 import { compare } from "../../engine/verify/case.ts";
 import { conv2dForward as reference } from "../../engine/kernels/conv2d/reference.ts";

@@ -1,5 +1,5 @@
 /** This project as a contender, see `our_work.ts`. */
-import { requestTunedGpu } from "../../engine/kernels/matmul/tile_cache.ts";
+import { requestTunedGpu } from "../../model/tuned_gpu.ts";
 import { prepareOurs } from "./our_work.ts";
 import { serveContender } from "./protocol.ts";
 

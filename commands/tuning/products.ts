@@ -1,69 +1,112 @@
 /**
- * The matrix products of a model: what `deno task tune` measures.
+ * The matrix products of a model: exactly those that its ops record into its plan, on the values that they get there.
  * @module
  */
-import { convOutput, productShape } from "../../engine/kernels/conv2d/conv2d.ts";
-import type { ProductShape } from "../../engine/kernels/matmul/tiles.ts";
-import { deviceShape } from "../../model/layer.ts";
-import { type Architecture, describeLayers } from "../../model/network.ts";
+import type { Gpu } from "../../engine/gpu.ts";
+import {
+  productKey,
+  type RecordedProduct,
+  type TileChoice,
+  watchProducts,
+} from "../../engine/kernels/matmul/tiles.ts";
+import { Plan } from "../../engine/plan.ts";
+import { type Clock, timeLaunches } from "../../engine/profile.ts";
+import { normal } from "../../engine/random.ts";
+import { type AnyTensor, readTensors, type TensorData, writeTensor } from "../../engine/tensor.ts";
+import { type Architecture, Network, type Section } from "../../model/network.ts";
+import { TrainingStep } from "../../model/training_step.ts";
 
-/** One convolution (a linear layer is one of 1x1 images) and the products of it that a model needs. */
-export interface Convolution {
+/** A product and the first layer that needs it. */
+export interface Product extends RecordedProduct {
   readonly layer: string;
-  /** [N, H, W, C]. */
-  readonly x: readonly [number, number, number, number];
-  /** [KH, KW, C, O]. */
-  readonly weight: readonly [number, number, number, number];
-  /** [N, OH, OW, O]. */
-  readonly y: readonly [number, number, number, number];
-  readonly stride: number;
-  readonly padding: number;
-  readonly groups: number;
-  readonly ops: readonly ProductShape["op"][];
 }
 
-/**
- * Every convolution and linear layer of an architecture at a batch size, a layer that is split over several bindings of
- * `maxPartBytes` as its parts. Nobody wants the gradient of the first layer's input. `training`: with both gradients.
- */
-export function convolutionsOf(
-  architecture: Architecture,
-  batch: number,
-  { maxPartBytes, training }: { readonly maxPartBytes: number; readonly training: boolean },
-): Convolution[] {
-  const found: Convolution[] = [];
-  let input = architecture.input;
-  for (const { name, layer, parameters, output } of describeLayers(architecture, maxPartBytes)) {
-    const parts = layer.kind === "conv2d" || layer.kind === "linear"
-      ? parameters.find((p) => p.name === "weight")!.parts
-      : [];
-    const { stride = 1, padding = 0, groups = 1 } = layer.options as Partial<Record<string, number>>;
-    const inputGrad = found.length > 0 ? ["input_grad"] as const : [];
-    parts.forEach(({ shape }, i) => {
-      const weight = shape as [number, number, number, number];
-      const x = deviceShape(batch, input);
-      const oh = convOutput(x[1], weight[0], stride, padding),
-        ow = convOutput(x[2], weight[1], stride, padding);
-      found.push({
-        layer: parts.length > 1 ? `${name}[${i}]` : name,
-        x,
-        weight,
-        y: [batch, oh, ow, weight[3]],
-        stride,
-        padding,
-        groups,
-        ops: training ? ["forward", "weight_grad", ...inputGrad] : ["forward"],
-      });
-    });
-    input = output;
+/** A model's plan, run once on random images, so that every product's inputs hold ordinary values. */
+export class Workload implements Disposable {
+  /** Every product once, whichever layers share it. */
+  readonly products: readonly Product[];
+  readonly #owned: DisposableStack;
+
+  private constructor(products: readonly Product[], owned: DisposableStack) {
+    this.products = products;
+    this.#owned = owned;
   }
-  return found;
+
+  /** Builds the plan that training, or with `training` false inference, of that batch runs. */
+  static async create(
+    gpu: Gpu,
+    architecture: Architecture,
+    { batch, training }: { readonly batch: number; readonly training: boolean },
+  ): Promise<Workload> {
+    using owned = new DisposableStack();
+    const network = owned.use(new Network(gpu, architecture));
+    network.parameters.initialise(1);
+    const plan = owned.use(new Plan(gpu, "tuning")), recorded = watchProducts(plan);
+    let sections: readonly Section[];
+    let x: ReturnType<Network["inputTensor"]>;
+    if (training) {
+      const step = owned.use(new TrainingStep(plan, network, { batch }));
+      step.writeLabels(Array.from({ length: batch }, (_, i) => i % network.output.c));
+      step.writeParams({ lr: 0, gradScale: 1, step: 1 });
+      ({ sections, x } = step);
+    } else {
+      x = network.inputTensor(plan, batch);
+      ({ sections } = network.buildForward(plan, x));
+    }
+    await plan.compile();
+    writeTensor(gpu, x, new Float32Array(x.size).map((_, i) => normal(1, 0x70e, i)));
+    plan.run();
+    const layerOf = ({ first }: RecordedProduct) =>
+      sections.find((s) => s.first <= first && first < s.end)?.layer ?? "";
+    const distinct = new Map<string, Product>();
+    for (const product of recorded) {
+      const key = productKey(product.shape);
+      if (!distinct.has(key)) distinct.set(key, { ...product, layer: layerOf(product) });
+    }
+    return new Workload([...distinct.values()], owned.move());
+  }
+
+  /** Frees the plan and the network. */
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
+  }
 }
 
-/** The size of one of its products. */
-export function convolutionShape(
-  { x, weight, y, stride }: Convolution,
-  op: ProductShape["op"],
-): ProductShape {
-  return productShape(op, { shape: x }, { shape: weight }, { shape: y }, stride);
+/** What a product computed: one array for each tensor it writes. */
+export type Results = readonly TensorData[];
+
+/** A product that is ready to run. */
+export class Prepared implements Disposable {
+  /** `outputs` are what the plan writes. */
+  constructor(readonly gpu: Gpu, readonly plan: Plan, readonly outputs: readonly AnyTensor[]) {}
+
+  /** Runs once and reads what it wrote. */
+  async results(): Promise<Results> {
+    this.plan.run();
+    return await readTensors(this.gpu, this.outputs);
+  }
+
+  /** Milliseconds of all its launches, the median of `repeats` runs. */
+  async milliseconds(clock: Clock, repeats: number): Promise<number> {
+    const times = await timeLaunches(this.gpu, this.plan.bound, { clock, repeats });
+    return times.reduce((sum, t) => sum + t, 0);
+  }
+
+  /** Frees the plan. */
+  [Symbol.dispose](): void {
+    this.plan[Symbol.dispose]();
+  }
+}
+
+/** Compiles the product with this choice, by the op's own call; throws what WebGPU says where it cannot. */
+export async function prepare(gpu: Gpu, product: RecordedProduct, choice: TileChoice): Promise<Prepared> {
+  const plan = new Plan(gpu, productKey(product.shape));
+  try {
+    const outputs = await gpu.guard(`build ${plan.label}`, () => product.record(plan, choice));
+    await plan.compile();
+    return new Prepared(gpu, plan, outputs);
+  } catch (error) {
+    plan[Symbol.dispose]();
+    throw error;
+  }
 }

@@ -3,12 +3,11 @@
  * timed; the fastest wins if it stays ahead when both run in turns.
  * @module
  */
-import type { Clock } from "../../bench/kernels/timing.ts";
 import { type Gpu, GpuValidationError } from "../../engine/gpu.ts";
-import { candidates } from "../../engine/kernels/matmul/tile_candidates.ts";
-import { productKey, type ProductShape, type TileChoice } from "../../engine/kernels/matmul/tiles.ts";
-import { type Prepared, ProductBench, type Results } from "./product_bench.ts";
-import { type Convolution, convolutionShape } from "./products.ts";
+import { candidates } from "../../engine/kernels/matmul/candidates.ts";
+import { productKey, type TileChoice } from "../../engine/kernels/matmul/tiles.ts";
+import type { Clock } from "../../engine/profile.ts";
+import { prepare, type Prepared, type Product, type Results } from "./products.ts";
 
 /** How thoroughly to search. */
 export interface TuneOptions {
@@ -56,15 +55,14 @@ const TOLERANCE = 1e-5;
 /** A winner must take at most this share of the built-in tile's time, or noise would decide. */
 const GAIN = 0.97;
 
-/** Searches the tiles of these convolutions. */
-export async function tune(
-  gpu: Gpu,
-  convolutions: readonly Convolution[],
-  options: TuneOptions,
-): Promise<Tuning> {
+/** Searches the tiles of these products. */
+export async function tune(gpu: Gpu, products: readonly Product[], options: TuneOptions): Promise<Tuning> {
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
-  const work = distinctProducts(gpu, convolutions, options.quick);
+  const work = products.map((product) => ({
+    product,
+    choices: candidates(gpu, product.shape, options.quick),
+  }));
   const costs = await estimate(gpu, work, options.clock);
   let left = costs.reduce((sum, s) => sum + s, 0);
   const total = work.reduce((sum, { choices }) => sum + choices.length, 0);
@@ -76,8 +74,7 @@ export async function tune(
   for (const [i, item] of work.entries()) {
     if (performance.now() > deadline) break;
     const before = seconds();
-    using bench = new ProductBench(gpu, item.convolution);
-    const outcome = await searchProduct(bench, item.shape, item.choices, options.clock, deadline);
+    const outcome = await searchProduct(gpu, item, options.clock, deadline);
     outcomes.push(outcome);
     spent += seconds() - before;
     expected += costs[i]!;
@@ -93,24 +90,8 @@ export async function tune(
 }
 
 interface Work {
-  readonly convolution: Convolution;
-  readonly shape: ProductShape;
+  readonly product: Product;
   readonly choices: readonly TileChoice[];
-}
-
-/** Every product once, whichever layers share it, with its candidates. */
-function distinctProducts(gpu: Gpu, convolutions: readonly Convolution[], quick: boolean): Work[] {
-  const products = new Map<string, Work>();
-  for (const convolution of convolutions) {
-    for (const op of convolution.ops) {
-      const shape = convolutionShape(convolution, op);
-      const key = productKey(shape);
-      if (!products.has(key)) {
-        products.set(key, { convolution, shape, choices: candidates(gpu, shape, quick) });
-      }
-    }
-  }
-  return [...products.values()];
 }
 
 /**
@@ -119,30 +100,27 @@ function distinctProducts(gpu: Gpu, convolutions: readonly Convolution[], quick:
  */
 async function estimate(gpu: Gpu, work: readonly Work[], clock: Clock): Promise<number[]> {
   const costs: number[] = [];
-  for (const { convolution, shape, choices } of work) {
+  for (const { product, choices } of work) {
     const start = performance.now();
-    using bench = new ProductBench(gpu, convolution);
-    const filled = performance.now();
-    using prepared = await bench.prepare(shape.op, choices[0]!);
+    using prepared = await prepare(gpu, product, choices[0]!);
     await prepared.results();
     const checked = performance.now();
     await prepared.milliseconds(clock, 1);
     const timed = performance.now();
-    const each = checked - filled + 2 * (timed - checked);
-    costs.push((filled - start + each * choices.length + 12 * (timed - checked)) / 1000);
+    const each = checked - start + 2 * (timed - checked);
+    costs.push((each * choices.length + 12 * (timed - checked)) / 1000);
   }
   return costs;
 }
 
 async function searchProduct(
-  bench: ProductBench,
-  shape: ProductShape,
-  choices: readonly TileChoice[],
+  gpu: Gpu,
+  { product, choices }: Work,
   clock: Clock,
   deadline: number,
 ): Promise<Outcome> {
-  const builtIn = choices[0]!;
-  using usual = await bench.prepare(shape.op, builtIn);
+  const builtIn = choices[0]!, { shape } = product;
+  using usual = await prepare(gpu, product, builtIn);
   const wanted = await usual.results();
   let best = builtIn, bestTime = await usual.milliseconds(clock, 3);
   const wrong: TileChoice[] = [];
@@ -150,7 +128,7 @@ async function searchProduct(
   for (const choice of choices.slice(1)) {
     if (performance.now() > deadline) break;
     try {
-      using prepared = await bench.prepare(shape.op, choice);
+      using prepared = await prepare(gpu, product, choice);
       if (!sameResults(await prepared.results(), wanted)) {
         wrong.push(choice);
         continue;
@@ -165,12 +143,13 @@ async function searchProduct(
       refused++;
     }
   }
-  const { builtInMilliseconds, milliseconds } = await compare(bench, shape.op, usual, best, clock);
+  using other = await prepare(gpu, product, best);
+  const { builtInMilliseconds, milliseconds } = await compare(usual, other, clock);
   const wins = milliseconds < builtInMilliseconds * GAIN;
   return {
-    layer: bench.convolution.layer,
+    layer: product.layer,
     key: productKey(shape),
-    flops: 2 * shape.rows * shape.cols * shape.depth,
+    flops: 2 * shape.m * shape.n * shape.k,
     builtIn,
     builtInMilliseconds,
     winner: wins ? best : builtIn,
@@ -183,13 +162,10 @@ async function searchProduct(
 
 /** Best of five turns each, so that neither profits from a quiet moment. */
 async function compare(
-  bench: ProductBench,
-  op: ProductShape["op"],
   usual: Prepared,
-  best: TileChoice,
+  other: Prepared,
   clock: Clock,
 ): Promise<{ builtInMilliseconds: number; milliseconds: number }> {
-  using other = await bench.prepare(op, best);
   let builtInMilliseconds = Infinity, milliseconds = Infinity;
   for (let turn = 0; turn < 5; turn++) {
     builtInMilliseconds = Math.min(builtInMilliseconds, await usual.milliseconds(clock, 1));

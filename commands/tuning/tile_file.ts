@@ -11,7 +11,7 @@ import {
   tableFor,
   tileAdapter,
   type TileFile,
-} from "../../engine/kernels/matmul/tile_cache.ts";
+} from "../../model/tuned_gpu.ts";
 import { TileTable } from "../../engine/kernels/matmul/tiles.ts";
 import { writeFileAtomically } from "../../model/checkpoint/atomic_file.ts";
 import type { Outcome } from "./search.ts";
@@ -38,7 +38,7 @@ export async function keepWinners(
   };
   const others = file.tables.filter((table) => `${identity(table.adapter)}` !== `${identity(adapter)}`);
   const whole: TileFile = {
-    version: 1,
+    version: 2,
     tables: [...others, { adapter, kernels: kernelFingerprint(), products }],
   };
   await Deno.mkdir(dirname(path), { recursive: true });
@@ -47,5 +47,5 @@ export async function keepWinners(
 }
 
 function empty(): TileFile {
-  return { version: 1, tables: [] };
+  return { version: 2, tables: [] };
 }

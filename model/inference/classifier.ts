@@ -5,7 +5,7 @@
 import { evaluationMap } from "../../data/augment.ts";
 import { type DecodedImage, ImageError } from "../../data/image/image.ts";
 import { type Gpu, GpuLostError } from "../../engine/gpu.ts";
-import { requestTunedGpu } from "../../engine/kernels/matmul/tile_cache.ts";
+import { requestTunedGpu } from "../tuned_gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensors, writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../architectures/alexnet.ts";

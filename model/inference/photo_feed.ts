@@ -3,7 +3,7 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import { encodeSample, photoInput, SAMPLE_WORDS } from "../../engine/kernels/preprocess/preprocess.ts";
+import { encodeSample, photosToInput, SAMPLE_WORDS } from "../../engine/kernels/preprocess/preprocess.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { createTensor, destroyTensor, type Tensor } from "../../engine/tensor.ts";
 import type { Affine, Size } from "../../data/augment.ts";
@@ -29,8 +29,8 @@ export interface PlacedPhoto extends Size {
 
 /** Device buffers for the photos of one batch. */
 export class PhotoFeed implements Disposable {
-  readonly #pixels: Tensor;
-  readonly #samples: Tensor;
+  readonly #pixels: Tensor<"u32">;
+  readonly #samples: Tensor<"u32">;
   readonly #records: Uint32Array<ArrayBuffer>;
   /** Made with the first photo that has to be uploaded. */
   #staging: Uint8Array<ArrayBuffer> | undefined;
@@ -44,14 +44,14 @@ export class PhotoFeed implements Disposable {
     readonly preprocess: Preprocess,
   ) {
     // Each photo begins at a multiple of four pixels: the kernel loads four at a time.
-    this.#pixels = createTensor(gpu, "photo pixels", [Math.ceil(capacity / 4 + batch) * 4]);
-    this.#samples = createTensor(gpu, "photo samples", [batch, SAMPLE_WORDS]);
+    this.#pixels = createTensor(gpu, "photo pixels", [Math.ceil(capacity / 4 + batch) * 4], "u32");
+    this.#samples = createTensor(gpu, "photo samples", [batch, SAMPLE_WORDS], "u32");
     this.#records = new Uint32Array(batch * SAMPLE_WORDS);
   }
 
   /** Records the launch that fills `x` [N, H, W, 3]. */
   build(plan: Plan, x: Tensor): void {
-    plan.add(photoInput(this.#pixels, this.#samples, x, this.preprocess));
+    photosToInput(plan, { pixels: this.#pixels, samples: this.#samples, y: x }, this.preprocess);
   }
 
   /**

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import { channelsLast } from "../../engine/kernels/channels_last/channels_last.ts";
+import { reorder } from "../../engine/kernels/channels_last/channels_last.ts";
 import { Plan } from "../../engine/plan.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 
@@ -17,7 +17,7 @@ export class TensorFeed implements Disposable {
     this.#plan = new Plan(gpu, "tensor input");
     this.#batch = x.shape[0]!;
     this.#values = this.#plan.tensor([x.size], "input values");
-    this.#plan.add(channelsLast(this.#values, x));
+    reorder(this.#plan, { x: this.#values, y: x });
   }
 
   /** For the input `x` [N, H, W, C]. */

@@ -1,12 +1,13 @@
-/** @module */
+/**
+ * Batch normalisation as a layer.
+ * @module
+ */
+import * as op from "../../engine/kernels/batch_norm/batch_norm.ts";
 import {
   batchNormBackward,
   batchNormForward,
-  batchNormPartials,
-  batchNormRunning,
-  batchNormStatistics,
-} from "../../engine/kernels/batch_norm/batch_norm.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+  batchStatistics,
+} from "../../engine/kernels/batch_norm/reference.ts";
 import type { Init, Layer, ParameterSpec } from "../layer.ts";
 
 /** Options of `batchNorm`, with PyTorch's names and meaning. */
@@ -28,6 +29,8 @@ export function batchNorm({ channels, eps = 1e-5, momentum = 0.1 }: BatchNormLay
     kind: "batch_norm",
     options: { channels, eps, momentum },
     fusesRelu: true,
+    featureMap: "keeps",
+    with: (options) => batchNorm({ channels, eps, momentum, ...options }),
     describe(input) {
       if (input.c !== channels) {
         throw new RangeError(
@@ -44,40 +47,51 @@ export function batchNorm({ channels, eps = 1e-5, momentum = 0.1 }: BatchNormLay
         ],
       };
     },
-    build(step, x, relu) {
-      const { plan } = step;
-      const parameter = (name: string) => step.parameter(name)[0]!;
+    build(context, { tensor: x, relu: mask }, relu) {
+      const { plan, accumulate } = context;
+      const parameter = (name: string) => context.parameter(name)[0]!;
       const weight = parameter("weight"), bias = parameter("bias");
       const running = { mean: parameter("running_mean"), variance: parameter("running_var") };
-      const dWeight = step.gradient("weight")?.[0], dBias = step.gradient("bias")?.[0];
-      const training = step.training && dWeight !== undefined;
-
-      const statistics = plan.tensor([2, channels]);
-      let partials: Tensor | undefined; // shared by both passes
-      if (training) {
-        partials = plan.tensor(batchNormPartials(x.tensor));
-        plan.add(...batchNormStatistics(x.tensor, partials, statistics, running, { eps, momentum }));
-      } else plan.add(batchNormRunning(running, statistics, { eps }));
-      const y = plan.tensor(x.tensor.shape);
-      plan.add(batchNormForward(x.tensor, statistics, weight, bias, y, { relu }));
+      const dWeight = context.gradient("weight")?.[0], dBias = context.gradient("bias")?.[0];
+      const training = context.training && dWeight !== undefined;
+      const saved = op.forward(plan, {
+        ...{ x, weight, bias, running, eps, relu, momentum: training ? momentum : undefined },
+      });
       return {
-        y: { tensor: y, relu },
+        y: { tensor: saved.y, relu },
+        trained: dWeight !== undefined || dBias !== undefined,
         backward(dy, wantInput) {
           if (!dWeight && !dBias && !wantInput) return undefined;
-          const scratch = () => plan.tensor([channels]);
-          const dx = wantInput ? plan.tensor(x.tensor.shape) : undefined;
-          plan.add(...batchNormBackward({
-            x: x.tensor,
+          return op.backward(plan, {
+            ...{ x, dy, weight, saved, dWeight, dBias, training, mask, accumulate, wantInput },
+          });
+        },
+      };
+    },
+    onnx(graph, { name, x }) {
+      const parameters = ["weight", "bias", "running_mean", "running_var"].map((one) =>
+        graph.parameter(`${name}.${one}`)
+      );
+      return graph.add("BatchNormalization", name, [x, ...parameters], { epsilon: { float: eps } });
+    },
+    reference({ x, shape: { c }, training, parameter }) {
+      const weight = parameter("weight");
+      const statistics = training ? batchStatistics(x, c) : {
+        mean: Float64Array.from(parameter("running_mean")),
+        variance: Float64Array.from(parameter("running_var")),
+      };
+      return {
+        y: batchNormForward(x, weight, parameter("bias"), statistics, eps),
+        backward(dy) {
+          const { dx, dWeight, dBias } = batchNormBackward(
+            x,
+            weight,
             dy,
             statistics,
-            weight,
-            partials: partials ?? plan.tensor(batchNormPartials(x.tensor)),
-            sums: plan.tensor([2, channels]),
-            dWeight: dWeight ?? scratch(),
-            dBias: dBias ?? scratch(),
-            dx,
-          }, { training, mask: x.relu, accumulate: step.accumulate }));
-          return dx;
+            eps,
+            training !== undefined,
+          );
+          return { dx, gradients: { weight: dWeight, bias: dBias } };
         },
       };
     },

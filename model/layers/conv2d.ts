@@ -1,159 +1,187 @@
-/** @module */
+/**
+ * Two-dimensional convolution as a layer.
+ * @module
+ */
+import * as op from "../../engine/kernels/conv2d/conv2d.ts";
+import { conv2dBackward, conv2dForward } from "../../engine/kernels/conv2d/reference.ts";
 import {
-  conv2dForward,
-  conv2dInputGrad,
-  conv2dWeightGrad,
-  convOutput,
-  productShape,
-} from "../../engine/kernels/conv2d/conv2d.ts";
-import { sumSplits } from "../../engine/kernels/sum_splits/sum_splits.ts";
-import { colSumsPerSplit } from "../../engine/kernels/matmul/tile.ts";
-import { chooseSplits, chooseTile } from "../../engine/kernels/matmul/tile_table.ts";
-import { padded, type Tensor } from "../../engine/tensor.ts";
-import type { Activation, Layer, ParameterSpec, Shape, Step } from "../layer.ts";
+  type Padding,
+  type Pair,
+  windowOf,
+  windowOutput,
+  windowText,
+} from "../../engine/kernels/prelude/window.ts";
+import { alignTo4, type Tensor } from "../../engine/tensor.ts";
+import type { Activation, BuildContext, Built, Init, Layer, ParameterSpec } from "../layer.ts";
 
-/** Options of `conv2d`. */
+/** Options of `conv2d`, with PyTorch's meaning; one number, [height, width], or for the padding [top, left, bottom, right]. */
 export interface Conv2dLayerOptions {
   readonly in: number;
   readonly out: number;
-  readonly kernel: number;
+  readonly kernel: Pair;
   /** Default 1. */
-  readonly stride?: number;
+  readonly stride?: Pair;
   /** Zeros around the input; default 0. */
-  readonly padding?: number;
+  readonly padding?: Padding;
+  /** Default 1. */
+  readonly dilation?: Pair;
   /** Default 1. */
   readonly groups?: number;
+  /** Whether there is a bias; default true. */
+  readonly bias?: boolean;
+  /** First values of the weights; default He's by the fan-in. */
+  readonly init?: "he" | "he-fan-out";
 }
 
-/** Two-dimensional convolution with bias: [C, H, W] -> [out, H', W']. PyTorch's `Conv2d`. */
+/** Two-dimensional convolution: [C, H, W] -> [out, H', W']. PyTorch's `Conv2d`. */
 export function conv2d(options: Conv2dLayerOptions): Layer {
-  const { in: inputs, out, kernel, stride = 1, padding = 0, groups = 1 } = options;
+  const { in: inputs, out, kernel, stride = 1, padding = 0, dilation = 1, groups = 1, bias = true } = options;
+  const window = windowOf("conv2d", { kernel, stride, padding, dilation });
+  if (inputs % groups !== 0 || out % groups !== 0) {
+    throw new RangeError(
+      `Cannot build conv2d: ${inputs} and ${out} channels do not divide into ${groups} groups`,
+    );
+  }
   return {
     kind: "conv2d",
-    options: { in: inputs, out, kernel, stride, padding, groups },
+    options: {
+      ...{ in: inputs, out, kernel, stride, padding, groups },
+      ...dilation !== 1 && { dilation },
+      ...!bias && { bias },
+    },
     fusesRelu: true,
-    describe(input: Shape) {
+    featureMap: "makes",
+    describe(input) {
       if (input.c !== inputs) {
         throw new RangeError(`Cannot build conv2d: input has ${input.c} channels, weights expect ${inputs}`);
       }
-      const h = convOutput(input.h, kernel, stride, padding),
-        w = convOutput(input.w, kernel, stride, padding);
-      if (h < 1 || w < 1) {
+      const { oh, ow } = windowOutput(window, input.h, input.w);
+      if (oh < 1 || ow < 1) {
         throw new RangeError(
-          `Cannot build conv2d: input is ${input.h}x${input.w}, a ${kernel}x${kernel} window with padding ${padding} needs more`,
+          `Cannot build conv2d: input is ${input.h}x${input.w}, ${windowText(window)} need more`,
         );
       }
-      return { output: { c: out, h, w }, parameters: convParameters(inputs, out, kernel, groups) };
+      const weight = convWeight(inputs, out, window.kernel, groups, options.init ?? "he");
+      return { output: { c: out, h: oh, w: ow }, parameters: bias ? [weight, biasParameter(out)] : [weight] };
     },
-    build: (step, x, relu) => buildConv(step, x, relu, "weight", "bias", { stride, padding, groups }),
+    build: (context, x, relu) => {
+      const part = (name: string) => context.parameter(name)[0]!;
+      return buildProduct(context, x, relu, {
+        weight: part("weight"),
+        bias: bias ? part("bias") : undefined,
+        dWeight: context.gradient("weight")?.[0],
+        dBias: bias ? context.gradient("bias")?.[0] : undefined,
+      }, { stride, padding, dilation, groups });
+    },
+    onnx: (graph, { name, x }) =>
+      graph.add("Conv", name, [
+        x,
+        graph.parameter(`${name}.weight`),
+        ...bias ? [graph.parameter(`${name}.bias`)] : [],
+      ], {
+        kernel_shape: window.kernel,
+        strides: window.stride,
+        pads: window.padding,
+        ...window.dilation.some((d) => d > 1) && { dilations: window.dilation },
+        group: groups,
+      }),
+    reference({ x, n, shape: { h, w, c }, parameter }) {
+      const sizes = { n, h, w, c, o: out, groups, ...window };
+      const weight = channelsLast(parameter("weight"), out);
+      return {
+        y: conv2dForward(x, weight, bias ? parameter("bias") : undefined, sizes),
+        backward(dy) {
+          const { dx, dWeight, dBias } = conv2dBackward(x, weight, dy, sizes);
+          return { dx, gradients: { weight: channelsFirst(dWeight, out), ...bias && { bias: dBias } } };
+        },
+      };
+    },
   };
+
+  /** PyTorch's [O, I, KH, KW] as the loops' [KH, KW, I, O]. */
+  function channelsLast(values: ArrayLike<number>, o: number): Float64Array {
+    const taps = window.kernel[0] * window.kernel[1], i = inputs / groups;
+    return Float64Array.from({ length: values.length }, (_, at) => {
+      const k = at % o, channel = Math.floor(at / o) % i, tap = Math.floor(at / (o * i));
+      return values[(k * i + channel) * taps + tap]!;
+    });
+  }
+
+  /** The other way round. */
+  function channelsFirst(values: ArrayLike<number>, o: number): Float64Array {
+    const taps = window.kernel[0] * window.kernel[1], i = inputs / groups;
+    return Float64Array.from({ length: values.length }, (_, at) => {
+      const tap = at % taps, channel = Math.floor(at / taps) % i, k = Math.floor(at / (taps * i));
+      return values[(tap * i + channel) * o + k]!;
+    });
+  }
 }
 
-/** Weight [out, in / groups, k, k] and bias [out], held on the device as [k, k, in, out] and [out]. */
-export function convParameters(inputs: number, out: number, kernel: number, groups: number): ParameterSpec[] {
-  const perGroup = inputs / groups, outPerGroup = out / groups, area = kernel * kernel;
-  const device = [kernel, kernel, padded(inputs), out];
+/** Weight [out, in / groups, kh, kw], held on the device as [kh, kw, in, out]. */
+function convWeight(
+  inputs: number,
+  out: number,
+  [kh, kw]: readonly [number, number],
+  groups: number,
+  init: Init["kind"] & ("he" | "he-fan-out"),
+): ParameterSpec {
+  const perGroup = inputs / groups, outPerGroup = out / groups, area = kh * kw;
+  const pitch = alignTo4(inputs);
   const indices = () => {
-    const index = new Int32Array(area * padded(inputs) * out).fill(-1);
+    const index = new Int32Array(area * pitch * out).fill(-1);
     for (let tap = 0; tap < area; tap++) {
       for (let i = 0; i < inputs; i++) {
         const group = Math.floor(i / perGroup);
         for (let o = group * outPerGroup; o < (group + 1) * outPerGroup; o++) {
-          index[(tap * padded(inputs) + i) * out + o] = (o * perGroup + i - group * perGroup) * area + tap;
+          index[(tap * pitch + i) * out + o] = (o * perGroup + i - group * perGroup) * area + tap;
         }
       }
     }
     return index;
   };
-  const fanIn = perGroup * area, fanOut = outPerGroup * area;
-  return [
-    {
-      name: "weight",
-      shape: [out, perGroup, kernel, kernel],
-      init: { kind: "he", fanIn, fanOut },
-      trained: true,
-      parts: [{ shape: device, indices }],
-    },
-    biasParameter(out),
-  ];
+  return {
+    name: "weight",
+    shape: [out, perGroup, kh, kw],
+    init: { kind: init, fanIn: perGroup * area, fanOut: outPerGroup * area },
+    trained: true,
+    parts: [{ shape: [kh, kw, pitch, out], indices }],
+  };
 }
 
 /** A bias [out], zero at first. */
-export function biasParameter(out: number): ParameterSpec {
+function biasParameter(out: number): ParameterSpec {
+  const indices = () => Int32Array.from({ length: out }, (_, i) => i);
   return {
     name: "bias",
     shape: [out],
     init: { kind: "zeros" },
     trained: true,
-    parts: [{ shape: [out], indices: () => Int32Array.from({ length: out }, (_, i) => i) }],
+    parts: [{ shape: [out], indices }],
   };
 }
 
-/** Forward and backward launches of a convolution whose parameters are one part each. */
-function buildConv(
-  step: Step,
-  x: Activation,
-  relu: boolean,
-  weightName: string,
-  biasName: string,
-  options: { stride: number; padding: number; groups: number },
-) {
-  const weight = step.parameter(weightName)[0]!, bias = step.parameter(biasName)[0]!;
-  const dWeight = step.gradient(weightName)?.[0], dBias = step.gradient(biasName)?.[0];
-  return buildProduct(step, x, relu, { weight, bias, dWeight, dBias }, options);
+/** A product's parameters on the device, and where its gradients go. */
+export interface ProductTensors {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly dWeight: Tensor | undefined;
+  readonly dBias: Tensor | undefined;
 }
 
-/** One convolution-shaped product in a plan: y = x * weight + bias and its two gradients. */
+/** One convolution-shaped product in a plan: y = x * weight + bias and its gradients; also a part of a linear layer. */
 export function buildProduct(
-  step: Step,
-  x: Activation,
+  { plan, accumulate }: BuildContext,
+  { tensor: x, relu: mask }: Activation,
   relu: boolean,
-  p: { weight: Tensor; bias: Tensor; dWeight: Tensor | undefined; dBias: Tensor | undefined },
-  options: { stride: number; padding: number; groups: number },
-) {
-  const { plan, gpu } = step;
-  const [n, h, w] = x.tensor.shape as [number, number, number, number];
-  const [kh, kw, , out] = p.weight.shape as [number, number, number, number];
-  const oh = convOutput(h, kh, options.stride, options.padding);
-  const ow = convOutput(w, kw, options.stride, options.padding);
-  const y = plan.tensor([n, oh, ow, out]);
-  const tile = chooseTile(gpu, productShape("forward", x.tensor, p.weight, y, options.stride));
-  plan.add(conv2dForward(x.tensor, p.weight, p.bias, y, { ...options, relu, tile }));
+  { weight, bias, dWeight, dBias }: ProductTensors,
+  options: op.Conv2dOptions,
+): Built {
   return {
-    y: { tensor: y, relu },
-    backward(dy: Tensor, wantInput: boolean) {
-      if (p.dWeight && p.dBias) {
-        addWeightGrad(step, x.tensor, dy, p.dWeight, p.dBias, options);
-      }
-      if (!wantInput) return undefined;
-      const dx = plan.tensor(x.tensor.shape);
-      const tile = chooseTile(gpu, productShape("input_grad", dx, p.weight, dy, options.stride));
-      plan.add(conv2dInputGrad(dy, p.weight, x.tensor, dx, { ...options, mask: x.relu, tile }));
-      return dx;
+    y: { tensor: op.forward(plan, { x, weight, bias, relu, ...options }), relu },
+    trained: dWeight !== undefined,
+    backward(dy, wantInput) {
+      if (dWeight) op.weightGrad(plan, { x, dy, dWeight, dBias, accumulate, ...options });
+      return wantInput ? op.inputGrad(plan, { dy, weight, x, mask, ...options }) : undefined;
     },
   };
-}
-
-function addWeightGrad(
-  step: Step,
-  x: Tensor,
-  dy: Tensor,
-  dWeight: Tensor,
-  dBias: Tensor,
-  options: { stride: number; padding: number; groups: number },
-): void {
-  const { plan, gpu } = step;
-  const out = dWeight.shape[3]!;
-  const shape = productShape("weight_grad", x, dWeight, dy, options.stride);
-  const tile = chooseTile(gpu, shape);
-  const splits = chooseSplits(gpu, shape, tile);
-  const partialBias = plan.tensor([splits * colSumsPerSplit(tile), out]);
-  // With one split and nothing to add to, the product writes the gradient itself.
-  const direct = splits === 1 && !step.accumulate;
-  const partial = direct
-    ? { ...dWeight, shape: [1, ...dWeight.shape] }
-    : plan.tensor([splits, ...dWeight.shape]);
-  plan.add(conv2dWeightGrad(x, dy, partial, partialBias, { ...options, tile }));
-  if (!direct) plan.add(sumSplits(partial, dWeight, { accumulate: step.accumulate }));
-  plan.add(sumSplits(partialBias, dBias, { accumulate: step.accumulate }));
 }

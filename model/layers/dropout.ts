@@ -1,6 +1,11 @@
-/** @module */
-import { hash, Stream } from "../../engine/random.ts";
-import { dropoutBackward, dropoutForward } from "../../engine/kernels/dropout/dropout.ts";
+/**
+ * Dropout as a layer.
+ * @module
+ */
+import { hash, Stream, uniform } from "../../engine/random.ts";
+import * as op from "../../engine/kernels/dropout/dropout.ts";
+import { dropout as plain } from "../../engine/kernels/dropout/reference.ts";
+import { alignTo4 } from "../../engine/tensor.ts";
 import type { Layer } from "../layer.ts";
 
 /** Options of `dropout`. */
@@ -17,7 +22,6 @@ export function dropout({ rate }: DropoutLayerOptions): Layer {
   return {
     kind: "dropout",
     options: { rate },
-    fusesRelu: false,
     describe(input) {
       if (!(rate >= 0 && rate < 1)) {
         throw new RangeError(`Cannot build dropout: rate is ${rate}, wanted at least 0 and under 1`);
@@ -25,22 +29,29 @@ export function dropout({ rate }: DropoutLayerOptions): Layer {
       return { output: input, parameters: [] };
     },
     build({ plan, training, random, index }, x) {
-      if (!training || rate === 0) return { y: x, backward: (dy, wantInput) => wantInput ? dy : undefined };
+      if (!training || rate === 0) {
+        return { y: x, trained: false, backward: (dy, wantInput) => wantInput ? dy : undefined };
+      }
       if (!random) {
         throw new RangeError("Cannot build dropout: training needs a tensor (seed, step, 0, 0), none came");
       }
-      const options = { rate, stream: hash(Stream.dropout, 0, index) };
-      const y = plan.tensor(x.tensor.shape);
-      plan.add(dropoutForward(x.tensor, random, y, options));
+      const drawn = { x: x.tensor, rate, random, stream: hash(Stream.dropout, 0, index) };
       return {
-        y: { tensor: y, relu: false },
-        backward(dy, wantInput) {
-          if (!wantInput) return undefined;
-          const dx = plan.tensor(x.tensor.shape);
-          plan.add(dropoutBackward(x.tensor, random, dy, dx, { ...options, mask: x.relu }));
-          return dx;
-        },
+        y: { tensor: op.forward(plan, drawn), relu: false },
+        trained: false,
+        backward: (dy, wantInput) =>
+          wantInput ? op.backward(plan, { ...drawn, dy, mask: x.relu }) : undefined,
       };
+    },
+    onnx: (_, { x }) => x,
+    reference({ x, shape, index, training }) {
+      if (!training || rate === 0) return { y: x, backward: (dy) => ({ dx: dy }) };
+      // Elements are numbered as they lie in memory, where a flatten moves nothing and pads the channels to four.
+      const { c } = shape.flattened ?? shape, pitch = shape.flattened ? alignTo4(c) : c;
+      const stream = hash(Stream.dropout, 0, index);
+      const draw = (i: number) =>
+        uniform(training.seed, stream, Math.floor(i / c) * pitch + i % c, training.step);
+      return { y: plain(x, rate, draw), backward: (dy) => ({ dx: plain(dy, rate, draw) }) };
     },
   };
 }

@@ -1,8 +1,12 @@
-/** @module */
+/**
+ * Local response normalisation as a layer.
+ * @module
+ */
+import * as op from "../../engine/kernels/local_response_norm/local_response_norm.ts";
 import {
-  responseNormBackward,
-  responseNormForward,
-} from "../../engine/kernels/local_response_norm/local_response_norm.ts";
+  localResponseNormBackward,
+  localResponseNormForward,
+} from "../../engine/kernels/local_response_norm/reference.ts";
 import type { Layer } from "../layer.ts";
 
 /** Options of `localResponseNorm`, with PyTorch's names and meaning. */
@@ -24,20 +28,31 @@ export function localResponseNorm(options: LocalResponseNormLayerOptions): Layer
   return {
     kind: "local_response_norm",
     options: norm,
-    fusesRelu: false,
     describe: (input) => ({ output: input, parameters: [] }),
     build({ plan }, x) {
-      const y = plan.tensor(x.tensor.shape);
-      plan.add(responseNormForward(x.tensor, y, norm));
       return {
-        y: { tensor: y, relu: false },
-        backward(dy, wantInput) {
-          if (!wantInput) return undefined;
-          const dx = plan.tensor(x.tensor.shape);
-          plan.add(responseNormBackward(x.tensor, dy, dx, { ...norm, mask: x.relu }));
-          return dx;
-        },
+        y: { tensor: op.forward(plan, { x: x.tensor, ...norm }), relu: false },
+        trained: false,
+        backward: (dy, wantInput) =>
+          wantInput ? op.backward(plan, { x: x.tensor, dy, mask: x.relu, ...norm }) : undefined,
       };
     },
+    onnx(graph, { name, x }) {
+      if (size % 2 === 0) {
+        throw new RangeError(
+          `Cannot export ${name}: its window has the even size ${size}, which reaches further down in PyTorch and further up in ONNX`,
+        );
+      }
+      return graph.add("LRN", name, [x], {
+        size,
+        alpha: { float: alpha },
+        beta: { float: beta },
+        bias: { float: k },
+      });
+    },
+    reference: ({ x, shape: { c } }) => ({
+      y: localResponseNormForward(x, c, norm),
+      backward: (dy) => ({ dx: localResponseNormBackward(x, dy, c, norm) }),
+    }),
   };
 }

@@ -1,31 +1,34 @@
-/** @module */
-import { reluBackward, reluForward } from "../../engine/kernels/relu/relu.ts";
-import type { Tensor } from "../../engine/tensor.ts";
-import type { Activation, Layer, Step } from "../layer.ts";
+/**
+ * ReLU as a layer.
+ * @module
+ */
+import { reluBackward, reluForward } from "../../engine/kernels/relu/reference.ts";
+import * as op from "../../engine/kernels/relu/relu.ts";
+import type { Layer } from "../layer.ts";
 
 /** max(x, 0). Right after a layer that fuses it, it costs no launch. PyTorch's `ReLU`. */
 export function relu(): Layer {
   return {
     kind: "relu",
     options: {},
-    fusesRelu: false,
+    isRelu: true,
     describe: (input) => ({ output: input, parameters: [] }),
-    build(step, x) {
-      const y = step.plan.tensor(x.tensor.shape);
-      step.plan.add(reluForward(x.tensor, y));
+    build({ plan }, x) {
       return {
-        y: { tensor: y, relu: true },
-        // dy is masked by its producer already, because y.relu is true.
-        backward: (dy, wantInput) => wantInput ? maskGradient(step, x, dy) : undefined,
+        y: { tensor: op.forward(plan, { x: x.tensor }), relu: true },
+        trained: false,
+        backward(dy, wantInput) {
+          // dy is masked by its producer already, because y.relu is true; where x is a ReLU's output too, once more.
+          if (!wantInput) return undefined;
+          return x.relu ? op.backward(plan, { y: x.tensor, dy }) : dy;
+        },
       };
     },
+    onnx: (graph, { name, x }) => graph.add("Relu", name, [x]),
+    reference({ x }) {
+      let margin = Infinity;
+      for (let i = 0; i < x.length; i++) margin = Math.min(margin, Math.abs(x[i]!));
+      return { y: reluForward(x), margin, backward: (dy) => ({ dx: reluBackward(x, dy) }) };
+    },
   };
-}
-
-/** The gradient of x, given the gradient ignoring that x is a ReLU's output: one launch, only where it is one. */
-export function maskGradient(step: Step, x: Activation, dx: Tensor): Tensor {
-  if (!x.relu) return dx;
-  const masked = step.plan.tensor(dx.shape);
-  step.plan.add(reluBackward(x.tensor, dx, masked));
-  return masked;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import { requestTunedGpu } from "../../engine/kernels/matmul/tile_cache.ts";
+import { requestTunedGpu } from "../../model/tuned_gpu.ts";
 import { loadClassifier as load } from "../../model/inference/classifier.ts";
 import type { LoadClassifier } from "../workers/gpu_messages.ts";
 

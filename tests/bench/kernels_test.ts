@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { conv2dForward, conv2dInputGrad, conv2dWeightGrad } from "../../engine/kernels/conv2d/conv2d.ts";
 import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
 import { reluForward } from "../../engine/kernels/relu/relu.ts";
-import type { Tile } from "../../engine/kernels/matmul/tile.ts";
+import type { Tile } from "../../engine/kernels/matmul/product.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import { architecture } from "../../model/architectures/alexnet.ts";
 import { measureCeilings } from "../../bench/kernels/ceilings.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ALL_CASES } from "../../engine/kernels/cases.ts";
+import { ALL_CASES } from "../../model/cases.ts";
 
 const root = new URL("../../", import.meta.url);
 

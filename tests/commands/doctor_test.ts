@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Gpu } from "../../engine/gpu.ts";
 import type { Launch } from "../../engine/kernel.ts";
-import { ALL_CASES } from "../../engine/kernels/cases.ts";
+import { alterLaunches } from "../alter_launch.ts";
+import { ALL_CASES } from "../../model/cases.ts";
 import { examine, exitCodeOf, rowText, summaryText } from "../../commands/doctor_report.ts";
 
 interface Fault {
@@ -28,8 +29,15 @@ const FAULTS: readonly Fault[] = [
     op: "conv2d",
     what: "an input gradient that forgets the last column of taps",
     launch: "conv2d_input_grad",
-    from: "s.tw + 1u) * STRIDE >= KW",
-    to: "s.tw + 1u) * STRIDE >= max(KW, 2u) - 1u",
+    from: "s.tw + 1u) * TAP_STEP_W >= KW",
+    to: "s.tw + 1u) * TAP_STEP_W >= max(KW, 2u) - 1u",
+  },
+  {
+    op: "add",
+    what: "a ReLU after a sum that is forgotten",
+    launch: "add.forward",
+    from: "max(value, vec4f())",
+    to: "value",
   },
   {
     op: "relu",
@@ -92,7 +100,7 @@ const FAULTS: readonly Fault[] = [
     op: "adam",
     what: "no correction of the bias",
     launch: "adam",
-    from: "h.z * LOG_BETA1",
+    from: "params.step * LOG_BETA1",
     to: "1e9 * LOG_BETA1",
   },
   {
@@ -137,7 +145,8 @@ function breaking({ launch, from, to }: Fault): { alter(launch: Launch): Launch;
 for (const fault of FAULTS) {
   Deno.test(`doctor notices ${fault.what} (${fault.op})`, async () => {
     const fix = breaking(fault);
-    using gpu = await Gpu.request({ alterLaunch: fix.alter });
+    using gpu = await Gpu.request();
+    alterLaunches(gpu, fix.alter);
     const cases = ALL_CASES.filter(({ op, name }) =>
       op === fault.op && !/large|workgroup/.test(name) && (fault.cases?.test(name) ?? true)
     );
@@ -151,9 +160,11 @@ for (const fault of FAULTS) {
 }
 
 Deno.test("doctor reports a kernel that does not compile by its launch and goes on", async () => {
-  const alterLaunch = (launch: Launch) =>
-    launch.name === "relu.backward" ? { ...launch, wgsl: `${launch.wgsl}\nnonsense` } : launch;
-  using gpu = await Gpu.request({ alterLaunch });
+  using gpu = await Gpu.request();
+  alterLaunches(
+    gpu,
+    (launch) => launch.name === "relu.backward" ? { ...launch, wgsl: `${launch.wgsl}\nnonsense` } : launch,
+  );
   const cases = ALL_CASES.filter(({ op, name }) =>
     (op === "relu" && !name.includes("large")) || op === "ema"
   );

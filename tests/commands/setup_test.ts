@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { silenceRuntimeDirNotice } from "../../engine/runtime_dir.ts";
+import { silenceRuntimeDirNotice } from "../../engine/gpu.ts";
 import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
 
 const bare: Facts = {

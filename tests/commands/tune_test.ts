@@ -1,61 +1,51 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Gpu } from "../../engine/gpu.ts";
-import { kernelFingerprint, parseTileFile, requestTunedGpu } from "../../engine/kernels/matmul/tile_cache.ts";
-import { Plan } from "../../engine/plan.ts";
-import { productKey, type ProductShape, TileTable } from "../../engine/kernels/matmul/tiles.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
-import { Network } from "../../model/network.ts";
-import { ProductBench } from "../../commands/tuning/product_bench.ts";
-import { type Convolution, convolutionShape, convolutionsOf } from "../../commands/tuning/products.ts";
+import { kernelFingerprint, parseTileFile, requestTunedGpu } from "../../model/tuned_gpu.ts";
+import { productKey, tilesOf } from "../../engine/kernels/matmul/tiles.ts";
+import { conv2d } from "../../model/layers/conv2d.ts";
+import { flatten } from "../../model/layers/flatten.ts";
+import { linear } from "../../model/layers/linear.ts";
+import type { Architecture } from "../../model/network.ts";
+import { prepare, Workload } from "../../commands/tuning/products.ts";
+import { alterLaunches } from "../alter_launch.ts";
 import { keepWinners } from "../../commands/tuning/tile_file.ts";
 import { sameResults, tune } from "../../commands/tuning/search.ts";
 import { gpu } from "../gpu.ts";
 
-const tiny: Convolution = {
-  layer: "tiny",
-  x: [2, 9, 7, 5],
-  weight: [3, 3, 8, 7],
-  y: [2, 4, 3, 7],
-  stride: 2,
-  padding: 0,
-  groups: 1,
-  ops: ["forward", "weight_grad", "input_grad"],
+/** A network of two products, of which the first needs no gradient of its input. */
+const tiny: Architecture = {
+  name: "tiny",
+  input: { c: 5, h: 9, w: 7 },
+  layers: [
+    { name: "conv", layer: conv2d({ in: 5, out: 7, kernel: 3, stride: 2 }) },
+    { name: "flatten", layer: flatten() },
+    { name: "linear", layer: linear({ in: 84, out: 3 }) },
+  ],
 };
+const open = (device: Gpu, training = true, architecture = tiny, batch = 2) =>
+  Workload.create(device, architecture, { batch, training });
 const quick = { clock: "timestamp", quick: true, maxSeconds: 60 } as const;
 
-/** Records what a plan asks for. */
-class Recorder extends TileTable {
-  readonly asked = new Set<string>();
-  override get(shape: ProductShape) {
-    this.asked.add(productKey(shape));
-    return undefined;
-  }
-}
-
-for (const [model, size] of [["compact", 93], ["alexnet", 95], ["alexnet-2012", 95]] as const) {
-  Deno.test(`the products of ${model} are those that its training plan asks for`, async () => {
-    const network = architecture(model, { classes: 10, size });
-    using device = await Gpu.request();
-    const recorder = device.tiles = new Recorder(new Map());
-    using net = new Network(device, network);
-    using plan = new Plan(device, "training");
-    const x = net.inputTensor(plan, 2), random = plan.tensor([4]);
-    const gradients = net.parameters.like("gradient");
-    net.buildTraining(plan, x, (logits) => logits, { gradients, random });
-    const maxPartBytes = device.limits.maxStorageBufferBindingSize;
-    const found = convolutionsOf(network, 2, { maxPartBytes, training: true })
-      .flatMap((c) => c.ops.map((op) => productKey(convolutionShape(c, op))));
-    assertEquals([...new Set(found)].sort(), [...recorder.asked].sort());
-    const forward = convolutionsOf(network, 2, { maxPartBytes, training: false });
-    assert(forward.every(({ ops }) => `${ops}` === "forward"));
-  });
-}
+Deno.test("the products of a model are those that its ops record, each once, with the layer's name", async () => {
+  using workload = await open(gpu);
+  assertEquals(workload.products.map(({ layer, shape }) => `${layer} ${productKey(shape)}`), [
+    "conv forward 24x7x72",
+    "linear forward 2x3x96",
+    "linear weight_grad 96x3x2",
+    "linear input_grad 2x96x3",
+    "conv weight_grad 72x7x24",
+  ]);
+  using inference = await open(gpu, false);
+  assertEquals(inference.products.map(({ shape }) => shape.op), ["forward", "forward"]);
+});
 
 Deno.test("a search measures every product, and its winners compute what the built-in tiles compute", async () => {
   const seen: string[] = [];
   let planned = 0;
-  const { outcomes, complete } = await tune(gpu, [tiny], {
+  using workload = await open(gpu);
+  const { products } = workload;
+  const { outcomes, complete } = await tune(gpu, products, {
     ...quick,
     onPlan: ({ products, candidates, seconds }) => {
       planned = products;
@@ -64,33 +54,35 @@ Deno.test("a search measures every product, and its winners compute what the bui
     onProduct: ({ key }) => seen.push(key),
   });
   assert(complete);
-  assertEquals(planned, 3);
+  assertEquals(planned, 5);
   assertEquals(seen, outcomes.map(({ key }) => key));
-  assertEquals(seen, tiny.ops.map((op) => productKey(convolutionShape(tiny, op))));
-  using bench = new ProductBench(gpu, tiny);
+  assertEquals(seen, products.map(({ shape }) => productKey(shape)));
   for (const { key, builtIn, winner, wrong, refused, milliseconds, builtInMilliseconds } of outcomes) {
     assertEquals([wrong.length, refused], [0, 0], key);
     assert(milliseconds <= builtInMilliseconds);
-    const op = key.split(" ")[0] as ProductShape["op"];
-    using one = await bench.prepare(op, builtIn), other = await bench.prepare(op, winner);
+    const product = products.find(({ shape }) => productKey(shape) === key)!;
+    using one = await prepare(gpu, product, builtIn), other = await prepare(gpu, product, winner);
     assert(sameResults(await other.results(), await one.results()), key);
   }
 });
 
 Deno.test("a tile that computes something else never wins", async () => {
-  // Breaks every tile but the built-in ones: their last row of work is left out.
-  using broken = await Gpu.request({
-    alterLaunch: (launch) =>
-      launch.name !== "conv2d_forward.main" || launch.wgsl.includes("var c3_0 ") === (gpu.subgroupSize > 0)
-        ? launch
-        : { ...launch, wgsl: launch.wgsl.replace("let value = sum + bias[col];", "let value = bias[col];") },
-  });
-  const { outcomes } = await tune(broken, [{
+  using broken = await Gpu.request();
+  using workload = await open(broken, false, {
     ...tiny,
-    x: [8, 29, 27, 5],
-    y: [8, 14, 13, 7],
-    ops: ["forward"],
-  }], quick);
+    layers: tiny.layers.slice(0, 1),
+    input: { c: 5, h: 29, w: 27 },
+  }, 8);
+  const builtIn4 = workload.products[0]!.choice.tile;
+  // Breaks every tile of another height than the built-in one's.
+  alterLaunches(
+    broken,
+    (launch) =>
+      launch.name === "conv2d_forward.main" && launch.wgsl.includes("var c3_0 ") !== (builtIn4.tm > 3)
+        ? { ...launch, wgsl: launch.wgsl.replace("let value = sum + bias[col];", "let value = bias[col];") }
+        : launch,
+  );
+  const { outcomes } = await tune(broken, workload.products, quick);
   const [{ wrong, winner, builtIn }] = outcomes as [typeof outcomes[0]];
   assert(wrong.length > 0);
   assert(!wrong.some((choice) => choice === winner || choice === builtIn));
@@ -104,7 +96,8 @@ Deno.test("results with a NaN or another value are not the same", () => {
 });
 
 Deno.test("a search without time changes nothing and says that it is incomplete", async () => {
-  const { outcomes, complete } = await tune(gpu, [tiny], { ...quick, maxSeconds: 0 });
+  using workload = await open(gpu);
+  const { outcomes, complete } = await tune(gpu, workload.products, { ...quick, maxSeconds: 0 });
   assertEquals([outcomes.length, complete], [0, false]);
 });
 
@@ -112,7 +105,8 @@ Deno.test("winners are kept beside those of other adapters and other models, and
   const folder = await Deno.makeTempDir();
   const path = join(folder, "deep", "tiles.json");
   try {
-    const { outcomes } = await tune(gpu, [tiny], quick);
+    using workload = await open(gpu);
+    const { outcomes } = await tune(gpu, workload.products, quick);
     const notes: string[] = [];
     const first = await keepWinners(gpu, path, outcomes.slice(0, 1), (note) => notes.push(note));
     const stranger = { name: "Voodoo 2", vendor: "3dfx", device: "2", subgroupSize: 0, runtime: "Deno 9" };
@@ -120,13 +114,13 @@ Deno.test("winners are kept beside those of other adapters and other models, and
     file.tables.push({ ...file.tables[0], adapter: stranger });
     await Deno.writeTextFile(path, JSON.stringify(file));
     const second = await keepWinners(gpu, path, outcomes.slice(1), (note) => notes.push(note));
-    assertEquals([first.choices.size, second.choices.size, notes.length], [1, 3, 0]);
+    assertEquals([first.choices.size, second.choices.size, notes.length], [1, 5, 0]);
     const parsed = parseTileFile(await Deno.readTextFile(path));
     if (!("tables" in parsed)) throw new Error(parsed.problem);
     assertEquals(parsed.tables.map(({ adapter }) => adapter.name).sort(), [stranger.name, gpu.name].sort());
     assertEquals(parsed.tables[0]!.kernels, kernelFingerprint());
     using tuned = await requestTunedGpu({ file: path, onNote: (note) => notes.push(note) });
-    assertEquals([tuned.tiles?.id, notes], [second.id, []]);
+    assertEquals([tilesOf(tuned)?.id, notes], [second.id, []]);
 
     await Deno.writeTextFile(path, "{");
     await keepWinners(gpu, path, outcomes, (note) => notes.push(note));

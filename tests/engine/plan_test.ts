@@ -1,23 +1,22 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GpuValidationError } from "../../engine/gpu.ts";
-import { addInto } from "../../engine/kernels/columns/columns.ts";
-import { reluForward } from "../../engine/kernels/relu/relu.ts";
-import { Plan, submit } from "../../engine/plan.ts";
+import { accumulate } from "../../engine/kernels/add/add.ts";
+import { forward } from "../../engine/kernels/relu/relu.ts";
+import { Plan, submit, withSourceLines } from "../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../engine/tensor.ts";
 import { gpu } from "../gpu.ts";
 
 /** A plan with one ReLU. */
 function reluPlan(label: string) {
   const plan = new Plan(gpu, label);
-  const x = plan.tensor([5], "x"), y = plan.tensor([5], "y");
-  plan.add(reluForward(x, y));
+  const x = plan.tensor([5], "x"), y = forward(plan, { x });
   return { plan, x, y };
 }
 
 Deno.test("a plan runs its launches as often as it is asked, each time on what is there", async () => {
   using plan = new Plan(gpu, "sum");
   const x = plan.tensor([5], "x"), sum = plan.tensor([5], "sum");
-  plan.add(addInto(x, sum));
+  accumulate(plan, { x, y: sum });
   await plan.compile();
   writeTensor(gpu, x, Float32Array.of(1, 2, 3, 4, 5));
   plan.run();
@@ -32,7 +31,7 @@ Deno.test("submitted together, plans run in order", async () => {
   using _first = first;
   using second = new Plan(gpu, "second");
   const sum = second.tensor([5], "sum");
-  second.add(addInto(y, sum));
+  accumulate(second, { x: y, y: sum });
   await first.compile();
   await second.compile();
   writeTensor(gpu, x, Float32Array.of(-1, 2, -3, 4, -5));
@@ -59,11 +58,11 @@ Deno.test("a plan that is not compiled does not run", () => {
 });
 
 Deno.test("a compiled plan takes no more launches", async () => {
-  const { plan, x, y } = reluPlan("closed");
+  const { plan, x } = reluPlan("closed");
   using _ = plan;
   assertEquals(await plan.compile(), plan);
   assertEquals(await plan.compile(), plan);
-  assertThrows(() => plan.add(reluForward(x, y)), GpuValidationError, "Cannot add to plan closed");
+  assertThrows(() => forward(plan, { x }), GpuValidationError, "Cannot add to plan closed");
 });
 
 Deno.test("a disposed plan neither compiles nor runs", async () => {
@@ -110,8 +109,23 @@ for (const [what, { wgsl, says }] of Object.entries(FAULTS)) {
 }
 
 Deno.test("an override that is not given is refused when the plan compiles", async () => {
-  const { plan, x, y } = reluPlan("incomplete");
+  const { plan } = reluPlan("incomplete");
   using _ = plan;
-  plan.add({ ...reluForward(y, x), constants: { GROUP: 64 } });
+  plan.add({ ...plan.launches[0]!, constants: { GROUP: 64 } });
   await assertRejects(() => plan.compile(), GpuValidationError, "relu.forward");
+});
+
+Deno.test("a refused kernel is shown around the line that the driver names", async () => {
+  const wgsl = Array.from({ length: 9 }, (_, i) => `// line ${i + 1}`);
+  wgsl[5] = "fn step( {";
+  const { plan, x } = reluPlan("shown");
+  using _ = plan;
+  plan.add({ name: "broken.step", wgsl: wgsl.join("\n"), tensors: [x], constants: {}, grid: [1, 1, 1] });
+  const { message } = await assertRejects(() => plan.compile(), GpuValidationError, "broken.step");
+  assert(message.includes(">    6 | fn step( {"), message);
+  assert(message.includes("     3 | // line 3") && !message.includes("| // line 2\n"), message);
+});
+
+Deno.test("a message without a place stays as it is", () => {
+  assertEquals(withSourceLines("no luck", { name: "a.b", wgsl: "fn" }), "no luck");
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { reluBackward, reluForward } from "../../engine/kernels/relu/relu.ts";
+import { backward, forward } from "../../engine/kernels/relu/relu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { median } from "../../engine/profile.ts";
 import { Gpu } from "../../engine/gpu.ts";
@@ -14,8 +14,8 @@ Deno.test("the median is the middle value, or the mean of the two middle ones", 
 Deno.test("a profile has a time for every launch, in order, and frees what it used", async () => {
   using gpu = await Gpu.request();
   using plan = new Plan(gpu, "profiled");
-  const x = plan.tensor([1000]), y = plan.tensor([1000]), dx = plan.tensor([1000]);
-  plan.add(reluForward(x, y), reluBackward(y, x, dx));
+  const x = plan.tensor([1000]), y = forward(plan, { x });
+  backward(plan, { y, dy: x });
   await plan.compile();
   const before = gpu.bytes;
   const times = await plan.profile(3);

@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Gpu, GpuLostError } from "../../engine/gpu.ts";
 import {
+  alignTo4,
   createTensor,
   destroyTensor,
   layoutOf,
-  padded,
   readTensor,
   readTensors,
-  type Tensor,
+  Tensor,
   writeTensor,
 } from "../../engine/tensor.ts";
 import { gpu } from "../gpu.ts";
@@ -25,15 +25,10 @@ async function withTensor(
   }
 }
 
-/** The same memory as one row, padding included. */
-function flat(tensor: Tensor): Tensor {
-  return { ...tensor, shape: [tensor.length], size: tensor.length, pitch: tensor.length };
-}
-
 const counting = (size: number) => Float32Array.from({ length: size }, (_, i) => i + 1);
 
 Deno.test("the last dimension is padded to a multiple of four", () => {
-  assertEquals([0, 1, 3, 4, 5, 50].map(padded), [0, 4, 4, 4, 8, 52]);
+  assertEquals([0, 1, 3, 4, 5, 50].map(alignTo4), [0, 4, 4, 4, 8, 52]);
   assertEquals(layoutOf("t", [37, 21, 50]), { size: 38850, pitch: 52, length: 40404 });
   assertEquals(layoutOf("t", [1]), { size: 1, pitch: 4, length: 4 });
 });
@@ -46,7 +41,7 @@ for (const shape of [[], [0], [3, 0], [2, -1], [1.5], [NaN], [Infinity]]) {
 
 Deno.test("a new tensor is zero, padding included", () =>
   withTensor([2, 3, 5], async (tensor) => {
-    assertEquals(await readTensor(gpu, flat(tensor)), new Float32Array(48));
+    assertEquals(await readTensor(gpu, tensor.flat()), new Float32Array(48));
   }));
 
 for (const shape of [[1], [4], [7], [2, 3, 5], [3, 8], [37, 21, 50]]) {
@@ -54,7 +49,7 @@ for (const shape of [[1], [4], [7], [2, 3, 5], [3, 8], [37, 21, 50]]) {
     withTensor(shape, async (tensor) => {
       const values = counting(tensor.size);
       writeTensor(gpu, tensor, values);
-      const [back, raw] = await readTensors(gpu, [tensor, flat(tensor)]);
+      const [back, raw] = await readTensors(gpu, [tensor, tensor.flat()]);
       assertEquals(back, values);
       const last = shape.at(-1)!;
       const wanted = Float32Array.from(raw!, (_, i) => {
@@ -65,13 +60,22 @@ for (const shape of [[1], [4], [7], [2, 3, 5], [3, 8], [37, 21, 50]]) {
     }));
 }
 
-Deno.test("whole numbers travel bit by bit", () =>
-  withTensor([5], async (tensor) => {
-    const values = Uint32Array.of(0, 1, 0xffffffff, 0x7f800001, 0x80000000);
-    writeTensor(gpu, tensor, values);
-    assertEquals(new Uint32Array((await readTensor(gpu, tensor)).buffer), values);
-    writeTensor(gpu, tensor, Int32Array.of(-1, -2, 3, 4, 5));
-    assertEquals(new Int32Array((await readTensor(gpu, tensor)).buffer)[1], -2);
+Deno.test("a tensor of u32 takes and gives whole numbers, bit by bit", async () => {
+  const tensor = createTensor(gpu, "t", [2, 3], "u32");
+  const values = Uint32Array.of(0, 1, 0xffffffff, 0x7f800001, 0x80000000, 0x7fc00001);
+  writeTensor(gpu, tensor, values);
+  assertEquals(await readTensor(gpu, tensor), values);
+  destroyTensor(gpu, tensor);
+});
+
+Deno.test("a reshaped tensor is the same memory, and its size is the new shape's", () =>
+  withTensor([2, 3, 8], async (tensor) => {
+    const flat = tensor.reshape([6, 8]), padded = tensor.reshape([12, 3]);
+    assertEquals([flat.size, flat.pitch, flat.length, flat.buffer], [48, 8, 48, tensor.buffer]);
+    assertEquals([padded.size, padded.pitch, padded.length], [36, 4, 48]);
+    writeTensor(gpu, tensor, counting(48));
+    assertEquals(await readTensor(gpu, flat), counting(48));
+    assertThrows(() => tensor.reshape([6, 9]), RangeError, "Cannot reshape t [2,3,8] to [6,9]");
   }));
 
 for (const length of [0, 5, 7, 1000]) {
@@ -99,7 +103,7 @@ Deno.test("a tensor larger than a binding is refused with both sizes", () => {
 Deno.test("a view reads and writes its own part of a buffer", () =>
   withTensor([256], async (tensor) => {
     writeTensor(gpu, tensor, counting(256));
-    const view: Tensor = { ...tensor, shape: [3, 5], ...layoutOf("view", [3, 5]), offset: 256 };
+    const view = new Tensor("view", [3, 5], "f32", tensor.buffer, 256);
     writeTensor(gpu, view, counting(15).map((v) => -v));
     const back = await readTensor(gpu, tensor);
     assertEquals([...back.slice(62, 74)], [63, 64, -1, -2, -3, -4, -5, 0, 0, 0, -6, -7]);

@@ -1,7 +1,7 @@
 import { assert } from "@std/assert";
 import { Network } from "../../model/network.ts";
 import { NETWORK_PROBLEMS, networkCases, networkProblem } from "../../model/cases.ts";
-import { plainStep, toPlain } from "../../model/plain_network.ts";
+import { referenceStep } from "../../model/reference_network.ts";
 import { gpu, testCases } from "../gpu.ts";
 
 testCases(networkCases);
@@ -11,23 +11,27 @@ for (const problem of NETWORK_PROBLEMS) {
     const { network, batch } = networkProblem(problem);
     using built = new Network(gpu, network);
     built.parameters.initialise(problem.seed);
-    const parameters = toPlain(network, await built.parameters.read());
-    const { margin } = plainStep(network, parameters, batch.images, batch.labels);
+    const parameters = new Map<string, ArrayLike<number>>(await built.parameters.read());
+    const { margin } = referenceStep(network, parameters, batch.images, batch.labels, {
+      seed: problem.seed,
+      step: 1,
+    });
     assert(margin > 4e-6, `a ReLU or a pooling decides by ${margin}`);
   });
 }
 
-Deno.test("the plain network's gradients are the slopes of its loss", async () => {
+Deno.test("the reference network's gradients are the slopes of its loss", async () => {
   const { network, batch: { images, labels } } = networkProblem({
     model: "compact-bn",
     size: 61,
     rows: 3,
     seed: 1,
   });
+  const training = { seed: 1, step: 1 };
   using built = new Network(gpu, network);
   built.parameters.initialise(2);
-  const parameters = toPlain(network, await built.parameters.read());
-  const { gradients } = plainStep(network, parameters, images, labels);
+  const parameters = new Map<string, ArrayLike<number>>(await built.parameters.read());
+  const { gradients } = referenceStep(network, parameters, images, labels, training);
   const step = 1e-6;
   for (const [name, gradient] of gradients) {
     const along = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
@@ -38,7 +42,7 @@ Deno.test("the plain network's gradients are the slopes of its loss", async () =
         parameters.get(name)!,
         (v, i) => v + sign * step * gradient[i]! / along,
       );
-      return plainStep(network, new Map([...parameters, [name, moved]]), images, labels).loss;
+      return referenceStep(network, new Map([...parameters, [name, moved]]), images, labels, training).loss;
     };
     const slope = (lossAt(1) - lossAt(-1)) / (2 * step);
     assert(Math.abs(slope / along - 1) < 1e-5, `${name}: gradient ${along}, slope ${slope}`);

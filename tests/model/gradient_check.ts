@@ -1,8 +1,8 @@
 /** Finite differences of the plain-loop network, which know nothing of any backward pass. */
 import { assert, assertAlmostEquals } from "@std/assert";
 import type { Network } from "../../model/network.ts";
-import { noise, SEED, trainingStep } from "./harness.ts";
-import { plainLogits, plainLoss } from "./plain_network.ts";
+import { referenceNetwork } from "../../model/reference_network.ts";
+import { noise, SEED, toNhwc, trainingStep } from "./harness.ts";
 
 /**
  * Compares the loss and, for every trained parameter, the gradient's component along a direction with the central
@@ -16,12 +16,13 @@ export async function checkGradients(
   tolerance: number,
 ): Promise<void> {
   const training = { seed: SEED, step: 0 };
+  const { c, h, w } = network.architecture.input, images = toNhwc(input, c, h * w);
   // Read first: a step moves the running statistics.
   const weights = new Map<string, ArrayLike<number>>(await network.parameters.read());
   const { loss, gradients } = await trainingStep(network, input, labels);
   const lossWith = (name: string, values: ArrayLike<number>) =>
-    plainLoss(
-      plainLogits(network.architecture, new Map([...weights, [name, values]]), input, training),
+    meanLoss(
+      referenceNetwork(network.architecture, new Map([...weights, [name, values]]), images, training).y,
       labels,
     );
   for (const [name, gradient] of gradients) {
@@ -37,7 +38,7 @@ export async function checkGradients(
     const error = Math.abs(actual - expected) / Math.max(Math.abs(expected), 0.1);
     assert(error < tolerance, `${name}: ${actual} along a direction, finite differences say ${expected}`);
   }
-  const expected = plainLoss(plainLogits(network.architecture, weights, input, training), labels);
+  const expected = meanLoss(referenceNetwork(network.architecture, weights, images, training).y, labels);
   assertAlmostEquals(loss, expected, tolerance * Math.max(1, expected));
 }
 
@@ -60,4 +61,15 @@ function norm(values: Float32Array): number {
   let squares = 0;
   for (let i = 0; i < values.length; i++) squares += values[i]! ** 2;
   return Math.sqrt(squares);
+}
+
+/** Mean cross-entropy of logits [N, classes]. */
+function meanLoss(logits: ArrayLike<number>, labels: readonly number[]): number {
+  const classes = logits.length / labels.length;
+  const losses = labels.map((label, n) => {
+    const row = Array.from({ length: classes }, (_, c) => logits[n * classes + c]!);
+    const top = Math.max(...row);
+    return Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0)) - (row[label]! - top);
+  });
+  return losses.reduce((a, b) => a + b, 0) / labels.length;
 }

@@ -1,11 +1,12 @@
 /** What the tests of networks share: one device, one training step on given values, and errors. */
-import { softmaxCrossEntropy } from "../../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
 import { Gpu, type GpuOptions } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
-import { destroyTensor, readTensors, type Tensor, writeTensor } from "../../engine/tensor.ts";
+import { readTensors, writeTensor } from "../../engine/tensor.ts";
 import { sizeOf } from "../../model/layer.ts";
-import type { Network } from "../../model/network.ts";
+import type { Architecture, Network } from "../../model/network.ts";
+import { referenceNetwork, type TrainingMode } from "../../model/reference_network.ts";
 import { product } from "../../model/parameters.ts";
+import { TrainingStep } from "../../model/training_step.ts";
 
 /** Runs `work` with a device and releases it. */
 export async function withGpu(
@@ -67,65 +68,24 @@ export interface StepResult {
   readonly gradients: Map<string, Float32Array>;
 }
 
-/**
- * Records forward, loss and backward into a plan over tensors that the caller may fill and run as often as it likes;
- * `after` may add launches, such as an optimiser's.
- */
-export function buildStep(
-  network: Network,
-  plan: Plan,
-  batch: number,
-  after: (gradients: readonly (Tensor | undefined)[]) => void = () => {},
-) {
-  const { gpu, parameters, output, architecture: { input } } = network;
-  const gradients = parameters.like("gradient");
-  const x = network.inputTensor(plan, batch);
-  const labels = plan.tensor([batch]),
-    classWeights = plan.tensor([output.c]),
-    result = plan.tensor([batch, 4]);
-  const random = plan.tensor([4]);
-  writeTensor(gpu, classWeights, new Float32Array(output.c).fill(1));
-  const loss = (logits: Tensor) => {
-    const dLogits = plan.tensor(logits.shape);
-    const rows = (t: Tensor): Tensor => ({ ...t, shape: [batch, output.c] });
-    plan.add(softmaxCrossEntropy({
-      logits: rows(logits),
-      target: { labels },
-      classWeights,
-      dLogits: rows(dLogits),
-      result,
-    }));
-    return dLogits;
-  };
-  const built = network.buildTraining(plan, x, loss, { gradients, random });
-  after(gradients);
-  return {
-    ...built,
-    x,
-    random,
-    write(values: Float32Array, target: readonly number[], step = 0) {
-      writeTensor(gpu, x, toNhwc(values, input.c, input.h * input.w));
-      writeTensor(gpu, labels, Uint32Array.from(target));
-      writeTensor(gpu, random, Uint32Array.of(SEED, step, 0, 0));
-    },
-    /** The loss alone: gradients of millions of values take seconds to bring into PyTorch's order. */
-    async readLoss(): Promise<number> {
-      return meanLoss((await readTensors(gpu, [result]))[0]!);
-    },
-    async read(): Promise<StepResult> {
-      const [logits, rows] = await readTensors(gpu, [built.logits, result]);
-      const loss = meanLoss(rows!);
-      return { logits: logits!, loss, gradients: await parameters.read(undefined, gradients) };
-    },
-    [Symbol.dispose]() {
-      for (const g of gradients) if (g) destroyTensor(gpu, g);
-    },
-  };
-}
+/** A step recorded into a plan, which takes NCHW inputs. */
+export class TestStep extends TrainingStep {
+  constructor(plan: Plan, network: Network, batch: number) {
+    super(plan, network, { batch });
+  }
 
-/** From the loss kernel's rows of (share of the mean loss, hit, counts, own loss). */
-function meanLoss(rows: Float32Array): number {
-  return rows.reduce((sum, v, i) => i % 4 === 0 ? sum + v : sum, 0);
+  /** Writes a batch [N, C, H, W]. */
+  write(values: Float32Array, target: readonly number[], step = 0): void {
+    const { gpu, architecture: { input } } = this.network;
+    writeTensor(gpu, this.x, toNhwc(values, input.c, input.h * input.w));
+    this.writeLabels(target);
+    this.writeRandom(SEED, step);
+  }
+
+  async read(): Promise<StepResult> {
+    const [logits] = await readTensors(this.network.gpu, [this.logits]);
+    return { logits: logits!, loss: await this.loss(), gradients: await this.readGradients() };
+  }
 }
 
 /** One training step's forward and backward on an NCHW input. */
@@ -135,7 +95,7 @@ export async function trainingStep(
   labels: readonly number[],
 ): Promise<StepResult> {
   using plan = new Plan(network.gpu, "test step");
-  using step = buildStep(network, plan, labels.length);
+  using step = new TestStep(plan, network, labels.length);
   await plan.compile();
   step.write(input, labels);
   plan.run();
@@ -165,4 +125,20 @@ export function fillParameters({ parameters }: Network): void {
     for (let i = 0; i < values.length; i++) values[i] = shift + scale * values[i]!;
     parameters.write(name, values);
   }
+}
+
+/** Logits [N, classes] of an NCHW input in plain float64 loops; of features that are no logits, [N, H, W, C]. */
+export function referenceLogits(
+  architecture: Architecture,
+  weights: ReadonlyMap<string, ArrayLike<number>>,
+  input: ArrayLike<number>,
+  training?: TrainingMode,
+): Float64Array {
+  const { c, h, w } = architecture.input, pixels = h * w;
+  // Not by way of float32, so that finite differences may be small.
+  const images = Float64Array.from({ length: input.length }, (_, i) => {
+    const channel = i % c, pixel = Math.floor(i / c) % pixels, image = Math.floor(i / (c * pixels));
+    return input[(image * c + channel) * pixels + pixel]!;
+  });
+  return Float64Array.from(referenceNetwork(architecture, weights, images, training).y);
 }

@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
+import { sgd } from "../../engine/kernels/optimizer/optimizer.ts";
 import { Plan } from "../../engine/plan.ts";
-import { destroyTensor, readTensor, type Tensor, writeTensor } from "../../engine/tensor.ts";
+import { destroyTensor, readTensor, type Tensor } from "../../engine/tensor.ts";
 import { readSeedModel } from "../../formats/hermosayhl_cnn.ts";
 import { architecture } from "../../model/architectures/alexnet.ts";
 import { Network } from "../../model/network.ts";
 import type { Gpu } from "../../engine/gpu.ts";
-import { buildStep, infer, normalisedError, toNchw, withGpu } from "./harness.ts";
+import { infer, normalisedError, TestStep, toNchw, withGpu } from "./harness.ts";
 import { haveSeed, seedFloats, seedJson, seedPath } from "./hermosayhl_cnn.ts";
 
 const classes = ["dog", "panda", "bird"];
@@ -52,13 +52,12 @@ async function compareStep(gpu: Gpu, folder: string): Promise<void> {
   const expected = seedJson(`${folder}/step.json`);
   using network = networkOf(gpu, readModel(`${folder}/before.model`));
   using plan = new Plan(gpu, "seed step");
-  const velocity = network.parameters.like("velocity");
-  const hyper = plan.tensor([4]);
-  writeTensor(gpu, hyper, Float32Array.of(expected.lr, 1, 1, 0));
-  using step = buildStep(network, plan, 4, (gradients) => {
-    network.parameters.arenas.forEach(({ values }, i) => {
-      if (gradients[i]) plan.add(sgdStep(values, gradients[i], velocity[i]!, hyper));
-    });
+  using step = new TestStep(plan, network, 4);
+  const velocities = network.parameters.zerosLike("velocity");
+  step.writeParams({ lr: expected.lr, gradScale: 1, step: 1 });
+  network.parameters.arenas.forEach(({ values: parameter }, i) => {
+    const gradient = step.gradients[i], velocity = velocities[i];
+    if (gradient && velocity) sgd(plan, { parameter, gradient, velocity, params: step.params });
   });
   await plan.compile();
   const inputs = INPUTS.flatMap((name) => [...seedFloats(`inputs/${name}.f32`)]);
@@ -83,7 +82,7 @@ async function compareStep(gpu: Gpu, folder: string): Promise<void> {
     assert(error < 1e-6, `${name} after the step: normalised error ${error}`);
   }
   await compareLayers(gpu, step.sections, expected.layers, folder);
-  velocity.forEach((t) => t && destroyTensor(gpu, t));
+  velocities.forEach((t) => t && destroyTensor(gpu, t));
 }
 
 /** Our sections and the files of the C++ program that hold the same values; convolutions end in their ReLU here. */

@@ -6,9 +6,8 @@ import { linear } from "../../model/layers/linear.ts";
 import { maxPool } from "../../model/layers/max_pool.ts";
 import { relu } from "../../model/layers/relu.ts";
 import { type Architecture, describeLayers, Network } from "../../model/network.ts";
-import { infer, noise, normalisedError, trainingStep, withGpu } from "./harness.ts";
+import { infer, noise, normalisedError, referenceLogits, trainingStep, withGpu } from "./harness.ts";
 import { checkGradients } from "./gradient_check.ts";
-import { plainLogits } from "./plain_network.ts";
 
 /** Odd sizes, groups, padding, overlapping pooling, a ReLU that nothing fuses, two linear layers. */
 const odd: Architecture = {
@@ -50,7 +49,7 @@ Deno.test("compact has 111,267 parameters at three classes and PyTorch's names",
 Deno.test("an input that a layer cannot take is refused with the layer's name", () => {
   const describe = (h: number) => () => describeLayers({ ...odd, input: { c: 3, h, w: 17 } }, 2 ** 27);
   describe(21)();
-  assertThrows(describe(6), RangeError, "a 3x3 window needs more (layer 2 of odd)");
+  assertThrows(describe(6), RangeError, "3x3 windows with stride 2 and padding 0 need more (layer 2 of odd)");
   assertThrows(describe(40), RangeError, "weights expect 36 features (layer 7 of odd)");
 });
 
@@ -61,7 +60,7 @@ Deno.test("a network's logits are those of plain loops, in every mode", () =>
     const weights = await network.parameters.read();
     for (const batch of [1, 3]) {
       const input = noise(batch * 3 * 21 * 17, batch);
-      const expected = plainLogits(odd, weights, input);
+      const expected = referenceLogits(odd, weights, input);
       assert(normalisedError(await infer(network, input), expected) < 2e-6);
       const { logits } = await trainingStep(network, input, Array(batch).fill(1));
       assert(normalisedError(logits, expected) < 2e-6);

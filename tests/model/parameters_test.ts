@@ -100,7 +100,7 @@ Deno.test("parameters that are written one by one do not touch each other", () =
     assertEquals([...some.keys()], ["b.bias"]);
     assertThrows(() => parameters.write("a.bias", ramp(4)), RangeError, "got 4 values, its shape is [3]");
     assertThrows(() => parameters.get("c.bias"), RangeError, "Cannot find parameter c.bias");
-    const zeros = parameters.like("state");
+    const zeros = parameters.zerosLike("state");
     assertEquals([...(await parameters.read(["a.bias"], zeros)).get("a.bias")!], [0, 0, 0]);
     zeros.forEach((t) => t && destroyTensor(gpu, t));
   }));

@@ -1,12 +1,12 @@
 /** PyTorch's numbers for the whole ImageNet network: slow, so it has a file of its own. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { existsSync } from "node:fs";
-import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
+import { sgd } from "../../engine/kernels/optimizer/optimizer.ts";
 import { Plan } from "../../engine/plan.ts";
-import { destroyTensor, writeTensor } from "../../engine/tensor.ts";
+import { destroyTensor } from "../../engine/tensor.ts";
 import { architecture } from "../../model/architectures/alexnet.ts";
 import { Network } from "../../model/network.ts";
-import { buildStep, infer, normalisedError, withGpu } from "../model/harness.ts";
+import { infer, normalisedError, TestStep, withGpu } from "../model/harness.ts";
 
 const file = new URL("../../../shared/reference/alexnet.json", import.meta.url);
 
@@ -62,21 +62,24 @@ Deno.test({
       assert(normalisedError(await infer(network, input), expected.logits.data) < 1e-5);
 
       using plan = new Plan(gpu, "AlexNet step");
-      const velocity = parameters.like("velocity");
-      const hyper = plan.tensor([4]);
-      using step = buildStep(network, plan, 2, (gradients) => {
-        parameters.arenas.forEach(({ values }, i) => {
-          const options = { momentum: 0.9, weightDecay: 5e-4 };
-          plan.add(sgdStep(values, gradients[i]!, velocity[i]!, hyper, options));
-        });
+      using step = new TestStep(plan, network, 2);
+      const velocities = parameters.zerosLike("velocity");
+      parameters.arenas.forEach(({ values: parameter }, i) => {
+        const tensors = {
+          parameter,
+          gradient: step.gradients[i]!,
+          velocity: velocities[i]!,
+          params: step.params,
+        };
+        sgd(plan, tensors, { momentum: 0.9, weightDecay: 5e-4 });
       });
       await plan.compile();
       for (const [i, loss] of expected.losses.entries()) {
-        writeTensor(gpu, hyper, Float32Array.of(1e-3, 1, i + 1, 0));
+        step.writeParams({ lr: 1e-3, gradScale: 1, step: i + 1 });
         step.write(input, expected.target, i);
         plan.run();
         if (i > 0) {
-          assertAlmostEquals(await step.readLoss(), loss, 1e-4 * loss);
+          assertAlmostEquals(await step.loss(), loss, 1e-4 * loss);
           continue;
         }
         const first = await step.read();
@@ -93,6 +96,6 @@ Deno.test({
           assert(error < 1e-4, `samples of ${name}: normalised error ${error}`);
         }
       }
-      velocity.forEach((t) => t && destroyTensor(gpu, t));
+      velocities.forEach((t) => t && destroyTensor(gpu, t));
     }),
 });

@@ -2,6 +2,7 @@
  * PyTorch's numbers for single operations: the file's schema and how its tensors become the engine's.
  * @module
  */
+import type { Padding, Pair } from "../../engine/kernels/prelude/window.ts";
 import { z } from "zod";
 import type { Values } from "../../engine/verify/sample.ts";
 
@@ -102,6 +103,14 @@ export class Params {
     const pair = typeof value === "number" ? [value, value] : value;
     if (!Array.isArray(pair) || pair.length !== 2) this.#refuse(key, value, "two numbers");
     return pair as [number, number];
+  }
+
+  /** A number, or a list of them. */
+  numbers<T extends Pair | Padding>(key: string, otherwise?: T): T {
+    const value = this.#take(key) ?? otherwise;
+    const list = Array.isArray(value) ? value : [value];
+    if (!list.every((v) => typeof v === "number")) this.#refuse(key, value, "numbers");
+    return value as T;
   }
 
   flag(key: string): boolean {

@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Runs PyTorch's optimiser cases.
+ * @module
+ */
 import type { Gpu } from "../../engine/gpu.ts";
 import { type Check, compare } from "../../engine/verify/case.ts";
 import {
@@ -8,7 +11,7 @@ import {
   sgdBuilder,
 } from "../../engine/kernels/optimizer/cases.ts";
 import { paddingChecks } from "../../engine/verify/device.ts";
-import { runOptimizer, type StepBuilder } from "../../engine/kernels/optimizer/optimizer_case.ts";
+import { runOptimizer, type StepBuilder } from "../../engine/kernels/optimizer/run.ts";
 import { type Fixture, Params, required } from "./fixture.ts";
 
 /** Runs the steps of a case named `algorithm, what is special`; parameters have PyTorch's names. */

@@ -8,8 +8,9 @@ import { type Check, compare } from "../../engine/verify/case.ts";
 import { adaptiveAvgPoolOperation } from "../../engine/kernels/adaptive_avg_pool/cases.ts";
 import { batchNormOperation } from "../../engine/kernels/batch_norm/cases.ts";
 import { conv2dOperation } from "../../engine/kernels/conv2d/cases.ts";
-import { responseNormOperation } from "../../engine/kernels/local_response_norm/cases.ts";
+import { localResponseNormOperation } from "../../engine/kernels/local_response_norm/cases.ts";
 import { maxPoolOperation } from "../../engine/kernels/max_pool/cases.ts";
+import type { Padding, Pair } from "../../engine/kernels/prelude/window.ts";
 import { reluOperation } from "../../engine/kernels/relu/cases.ts";
 import { lossOnDevice, meanLoss } from "../../engine/kernels/softmax_cross_entropy/cases.ts";
 import { paddingChecks } from "../../engine/verify/device.ts";
@@ -52,7 +53,7 @@ const OPERATIONS: Readonly<Record<string, (gpu: Gpu, fixture: Fixture) => Promis
       k: p.number("k", 1),
     };
     p.end();
-    return images(gpu, fixture, responseNormOperation(options));
+    return images(gpu, fixture, localResponseNormOperation(options));
   },
   batch_norm2d_train: (gpu, fixture) => batchNorm(gpu, fixture, true),
   batch_norm2d_eval: (gpu, fixture) => batchNorm(gpu, fixture, false),
@@ -99,16 +100,16 @@ function images(gpu: Gpu, fixture: Fixture, operation: Operation): Promise<Check
 
 function conv2d(gpu: Gpu, fixture: Fixture): Promise<Check[]> {
   const p = new Params(fixture);
-  p.only("dilation", 1, [1, 1]);
   const options = {
-    stride: p.number("stride", 1),
-    padding: p.number("padding", 0),
+    stride: p.numbers<Pair>("stride", 1),
+    padding: p.numbers<Padding>("padding", 0),
+    dilation: p.numbers<Pair>("dilation", 1),
     groups: p.number("groups", 1),
   };
   p.end();
   const weight = (values: Values) => permute(values, [2, 3, 1, 0]);
   const operation = conv2dOperation(weight(tensorOf(fixture, "weight")).shape, options);
-  return differentiable(gpu, fixture, operation, { x: toNhwc, weight, bias: same }, toNhwc, bias(fixture));
+  return differentiable(gpu, fixture, operation, { x: toNhwc, weight, bias: same }, toNhwc);
 }
 
 function linear(gpu: Gpu, fixture: Fixture): Promise<Check[]> {
@@ -118,24 +119,20 @@ function linear(gpu: Gpu, fixture: Fixture): Promise<Check[]> {
     const { shape, data } = permute(values, [1, 0]);
     return { shape: [1, 1, ...shape], data };
   };
-  const options = { stride: 1, padding: 0, groups: 1 };
-  const operation = conv2dOperation(weight(tensorOf(fixture, "weight")).shape, options);
-  return differentiable(gpu, fixture, operation, { x: rows, weight, bias: same }, rows, bias(fixture));
-}
-
-/** A bias of zeros for a layer that has none. */
-function bias(fixture: Fixture): { inputs?: Record<string, Values> } {
-  if ("bias" in fixture.inputs) return {};
-  const [out] = tensorOf(fixture, "weight").shape;
-  return { inputs: { bias: { shape: [out!], data: new Float32Array(out!) } } };
+  const operation = conv2dOperation(weight(tensorOf(fixture, "weight")).shape, {});
+  return differentiable(gpu, fixture, operation, { x: rows, weight, bias: same }, rows);
 }
 
 function maxPool(gpu: Gpu, fixture: Fixture): Promise<Check[]> {
   const p = new Params(fixture);
-  p.only("dilation", 1);
-  p.only("ceil_mode", false);
-  const kernel = p.number("kernel");
-  const options = { kernel, stride: p.number("stride", kernel), padding: p.number("padding", 0) };
+  const kernel = p.numbers<Pair>("kernel");
+  const options = {
+    kernel,
+    stride: p.numbers<Pair>("stride", kernel),
+    padding: p.numbers<Padding>("padding", 0),
+    dilation: p.numbers<Pair>("dilation", 1),
+    ceilMode: p.flag("ceil_mode"),
+  };
   p.end();
   return images(gpu, fixture, maxPoolOperation(options));
 }

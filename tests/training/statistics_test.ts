@@ -8,7 +8,7 @@ import { evaluationPhotos, type PhotoSource } from "../../training/photo_source.
 import { estimateStatistics } from "../../training/statistics.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { infer, normalisedError, toNchw, withGpu } from "../model/harness.ts";
-import { plainLogits } from "../model/plain_network.ts";
+import { referenceLogits } from "../model/harness.ts";
 
 const SIZE = 67;
 
@@ -50,7 +50,7 @@ Deno.test("statistics estimated from one batch are that batch's own", () =>
     }));
     for (const [name, values] of biased) network.parameters.write(name, values);
     const weights = new Map([...tensors].map(([name, { data }]) => [name, data] as const));
-    const expected = plainLogits(net, weights, input, { seed: 0, step: 0 });
+    const expected = referenceLogits(net, weights, input, { seed: 0, step: 0 });
     assert(normalisedError(await infer(network, input), expected) < 1e-4);
   }));
 

@@ -1,27 +1,48 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Adaptive average pooling on PyTorch's windows: output row i of OH averages rows floor(i H / OH) to ceil((i + 1) H / OH).
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./adaptive_avg_pool.wgsl" with { type: "text" };
+import { elementwise, withPrelude } from "../prelude/prelude.ts";
+import source from "./adaptive_avg_pool.wgsl" with { type: "text" };
 
-/** y [N, OH, OW, C] = means of x [N, H, W, C] over the windows of PyTorch's `AdaptiveAvgPool2d((OH, OW))`. */
-export function adaptiveAvgPoolForward(x: Tensor, y: Tensor): Launch {
+const wgsl = withPrelude(source);
+
+/** Records y [N, OH, OW, C] = means of x [N, H, W, C] with `size` = [OH, OW]; returns y. */
+export function forward(
+  plan: Plan,
+  { x, size: [oh, ow] }: { readonly x: Tensor; readonly size: readonly [number, number] },
+): Tensor {
+  const y = plan.tensor([x.shape[0]!, oh, ow, x.shape[3]!]);
   const { MASK: _, ...sizes } = geometry(x, y, false);
   const { constants, grid } = elementwise(y.length / 4);
-  const tensors = [x, y];
-  return { name: "adaptive_avg_pool.forward", wgsl, tensors, constants: { ...constants, ...sizes }, grid };
+  plan.add({
+    name: "adaptive_avg_pool.forward",
+    wgsl,
+    tensors: [x, y],
+    constants: { ...constants, ...sizes },
+    grid,
+  });
+  return y;
 }
 
-/** dx [N, H, W, C] from dy [N, OH, OW, C]. With `mask`, x is a ReLU's output and dx is multiplied by (x > 0). */
-export function adaptiveAvgPoolBackward(
-  x: Tensor,
-  dy: Tensor,
-  dx: Tensor,
-  options: { mask?: boolean } = {},
-): Launch {
-  const sizes = geometry(x, dy, options.mask ?? false);
+/** Records dx [N, H, W, C] from dy [N, OH, OW, C]; with `mask`, x is a ReLU's output and dx is multiplied by (x > 0). Returns dx. */
+export function backward(
+  plan: Plan,
+  { x, dy, mask = false }: { readonly x: Tensor; readonly dy: Tensor; readonly mask?: boolean },
+): Tensor {
+  const dx = plan.tensor(x.shape);
+  const sizes = geometry(x, dy, mask);
   const { constants, grid } = elementwise(x.length / 4);
-  const tensors = [dy, x, dx];
-  return { name: "adaptive_avg_pool.backward", wgsl, tensors, constants: { ...constants, ...sizes }, grid };
+  plan.add({
+    name: "adaptive_avg_pool.backward",
+    wgsl,
+    tensors: [dy, x, dx],
+    constants: { ...constants, ...sizes },
+    grid,
+  });
+  return dx;
 }
 
 function geometry(x: Tensor, y: Tensor, mask: boolean) {

@@ -2,7 +2,6 @@
 // (PyTorch's windows; they overlap where H is no multiple of OH, and repeat rows where OH > H). One invocation handles
 // four channels of one pixel.
 override SIZE: u32;
-override GROUP: u32;
 override H: u32;
 override W: u32;
 override C4: u32;
@@ -20,7 +19,7 @@ fn window(i: u32, from_size: u32, to_size: u32) -> vec2u {
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;    // [N, OH, OW, C]
 @compute @workgroup_size(GROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   let pixel = i / C4;
   let line = pixel / OW;
@@ -41,7 +40,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n:
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4f>;   // [N, H, W, C]
 @compute @workgroup_size(GROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   let pixel = i / C4;
   let line = pixel / W;

@@ -1,5 +1,8 @@
-/** @module */
-import { adaptiveAvgPoolBackward, adaptiveAvgPoolForward } from "./adaptive_avg_pool.ts";
+/**
+ * Cases of adaptive average pooling.
+ * @module
+ */
+import * as adaptiveAvgPool from "./adaptive_avg_pool.ts";
 import type { Case } from "../../verify/case.ts";
 import { differentiableCase, type Operation } from "../../verify/differentiable.ts";
 import {
@@ -12,17 +15,8 @@ import { normals, rectified } from "../../verify/sample.ts";
 export function adaptiveAvgPoolOperation([oh, ow]: readonly [number, number], mask = false): Operation {
   return {
     build(plan, { x }) {
-      const [n, , , c] = x!.shape as [number, number, number, number];
-      const y = plan.tensor([n, oh, ow, c], "y");
-      plan.add(adaptiveAvgPoolForward(x!, y));
-      return {
-        y,
-        backward(dy) {
-          const dx = plan.tensor(x!.shape, "dx");
-          plan.add(adaptiveAvgPoolBackward(x!, dy, dx, { mask }));
-          return { x: dx };
-        },
-      };
+      const y = adaptiveAvgPool.forward(plan, { x: x!, size: [oh, ow] });
+      return { y, backward: (dy) => ({ x: adaptiveAvgPool.backward(plan, { x: x!, dy, mask }) }) };
     },
   };
 }

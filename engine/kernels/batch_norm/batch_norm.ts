@@ -1,144 +1,163 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Batch normalisation over all but the last dimension, PyTorch's `BatchNorm2d`: y = (x - mean) invstd weight + bias. The rows
+ * of x are dealt out to CHUNKS invocations for each vector of four channels; a second launch merges the chunks.
+ * @module
+ */
+import type { Launch } from "../../kernel.ts";
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./batch_norm.wgsl" with { type: "text" };
+import { elementwise, GROUP, withPrelude } from "../prelude/prelude.ts";
+import source from "./batch_norm.wgsl" with { type: "text" };
 
-const GROUP = 64;
+const wgsl = withPrelude(source);
 
-/** Shape of the scratch tensor `partials` for an input [..., C]: two sums for each run of rows. */
-export function batchNormPartials(x: Tensor): [number, number, number] {
-  return [runsOf(x), 2, x.shape.at(-1)!];
+/** Running statistics [C], kept between steps. */
+export interface RunningStatistics {
+  readonly mean: Tensor;
+  readonly variance: Tensor;
 }
 
-/** Short runs keep float32 sums exact, a few thousand of them keep every core busy. */
-function runsOf(x: Tensor): number {
+/** What the backward pass needs of the forward pass. */
+export interface SavedStatistics {
+  /** [2, C]: mean and 1 / sqrt(variance + eps). */
+  readonly statistics: Tensor;
+  /** Scratch [CHUNKS, 2, C] that both passes share; absent after an inference pass. */
+  readonly partials: Tensor | undefined;
+}
+
+/** Inputs of the forward pass. */
+export interface ForwardInputs {
+  /** [..., C]. */
+  readonly x: Tensor;
+  /** [C]. */
+  readonly weight: Tensor;
+  /** [C]. */
+  readonly bias: Tensor;
+  readonly running: RunningStatistics;
+  /** Added to the variance. */
+  readonly eps: number;
+  /**
+   * Training: x's own statistics are used (variance biased), and the running ones move by this share towards them (variance
+   * unbiased). Undefined: the running statistics are used and stay.
+   */
+  readonly momentum: number | undefined;
+  /** Follow with max(., 0). */
+  readonly relu?: boolean;
+}
+
+/** Records the normalisation; returns y [..., C] and what `backward` needs. Throws a `RangeError` for one row in training. */
+export function forward(
+  plan: Plan,
+  { x, weight, bias, running, eps, momentum, relu = false }: ForwardInputs,
+): SavedStatistics & { readonly y: Tensor } {
+  const channels = x.shape.at(-1)!;
+  const sizes = geometry(x, [running.mean, running.variance, weight, bias]);
+  const { C4, ROWS, CHUNKS } = sizes;
+  const statistics = plan.tensor([2, channels]);
+  let partials: Tensor | undefined;
+  if (momentum === undefined) {
+    const { grid } = elementwise(C4);
+    plan.add({
+      name: "batch_norm.use_running",
+      wgsl,
+      tensors: [running.mean, running.variance, statistics],
+      constants: { GROUP, C: channels, C4, EPS: eps },
+      grid,
+    });
+  } else {
+    if (ROWS < 2) {
+      throw new RangeError(
+        `Cannot build batch_norm: input [${x.shape}] has 1 value per channel, training needs at least 2`,
+      );
+    }
+    partials = plan.tensor([CHUNKS, 2, channels]);
+    plan.add(perChunk("chunk_statistics", sizes, [x, partials], { C4, ROWS, CHUNKS }), {
+      name: "batch_norm.merge_statistics",
+      wgsl,
+      tensors: [partials, statistics, running.mean, running.variance],
+      constants: { ...sizes, GROUP, EPS: eps, MOMENTUM: momentum },
+      grid: [C4, 1, 1],
+    });
+  }
+  const y = plan.tensor(x.shape);
+  plan.add(perChunk("normalise", sizes, [x, statistics, weight, bias, y], {
+    C4,
+    ROWS,
+    CHUNKS,
+    RELU: relu ? 1 : 0,
+  }));
+  return { y, statistics, partials };
+}
+
+/** Inputs of the backward pass. */
+export interface BackwardInputs {
+  /** [..., C], as dy. */
+  readonly x: Tensor;
+  readonly dy: Tensor;
+  /** [C]. */
+  readonly weight: Tensor;
+  readonly saved: SavedStatistics;
+  /** Receives the gradient of the weight [C]; left out: it is not wanted. */
+  readonly dWeight?: Tensor | undefined;
+  /** Receives the gradient of the bias [C]; left out: it is not wanted. */
+  readonly dBias?: Tensor | undefined;
+  /** Whether the statistics are x's own and so depend on it. */
+  readonly training: boolean;
+  /** x is a ReLU's output: multiply dx by (x > 0). */
+  readonly mask?: boolean;
+  /** Add to dWeight and dBias instead of replacing them. */
+  readonly accumulate?: boolean;
+  /** Whether dx is wanted; default true. */
+  readonly wantInput?: boolean;
+}
+
+/** Records dWeight, dBias and, if wanted, dx [..., C], which it returns. */
+export function backward(
+  plan: Plan,
+  { x, dy, weight, saved, training, mask = false, accumulate = false, wantInput = true, ...gradients }:
+    BackwardInputs,
+): Tensor | undefined {
+  const channels = x.shape.at(-1)!;
+  const { statistics } = saved;
+  const dx = wantInput ? plan.tensor(x.shape) : undefined;
+  const sizes = geometry(x, [statistics, weight, dy]);
+  const { C4, ROWS, CHUNKS } = sizes;
+  const partials = saved.partials ?? plan.tensor([CHUNKS, 2, channels]);
+  const sums = plan.tensor([2, channels]);
+  const dWeight = gradients.dWeight ?? plan.tensor([channels]),
+    dBias = gradients.dBias ?? plan.tensor([channels]);
+  plan.add(perChunk("chunk_gradients", sizes, [x, statistics, dy, partials], { C4, ROWS, CHUNKS }), {
+    name: "batch_norm.merge_gradients",
+    wgsl,
+    tensors: [partials, sums, dWeight, dBias],
+    constants: { C4, CHUNKS, GROUP, ACCUMULATE: accumulate ? 1 : 0 },
+    grid: [C4, 1, 1],
+  });
+  if (dx) {
+    plan.add(perChunk("input_gradient", sizes, [x, statistics, dy, weight, sums, dx], {
+      C4,
+      ROWS,
+      CHUNKS,
+      TRAINING: training ? 1 : 0,
+      MASK: mask ? 1 : 0,
+    }));
+  }
+  return dx;
+}
+
+/** Short chunks keep float32 sums exact, a few thousand of them keep every core busy. */
+function chunksOf(x: Tensor): number {
   const rows = x.length / x.pitch;
   return Math.ceil(rows / Math.min(256, Math.max(16, Math.ceil(rows / 2048))));
 }
 
-/**
- * statistics [2, C] = mean and 1 / sqrt(biased variance + eps) of x [..., C] over all but the last dimension, and the
- * running statistics [C] moved by `momentum` towards them (variance unbiased), as PyTorch's `BatchNorm2d` in training.
- */
-export function batchNormStatistics(
-  x: Tensor,
-  partials: Tensor,
-  statistics: Tensor,
-  running: { readonly mean: Tensor; readonly variance: Tensor },
-  options: { eps: number; momentum: number },
-): Launch[] {
-  const sizes = geometry(x, [statistics, running.mean, running.variance]);
-  if (sizes.ROWS < 2) {
-    throw new RangeError(
-      `Cannot build batch_norm: input [${x.shape}] has 1 value per channel, training needs at least 2`,
-    );
-  }
-  const { C4, ROWS, RUNS } = sizes;
-  return [
-    perRun("run_statistics", sizes, [x, partials], { C4, ROWS, RUNS }),
-    {
-      name: "batch_norm.merge_statistics",
-      wgsl,
-      tensors: [partials, statistics, running.mean, running.variance],
-      constants: { ...sizes, GROUP, EPS: options.eps, MOMENTUM: options.momentum },
-      grid: [C4, 1, 1],
-    },
-  ];
-}
-
-/** statistics [2, C] = running mean and 1 / sqrt(running variance + eps), for inference. */
-export function batchNormRunning(
-  running: { readonly mean: Tensor; readonly variance: Tensor },
-  statistics: Tensor,
-  options: { eps: number },
-): Launch {
-  const { shape: [C], pitch } = running.mean;
-  const { grid, constants: { GROUP } } = elementwise(pitch / 4);
-  return {
-    name: "batch_norm.use_running",
-    wgsl,
-    tensors: [running.mean, running.variance, statistics],
-    constants: { GROUP, C: C!, C4: pitch / 4, EPS: options.eps },
-    grid,
-  };
-}
-
-/** y = (x - mean) invstd weight + bias with weight and bias [C], then ReLU if `relu`. */
-export function batchNormForward(
-  x: Tensor,
-  statistics: Tensor,
-  weight: Tensor,
-  bias: Tensor,
-  y: Tensor,
-  options: { relu?: boolean } = {},
-): Launch {
-  const sizes = geometry(x, [statistics, weight, bias, y]);
-  const { C4, ROWS, RUNS } = sizes;
-  return perRun("normalise", sizes, [x, statistics, weight, bias, y], {
-    C4,
-    ROWS,
-    RUNS,
-    RELU: options.relu ? 1 : 0,
-  });
-}
-
-/** Tensors of the backward pass: x, dy and dx are [..., C]. */
-export interface BatchNormGradients {
-  readonly x: Tensor;
-  readonly dy: Tensor;
-  /** [2, C], of the forward pass. */
-  readonly statistics: Tensor;
-  readonly weight: Tensor;
-  /** Scratch of shape `batchNormPartials(x)`. */
-  readonly partials: Tensor;
-  /** Scratch [2, C]. */
-  readonly sums: Tensor;
-  readonly dWeight: Tensor;
-  readonly dBias: Tensor;
-  /** Left out where nobody wants the gradient of x. */
-  readonly dx?: Tensor | undefined;
-}
-
-/**
- * dWeight, dBias (added to what is there with `accumulate`) and dx (times (x > 0) with `mask`). `training`: the statistics
- * are x's own and depend on it.
- */
-export function batchNormBackward(
-  t: BatchNormGradients,
-  options: { training: boolean; mask?: boolean; accumulate?: boolean },
-): Launch[] {
-  const { x, dy, statistics, weight, partials, sums, dWeight, dBias, dx } = t;
-  const sizes = geometry(x, [statistics, weight, sums, dWeight, dBias, dy, ...(dx ? [dx] : [])]);
-  const { C4, ROWS, RUNS } = sizes;
-  const launches: Launch[] = [
-    perRun("run_gradients", sizes, [x, statistics, dy, partials], { C4, ROWS, RUNS }),
-    {
-      name: "batch_norm.merge_gradients",
-      wgsl,
-      tensors: [partials, sums, dWeight, dBias],
-      constants: { C4, RUNS, GROUP, ACCUMULATE: options.accumulate ? 1 : 0 },
-      grid: [C4, 1, 1],
-    },
-  ];
-  if (dx) {
-    launches.push(perRun("input_gradient", sizes, [x, statistics, dy, weight, sums, dx], {
-      C4,
-      ROWS,
-      RUNS,
-      TRAINING: options.training ? 1 : 0,
-      MASK: options.mask ? 1 : 0,
-    }));
-  }
-  return launches;
-}
-
-function perRun(
+function perChunk(
   entry: string,
-  { C4, RUNS }: { C4: number; RUNS: number },
+  { C4, CHUNKS }: { C4: number; CHUNKS: number },
   tensors: Tensor[],
   used: Record<string, number>,
 ): Launch {
-  const { grid, constants: { GROUP } } = elementwise(RUNS * C4);
+  const { grid } = elementwise(CHUNKS * C4);
   return { name: `batch_norm.${entry}`, wgsl, tensors, constants: { GROUP, ...used }, grid };
 }
 
@@ -150,5 +169,5 @@ function geometry(x: Tensor, others: readonly Tensor[]) {
       `Cannot build batch_norm: ${wrong.label} is [${wrong.shape}], input [${x.shape}] has ${C} channels`,
     );
   }
-  return { C, C4: x.pitch / 4, ROWS: x.length / x.pitch, RUNS: runsOf(x) };
+  return { C, C4: x.pitch / 4, ROWS: x.length / x.pitch, CHUNKS: chunksOf(x) };
 }

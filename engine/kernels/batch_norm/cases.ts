@@ -1,11 +1,8 @@
-/** @module */
-import {
-  batchNormBackward,
-  batchNormForward,
-  batchNormPartials,
-  batchNormRunning,
-  batchNormStatistics,
-} from "./batch_norm.ts";
+/**
+ * Cases of batch normalisation.
+ * @module
+ */
+import * as batchNorm from "./batch_norm.ts";
 import type { Case } from "../../verify/case.ts";
 import { differentiableCase, type Operation, type Problem } from "../../verify/differentiable.ts";
 import {
@@ -29,29 +26,24 @@ export interface BatchNormBuild {
 
 /** The kernels as an operation on x [N, H, W, C], weight, bias, mean and variance [C]; the last two are running. */
 export function batchNormOperation(options: BatchNormBuild): Operation {
-  const { eps, momentum, relu = false, mask = false } = options;
+  const { eps, momentum, relu = false, mask = false, twice = false } = options;
   const training = momentum !== undefined;
   return {
     build(plan, { x, weight, bias, mean, variance }) {
       const channels = x!.shape.at(-1)!;
-      const statistics = plan.tensor([2, channels], "statistics");
       const running = { mean: mean!, variance: variance! };
-      const partials = plan.tensor(batchNormPartials(x!), "partials");
-      if (training) plan.add(...batchNormStatistics(x!, partials, statistics, running, { eps, momentum }));
-      else plan.add(batchNormRunning(running, statistics, { eps }));
-      const y = plan.tensor(x!.shape, "y");
-      plan.add(batchNormForward(x!, statistics, weight!, bias!, y, { relu }));
+      const saved = batchNorm.forward(plan, {
+        ...{ x: x!, weight: weight!, bias: bias!, running, eps, momentum, relu },
+      });
       return {
-        y,
-        outputs: { statistics, mean: mean!, variance: variance! },
+        y: saved.y,
+        outputs: { statistics: saved.statistics, mean: mean!, variance: variance! },
         backward(dy) {
-          const sums = plan.tensor([2, channels], "sums"), dx = plan.tensor(x!.shape, "dx");
           const dWeight = plan.tensor([channels], "dWeight"), dBias = plan.tensor([channels], "dBias");
-          const t = { x: x!, dy, statistics, weight: weight!, partials, sums, dWeight, dBias };
-          if (options.twice) plan.add(...batchNormBackward(t, { training }));
-          const accumulate = options.twice ?? false;
-          plan.add(...batchNormBackward({ ...t, dx }, { training, mask, accumulate }));
-          return { x: dx, weight: dWeight, bias: dBias };
+          const t = { x: x!, dy, weight: weight!, saved, dWeight, dBias, training };
+          if (twice) batchNorm.backward(plan, { ...t, wantInput: false });
+          const dx = batchNorm.backward(plan, { ...t, mask, accumulate: twice });
+          return { x: dx!, weight: dWeight, bias: dBias };
         },
       };
     },

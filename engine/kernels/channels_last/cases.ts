@@ -1,5 +1,8 @@
-/** @module */
-import { channelsLast } from "./channels_last.ts";
+/**
+ * Cases of the reordering.
+ * @module
+ */
+import * as channelsLast from "./channels_last.ts";
 import type { Case } from "../../verify/case.ts";
 import { compare } from "../../verify/case.ts";
 import { paddingChecks, runOnce, upload } from "../../verify/device.ts";
@@ -14,10 +17,10 @@ function reorder(n: number, c: number, h: number, w: number): Case {
       const x = normals(1, [n * c * h * w]);
       const found = await runOnce(gpu, "channels_last", (plan) => {
         const y = plan.tensor([n, h, w, c], "y");
-        plan.add(channelsLast(upload(plan, "x", x), y));
+        channelsLast.reorder(plan, { x: upload(plan, "x", x), y });
         return { y };
       });
-      return [...paddingChecks(found), compare("y", found.y!.values, reference(x.data, n, c, h * w), 0)];
+      return [...paddingChecks(found), compare("y", found.y.values, reference(x.data, n, c, h * w), 0)];
     },
   };
 }

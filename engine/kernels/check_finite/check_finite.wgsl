@@ -1,7 +1,6 @@
 // check_finite.count: how many values are infinite or not a number, and the first of them. By their bits, because compilers may
 // assume that floats are finite. results[SLOT] = (count, SIZE * 4 - index of the first, 0, 0); all 0 when all are finite.
 override SIZE: u32;
-override GROUP: u32;
 override SLOT: u32;
 
 @group(0) @binding(0) var<storage, read> values: array<vec4u>;                    // [SIZE]
@@ -9,7 +8,7 @@ override SLOT: u32;
 
 @compute @workgroup_size(GROUP)
 fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   let bad = (values[i] & vec4u(0x7f800000u)) == vec4u(0x7f800000u);
   if (any(bad)) {

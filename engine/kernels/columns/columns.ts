@@ -1,24 +1,32 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Moves blocks of columns, for layers whose weights are split over several bindings by output features.
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./columns.wgsl" with { type: "text" };
+import { elementwise, withPrelude } from "../prelude/prelude.ts";
+import source from "./columns.wgsl" with { type: "text" };
 
-/** narrow [..., J] = wide [..., first to first + J]; `first` is a multiple of four. */
-export function takeColumns(wide: Tensor, narrow: Tensor, first: number): Launch {
-  return move("take", wide, narrow, first, [wide, narrow]);
+const wgsl = withPrelude(source);
+
+/** A block of columns: `narrow` [..., J] is `wide` [..., first to first + J]; `first` is a multiple of four. */
+export interface Columns {
+  readonly wide: Tensor;
+  readonly narrow: Tensor;
+  readonly first: number;
 }
 
-/** wide [..., first to first + J] = narrow [..., J]; `first` is a multiple of four. */
-export function putColumns(narrow: Tensor, wide: Tensor, first: number): Launch {
-  return move("put", wide, narrow, first, [narrow, wide]);
+/** Records narrow = its columns of wide. Throws a `RangeError` for a block that ends inside a vector of four. */
+export function take(plan: Plan, columns: Columns): void {
+  move(plan, "take", columns, [columns.wide, columns.narrow]);
 }
 
-/** y += x, same shape. */
-export function addInto(x: Tensor, y: Tensor): Launch {
-  return { name: "columns.add", wgsl, tensors: [x, y], ...elementwise(y.length / 4) };
+/** Records the columns of wide = narrow. Throws a `RangeError` for a block that ends inside a vector of four. */
+export function put(plan: Plan, columns: Columns): void {
+  move(plan, "put", columns, [columns.narrow, columns.wide]);
 }
 
-function move(entry: string, wide: Tensor, narrow: Tensor, first: number, tensors: Tensor[]): Launch {
+function move(plan: Plan, entry: string, { wide, narrow, first }: Columns, tensors: Tensor[]): void {
   const end = first + narrow.shape.at(-1)!, last = wide.shape.at(-1)!;
   // A block that ends inside a vector would carry its neighbour's columns in its padding.
   if (first % 4 !== 0 || end > last || (end % 4 !== 0 && end !== last)) {
@@ -28,5 +36,5 @@ function move(entry: string, wide: Tensor, narrow: Tensor, first: number, tensor
   }
   const { grid, constants } = elementwise(narrow.length / 4);
   const sizes = { WIDE4: wide.pitch / 4, NARROW4: narrow.pitch / 4, FIRST4: first / 4 };
-  return { name: `columns.${entry}`, wgsl, tensors, constants: { ...constants, ...sizes }, grid };
+  plan.add({ name: `columns.${entry}`, wgsl, tensors, constants: { ...constants, ...sizes }, grid });
 }

@@ -1,6 +1,5 @@
-// columns: moves a block of columns between a wide and a narrow matrix, and adds matrices; vectors of four.
+// columns: moves a block of columns between a wide and a narrow matrix; vectors of four.
 override SIZE: u32;
-override GROUP: u32;
 override WIDE4: u32;
 override NARROW4: u32;
 override FIRST4: u32;
@@ -10,7 +9,7 @@ override FIRST4: u32;
 @group(0) @binding(1) var<storage, read_write> narrow: array<vec4f>;    // [N, NARROW]
 @compute @workgroup_size(GROUP)
 fn take(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i < SIZE) { narrow[i] = wide[i / NARROW4 * WIDE4 + FIRST4 + i % NARROW4]; }
 }
 
@@ -19,15 +18,6 @@ fn take(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: ve
 @group(0) @binding(1) var<storage, read_write> wide_out: array<vec4f>;  // [N, WIDE]
 @compute @workgroup_size(GROUP)
 fn put(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i < SIZE) { wide_out[i / NARROW4 * WIDE4 + FIRST4 + i % NARROW4] = narrow_in[i]; }
-}
-
-// add: y += x
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;               // [SIZE]
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;         // [SIZE]
-@compute @workgroup_size(GROUP)
-fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
-  if (i < SIZE) { y[i] += x[i]; }
 }

@@ -3,12 +3,7 @@
  * @module
  */
 import type { Gpu } from "../../gpu.ts";
-import { conv2dForward, conv2dInputGrad, conv2dWeightGrad, convOutput, productShape } from "./conv2d.ts";
-import { sumSplits } from "../sum_splits/sum_splits.ts";
-import { colSumsPerSplit, splitsPerGroup } from "../matmul/tile.ts";
-import { chooseSplits, chooseTile, type ProductShape, type TileHost } from "../matmul/tile_table.ts";
-import { padded, type Tensor } from "../../tensor.ts";
-import type { Plan } from "../../plan.ts";
+import { alignTo4 } from "../../tensor.ts";
 import type { Case } from "../../verify/case.ts";
 import {
   type Arrangement,
@@ -16,14 +11,15 @@ import {
   type Operation,
   type Problem,
 } from "../../verify/differentiable.ts";
-import { conv2dBackward, conv2dForward as reference, type Conv2dSizes } from "./reference.ts";
 import { normals, rectified } from "../../verify/sample.ts";
+import { chooseTile, type TileChooser, type TileHost } from "../matmul/choose.ts";
+import { splitsPerGroup } from "../matmul/product.ts";
+import { type Pair, windowOf } from "../prelude/window.ts";
+import * as conv2d from "./conv2d.ts";
+import { conv2dBackward, conv2dForward, type Conv2dSizes } from "./reference.ts";
 
 /** How the kernels are asked to work; none of it changes what they compute, save `relu` and `mask`. */
-export interface Conv2dBuild {
-  readonly stride: number;
-  readonly padding: number;
-  readonly groups: number;
+export interface Conv2dBuild extends conv2d.Conv2dOptions {
   /** ReLU fused into the forward pass. */
   readonly relu?: boolean;
   /** dx times (x > 0). */
@@ -37,86 +33,55 @@ export interface Conv2dBuild {
 /** The device's weight [KH, KW, C, O] with zeros between groups, from [KH, KW, C / groups, O]. */
 export function denseWeight([kh, kw, perGroup, o]: readonly number[], groups: number): Arrangement {
   const c = perGroup! * groups;
-  const shape = [kh!, kw!, padded(c), o!];
-  const indices = new Int32Array(kh! * kw! * padded(c) * o!).fill(-1);
+  const shape = [kh!, kw!, alignTo4(c), o!];
+  const indices = new Int32Array(kh! * kw! * alignTo4(c) * o!).fill(-1);
   for (let tap = 0; tap < kh! * kw!; tap++) {
     for (let i = 0; i < c; i++) {
       const group = Math.floor(i / perGroup!), width = o! / groups;
       for (let out = group * width; out < (group + 1) * width; out++) {
-        indices[(tap * padded(c) + i) * o! + out] = (tap * perGroup! + i % perGroup!) * o! + out;
+        indices[(tap * alignTo4(c) + i) * o! + out] = (tap * perGroup! + i % perGroup!) * o! + out;
       }
     }
   }
   return { shape, indices };
 }
 
-/** The kernels as an operation on x [N, H, W, C], weight [KH, KW, C / groups, O] and bias [O]. */
+/** The kernels as an operation on x [N, H, W, C], weight [KH, KW, C / groups, O] and, unless left out, bias [O]. */
 export function conv2dOperation(weightShape: readonly number[], options: Conv2dBuild): Operation {
+  const { host, splits, relu = false, mask = false, ...window } = options;
   return {
-    arranged: { weight: denseWeight(weightShape, options.groups) },
+    arranged: { weight: denseWeight(weightShape, options.groups ?? 1) },
     build(plan, { x, weight, bias }) {
-      const [n, h, w] = x!.shape as [number, number, number];
-      const [kh, kw, , o] = weight!.shape as [number, number, number, number];
-      const { gpu } = plan, { stride, padding } = options;
-      const oh = convOutput(h, kh, stride, padding), ow = convOutput(w, kw, stride, padding);
-      const host = options.host?.(gpu) ?? gpu;
-      const tile = (op: ProductShape["op"], y: Tensor) =>
-        chooseTile(host, productShape(op, x!, weight!, y, stride));
-      const y = plan.tensor([n, oh, ow, o], "y");
-      plan.add(
-        conv2dForward(x!, weight!, bias!, y, {
-          ...options,
-          relu: options.relu ?? false,
-          tile: tile("forward", y),
-        }),
-      );
+      const tiles: TileChooser = (shape) => {
+        const choice = chooseTile(host?.(plan.gpu) ?? plan.gpu, shape);
+        return splits === undefined || shape.op !== "weight_grad"
+          ? choice
+          : { ...choice, splitK: splits * splitsPerGroup(choice.tile) };
+      };
+      const shared = { x: x!, weight: weight!, tiles, ...window };
       return {
-        y,
+        y: conv2d.forward(plan, { ...shared, bias, relu }),
         backward(dy) {
-          const dx = plan.tensor(x!.shape, "dx");
-          const mask = options.mask ?? false;
-          plan.add(
-            conv2dInputGrad(dy, weight!, x!, dx, { ...options, mask, tile: tile("input_grad", dy) }),
-          );
-          return { x: dx, ...weightGradients(plan, x!, dy, weight!, options, host) };
+          const dx = conv2d.inputGrad(plan, { ...shared, dy, mask });
+          const dWeight = plan.tensor(weight!.shape, "dWeight");
+          const dBias = bias && plan.tensor(bias.shape, "dBias");
+          conv2d.weightGrad(plan, { ...shared, dy, dWeight, dBias });
+          return { x: dx, weight: dWeight, ...dBias && { bias: dBias } };
         },
       };
     },
   };
 }
 
-function weightGradients(
-  plan: Plan,
-  x: Tensor,
-  dy: Tensor,
-  weight: Tensor,
-  options: Conv2dBuild,
-  host: TileHost,
-): { weight: Tensor; bias: Tensor } {
-  const o = weight.shape[3]!;
-  const shape = productShape("weight_grad", x, weight, dy, options.stride);
-  const tile = chooseTile(host, shape);
-  const splits = options.splits ? options.splits * splitsPerGroup(tile) : chooseSplits(host, shape, tile);
-  const partial = plan.tensor([splits, ...weight.shape], "dWeight parts");
-  const partialBias = plan.tensor([splits * colSumsPerSplit(tile), o], "dBias parts");
-  const dWeight = plan.tensor(weight.shape, "dWeight"), dBias = plan.tensor([o], "dBias");
-  plan.add(
-    conv2dWeightGrad(x, dy, partial, partialBias, { ...options, tile }),
-    sumSplits(partial, dWeight),
-    sumSplits(partialBias, dBias),
-  );
-  return { weight: dWeight, bias: dBias };
-}
-
-function problem(s: Conv2dSizes, options: Partial<Conv2dBuild>): Problem {
-  const { n, h, w, c, o, kh, kw, stride, padding, groups } = s;
+function problem(s: Conv2dSizes, { bias = true, ...options }: Conv2dBuild & { bias?: boolean }): Problem {
+  const { n, h, w, c, o, kernel: [kh, kw], groups } = s;
   const x = normals(1, [n, h, w, c]);
   const inputs = {
     x: options.mask ? rectified(x) : x,
     weight: normals(2, [kh, kw, c / groups, o], 1 / Math.sqrt(kh * kw * c / groups)),
-    bias: normals(3, [o]),
+    ...bias && { bias: normals(3, [o]) },
   };
-  const y = reference(inputs.x.data, inputs.weight.data, inputs.bias.data, s);
+  const y = conv2dForward(inputs.x.data, inputs.weight.data, inputs.bias?.data, s);
   const dy = normals(4, [y.length]).data;
   const { dx, dWeight, dBias } = conv2dBackward(inputs.x.data, inputs.weight.data, dy, s);
   const expected = {
@@ -124,10 +89,10 @@ function problem(s: Conv2dSizes, options: Partial<Conv2dBuild>): Problem {
     gradients: {
       x: options.mask ? dx.map((d, i) => inputs.x.data[i]! > 0 ? d : 0) : dx,
       weight: dWeight,
-      bias: dBias,
+      ...bias && { bias: dBias },
     },
   };
-  const operation = conv2dOperation(inputs.weight.shape, { ...options, stride, padding, groups });
+  const operation = conv2dOperation(inputs.weight.shape, options);
   // A ReLU's kinks lie anywhere, so its slopes say nothing.
   const kinks = options.relu || options.mask;
   return { operation, inputs, dy, expected, ...(kinks ? { slopes: [] } : {}) };
@@ -136,27 +101,27 @@ function problem(s: Conv2dSizes, options: Partial<Conv2dBuild>): Problem {
 function conv(
   [n, h, w, c]: readonly [number, number, number, number],
   o: number,
-  kernel: number | readonly [number, number],
-  sizes: { stride?: number; padding?: number; groups?: number } = {},
-  options: Partial<Conv2dBuild> = {},
+  kernel: Pair,
+  sizes: conv2d.Conv2dOptions = {},
+  options: Conv2dBuild & { bias?: boolean } = {},
   note = "",
 ): Case {
-  const [kh, kw] = typeof kernel === "number" ? [kernel, kernel] : kernel;
-  const { stride = 1, padding = 0, groups = 1 } = sizes;
-  const name = `${n}x${h}x${w}x${c} -> ${o}, ${kh}x${kw} stride ${stride} pad ${padding}` +
-    (groups > 1 ? ` groups ${groups}` : "") + note;
-  const s = { n, h, w, c, o, kh, kw, stride, padding, groups };
-  return differentiableCase("conv2d", name, () => problem(s, options));
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = sizes;
+  const window = windowOf("conv2d", { kernel, ...sizes });
+  const name = `${n}x${h}x${w}x${c} -> ${o}, ${window.kernel.join("x")} stride ${stride} pad ${padding}` +
+    (dilation === 1 ? "" : ` dilation ${dilation}`) + (groups > 1 ? ` groups ${groups}` : "") + note;
+  const s = { n, h, w, c, o, groups, ...window };
+  return differentiableCase("conv2d", name, () => problem(s, { ...sizes, ...options }));
 }
 
 function linear(
   n: number,
   inputs: number,
   outputs: number,
-  options: Partial<Conv2dBuild> = {},
+  options: Conv2dBuild = {},
   note = "",
 ): Case {
-  const s = { n, h: 1, w: 1, c: inputs, o: outputs, kh: 1, kw: 1, stride: 1, padding: 0, groups: 1 };
+  const s = { n, h: 1, w: 1, c: inputs, o: outputs, groups: 1, ...windowOf("linear", { kernel: 1 }) };
   return differentiableCase("linear", `${n}x${inputs} -> ${outputs}${note}`, () => problem(s, options));
 }
 
@@ -174,6 +139,43 @@ export const conv2dCases: readonly Case[] = [
   conv([2, 97, 97, 3], 16, 3, { stride: 2 }, {}, ", compact's first"),
   conv([3, 13, 11, 2], 5, 5, { padding: 2 }),
   conv([2, 10, 8, 3], 6, [2, 5], { stride: 3, padding: 1 }, {}, ", oblong"),
+  conv([2, 11, 9, 3], 6, [3, 2], { stride: [3, 1], padding: [1, 0] }, {}, ", oblong in everything"),
+  conv([2, 9, 8, 5], 6, 3, { padding: [0, 1, 2, 0] }, {}, ", unequal padding"),
+  conv([2, 9, 8, 5], 7, 2, { padding: [0, 0, 1, 1] }, {}, ", padding after the input alone"),
+  conv([2, 11, 13, 5], 7, 3, { dilation: 2, padding: 2 }),
+  conv(
+    [1, 15, 14, 6],
+    5,
+    3,
+    { dilation: [2, 3], stride: [2, 3], padding: 1 },
+    {},
+    ", taps that share the stride",
+  ),
+  conv(
+    [1, 17, 13, 4],
+    6,
+    [4, 3],
+    { dilation: [2, 1], stride: [4, 3], padding: 2 },
+    {},
+    ", classes without a tap",
+  ),
+  conv([2, 9, 7, 5], 7, 3, { padding: 1 }, { bias: false }, ", no bias"),
+  conv(
+    [2, 9, 8, 5],
+    6,
+    3,
+    { padding: [0, 1, 2, 0], stride: 2 },
+    inWorkgroups,
+    ", unequal padding, workgroup memory",
+  ),
+  conv(
+    [1, 15, 14, 6],
+    5,
+    3,
+    { dilation: 2, stride: 2, padding: 1 },
+    inWorkgroups,
+    ", dilation, workgroup memory",
+  ),
   conv([2, 7, 6, 4], 8, 1, { stride: 3 }, {}, ", pixels that no window sees"),
   conv([2, 8, 5, 4], 6, 3, { padding: 1, groups: 2 }, {}, ", groups that cross vectors"),
   conv([2, 6, 7, 24], 40, 3, { padding: 1, groups: 2 }),

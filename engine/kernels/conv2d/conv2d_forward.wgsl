@@ -1,4 +1,4 @@
-// conv2d.forward: y[n,oh,ow,o] = bias[o] + sum over kh, kw, i of x[n, oh*STRIDE-PAD+kh, ow*STRIDE-PAD+kw, i] * weight[kh,kw,i,o],
+// conv2d.forward: y[n,oh,ow,o] = bias[o] + sum over kh, kw, i of x[n, oh*STRIDE-PAD+kh*DILATION, ow*STRIDE-PAD+kw*DILATION, i] * weight[kh,kw,i,o],
 // followed by max(., 0) where RELU. As a product: a row is an output pixel, a column an output channel, a step
 // along k four input channels of one tap (kh, kw). Sizes ending in 4 count vectors of four channels.
 override N: u32;
@@ -10,8 +10,14 @@ override OW: u32;
 override O4: u32;
 override KH: u32;
 override KW: u32;
-override STRIDE: u32;
-override PAD: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+override PAD_TOP: u32;
+override PAD_LEFT: u32;
+override DILATION_H: u32;
+override DILATION_W: u32;
+// Some window reaches over an edge of the input.
+override OVER: bool;
 override RELU: bool;
 // Input and output channels of one group; with one group, all of them.
 override C_GROUP: u32;
@@ -29,16 +35,16 @@ fn first_row(index: u32, z: u32) -> Row {
   let inside = min(pixel, N * OH * OW - 1u);
   let line = inside / OW;
   let n = line / OH;
-  return Row(pixel, i32((line - n * OH) * STRIDE) - i32(PAD), i32((inside - line * OW) * STRIDE) - i32(PAD), n * H * W);
+  return Row(pixel, i32((line - n * OH) * STRIDE_H) - i32(PAD_TOP), i32((inside - line * OW) * STRIDE_W) - i32(PAD_LEFT), n * H * W);
 }
 
 fn next_row(row: Row) -> Row {
   let last = row.pixel + 1u >= N * OH * OW;
-  let wrap_w = row.iw + i32(PAD) + i32(STRIDE) >= i32(OW * STRIDE);
-  let iw = select(row.iw + i32(STRIDE), -i32(PAD), wrap_w);
-  let down = select(row.ih, row.ih + i32(STRIDE), wrap_w);
-  let wrap_h = down + i32(PAD) >= i32(OH * STRIDE);
-  let ih = select(down, -i32(PAD), wrap_h);
+  let wrap_w = row.iw + i32(PAD_LEFT) + i32(STRIDE_W) >= i32(OW * STRIDE_W);
+  let iw = select(row.iw + i32(STRIDE_W), -i32(PAD_LEFT), wrap_w);
+  let down = select(row.ih, row.ih + i32(STRIDE_H), wrap_w);
+  let wrap_h = down + i32(PAD_TOP) >= i32(OH * STRIDE_H);
+  let ih = select(down, -i32(PAD_TOP), wrap_h);
   let image = select(row.image, row.image + H * W, wrap_h);
   // Rows beyond the last repeat it; `store` drops them.
   return Row(row.pixel + 1u, select(ih, row.ih, last), select(iw, row.iw, last), select(image, row.image, last));
@@ -49,7 +55,7 @@ struct Step { kh: u32, kw: u32, i: u32, tap: u32, i_first: u32, i_end: u32 }
 // The input channels that the columns from col0 on can see, in vectors of four.
 fn channels(col0: u32) -> vec2u {
   let first_group = min(col0 * 4u, O4 * 4u - 1u) / O_GROUP;
-  let last_group = min(col0 * 4u + COLS - 1u, O4 * 4u - 1u) / O_GROUP;
+  let last_group = min(col0 * 4u + BN - 1u, O4 * 4u - 1u) / O_GROUP;
   return vec2u(min(first_group * C_GROUP / 4u, C4 - 1u), min(((last_group + 1u) * C_GROUP + 3u) / 4u, C4));
 }
 
@@ -85,10 +91,10 @@ fn step_at(n: u32, z: u32, col0: u32) -> Step {
   return Step(tap / KW, tap % KW, c.x + n - tap * width, tap, c.x, c.y);
 }
 
-fn load_row(row: Row, s: Step) -> vec4f {
-  let ih = row.ih + i32(s.kh);
-  let iw = row.iw + i32(s.kw);
-  if (PAD == 0u) {
+fn load_a(row: Row, s: Step) -> vec4f {
+  let ih = row.ih + i32(s.kh * DILATION_H);
+  let iw = row.iw + i32(s.kw * DILATION_W);
+  if (!OVER) {
     return x[(row.image + u32(ih) * W + u32(iw)) * C4 + s.i];
   }
   let inside = ih >= 0 && ih < i32(H) && iw >= 0 && iw < i32(W);
@@ -96,7 +102,7 @@ fn load_row(row: Row, s: Step) -> vec4f {
   return select(vec4f(), x[at], inside);
 }
 
-fn load_col(s: Step, k: u32, col: u32) -> vec4f {
+fn load_b(s: Step, k: u32, col: u32) -> vec4f {
   return weight[((s.tap * C4 + s.i) * 4u + k) * O4 + min(col, O4 - 1u)];
 }
 

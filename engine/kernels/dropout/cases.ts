@@ -1,6 +1,9 @@
-/** @module */
+/**
+ * Cases of dropout.
+ * @module
+ */
 import { uniform } from "../../random.ts";
-import { dropoutBackward, dropoutForward, type DropoutOptions } from "./dropout.ts";
+import * as dropout from "./dropout.ts";
 import type { Case } from "../../verify/case.ts";
 import { uploadIntegers } from "../../verify/device.ts";
 import { differentiableCase, type Operation } from "../../verify/differentiable.ts";
@@ -11,20 +14,15 @@ import { normals, rectified } from "../../verify/sample.ts";
 export function dropoutOperation(
   seed: number,
   step: number,
-  options: DropoutOptions & { mask?: boolean },
+  options: { rate: number; stream: number; mask?: boolean },
 ): Operation {
   return {
     build(plan, { x }) {
-      const y = plan.tensor(x!.shape, "y");
       const random = uploadIntegers(plan, "random", Uint32Array.of(seed, step, 0, 0));
-      plan.add(dropoutForward(x!, random, y, options));
+      const drawn = { x: x!, random, ...options };
       return {
-        y,
-        backward(dy) {
-          const dx = plan.tensor(x!.shape, "dx");
-          plan.add(dropoutBackward(x!, random, dy, dx, options));
-          return { x: dx };
-        },
+        y: dropout.forward(plan, drawn),
+        backward: (dy) => ({ x: dropout.backward(plan, { ...drawn, dy }) }),
       };
     },
   };

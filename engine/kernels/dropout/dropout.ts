@@ -1,7 +1,13 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Dropout whose mask is a function of (seed, stream, element, step) and is never stored.
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./dropout.wgsl" with { type: "text" };
+import { elementwise, requireSameShape, withPrelude } from "../prelude/prelude.ts";
+import source from "./dropout.wgsl" with { type: "text" };
+
+const wgsl = withPrelude(source);
 
 /** How a dropout draws. */
 export interface DropoutOptions {
@@ -9,36 +15,41 @@ export interface DropoutOptions {
   readonly rate: number;
   /** u32 that keeps this layer's randomness apart from all other. */
   readonly stream: number;
+  /** [4]: (seed, step, 0, 0). */
+  readonly random: Tensor<"u32">;
 }
 
 /**
- * y = x / (1 - rate) where `hash(seed, stream, element, step)` of engine/random.ts, as a fraction, is at least `rate`, else 0.
- * `random` [4], u32, holds (seed, step, 0, 0). The element number counts x's shape row by row, so neither padding nor
- * the device changes the mask.
+ * Records y = x / (1 - rate) where `hash(seed, stream, element, step)` of engine/random.ts, as a fraction, is at least `rate`,
+ * else 0; returns y. The element number counts x's shape row by row, so neither padding nor the device changes the mask.
  */
-export function dropoutForward(x: Tensor, random: Tensor, y: Tensor, options: DropoutOptions): Launch {
-  const { constants: { MASK: _, ...constants }, grid } = geometry(x, y, options, false);
-  return { name: "dropout.forward", wgsl, tensors: [x, random, y], constants, grid };
+export function forward(plan: Plan, { x, ...options }: { readonly x: Tensor } & DropoutOptions): Tensor {
+  const y = plan.tensor(x.shape);
+  const { constants: { MASK: _, ...constants }, grid } = geometry(x, options, false);
+  plan.add({ name: "dropout.forward", wgsl, tensors: [x, options.random, y], constants, grid });
+  return y;
 }
 
-/** dx from dy with the same mask, which is computed again. With `mask`, dx is also multiplied by (x > 0). */
-export function dropoutBackward(
-  x: Tensor,
-  random: Tensor,
-  dy: Tensor,
-  dx: Tensor,
-  options: DropoutOptions & { mask?: boolean },
-): Launch {
-  const { constants, grid } = geometry(x, dy, options, options.mask ?? false);
-  return { name: "dropout.backward", wgsl, tensors: [dy, random, x, dx], constants, grid };
+/**
+ * Records dx from dy with the same mask, which is computed again; returns dx. With `mask`, x is a ReLU's output and dx is
+ * multiplied by (x > 0).
+ */
+export function backward(
+  plan: Plan,
+  { x, dy, mask = false, ...options }:
+    & { readonly x: Tensor; readonly dy: Tensor; readonly mask?: boolean }
+    & DropoutOptions,
+): Tensor {
+  requireSameShape("dropout", x, dy);
+  const dx = plan.tensor(x.shape);
+  const { constants, grid } = geometry(x, options, mask);
+  plan.add({ name: "dropout.backward", wgsl, tensors: [dy, options.random, x, dx], constants, grid });
+  return dx;
 }
 
-function geometry(x: Tensor, y: Tensor, { rate, stream }: DropoutOptions, mask: boolean) {
+function geometry(x: Tensor, { rate, stream }: DropoutOptions, mask: boolean) {
   if (!(rate >= 0 && rate < 1)) {
     throw new RangeError(`Cannot build dropout: rate is ${rate}, wanted at least 0 and under 1`);
-  }
-  if (`${x.shape}` !== `${y.shape}`) {
-    throw new RangeError(`Cannot build dropout: shapes are [${x.shape}] and [${y.shape}]`);
   }
   const { grid, constants } = elementwise(x.length / 4);
   return {

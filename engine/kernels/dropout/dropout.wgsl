@@ -1,7 +1,6 @@
 // dropout: y = x / (1 - rate) where the element is kept, else 0 (SCALE = 1 / (1 - rate)). Element number e of the shape,
 // padding not counted, is kept where hash(seed, STREAM, e, step) / 2^32 >= rate; nothing is stored, backward asks again.
 override SIZE: u32;
-override GROUP: u32;
 override C: u32;
 override C4: u32;
 override STREAM: u32;
@@ -36,7 +35,7 @@ fn kept(seed: u32, step: u32, index: u32) -> vec4<bool> {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;    // [ROWS, C]
 @compute @workgroup_size(GROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   let keep = kept(random[0].x, random[0].y, i / C4 * C + i % C4 * 4u);
   y[i] = select(vec4f(), x[i] * SCALE, keep);
@@ -49,7 +48,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n:
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;   // [ROWS, C]
 @compute @workgroup_size(GROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   var pass_on = kept(random_in[0].x, random_in[0].y, i / C4 * C + i % C4 * 4u);
   if (MASK) { pass_on &= x_in[i] > vec4f(); }

@@ -1,27 +1,25 @@
-/** @module */
-import {
-  responseNormBackward,
-  responseNormForward,
-  type ResponseNormOptions,
-} from "./local_response_norm.ts";
+/**
+ * Cases of local response normalisation.
+ * @module
+ */
+import * as localResponseNorm from "./local_response_norm.ts";
 import type { Case } from "../../verify/case.ts";
 import { differentiableCase, type Operation } from "../../verify/differentiable.ts";
-import { responseNormBackward as referenceBackward, responseNormForward as reference } from "./reference.ts";
+import {
+  localResponseNormBackward as referenceBackward,
+  localResponseNormForward as reference,
+} from "./reference.ts";
 import { normals, rectified } from "../../verify/sample.ts";
 
 /** The kernels as an operation on x [N, H, W, C]. */
-export function responseNormOperation(options: ResponseNormOptions & { mask?: boolean }): Operation {
+export function localResponseNormOperation(
+  options: localResponseNorm.LocalResponseNormOptions & { mask?: boolean },
+): Operation {
   return {
     build(plan, { x }) {
-      const y = plan.tensor(x!.shape, "y");
-      plan.add(responseNormForward(x!, y, options));
       return {
-        y,
-        backward(dy) {
-          const dx = plan.tensor(x!.shape, "dx");
-          plan.add(responseNormBackward(x!, dy, dx, options));
-          return { x: dx };
-        },
+        y: localResponseNorm.forward(plan, { x: x!, ...options }),
+        backward: (dy) => ({ x: localResponseNorm.backward(plan, { x: x!, dy, ...options }) }),
       };
     },
   };
@@ -34,7 +32,7 @@ const STRONG = { size: 5, alpha: 1, beta: 0.75, k: 1 };
 
 function norm(
   shape: readonly number[],
-  options: Required<ResponseNormOptions>,
+  options: Required<localResponseNorm.LocalResponseNormOptions>,
   note = "",
   scale = 2,
   mask = false,
@@ -48,7 +46,7 @@ function norm(
       mask && x.data[i]! <= 0 ? 0 : d
     );
     return {
-      operation: responseNormOperation({ ...options, mask }),
+      operation: localResponseNormOperation({ ...options, mask }),
       inputs: { x },
       dy,
       expected: { y: reference(x.data, channels, options), gradients: { x: dx } },
@@ -60,7 +58,7 @@ function norm(
 }
 
 /** Cases of local response normalisation. */
-export const responseNormCases: readonly Case[] = [
+export const localResponseNormCases: readonly Case[] = [
   norm([1, 1, 1, 1], STRONG),
   norm([2, 3, 3, 7], PAPER, ", values of hundreds", 300),
   norm([5, 7, 3, 17], STRONG),

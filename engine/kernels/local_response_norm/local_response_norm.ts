@@ -1,10 +1,16 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Local response normalisation across channels, PyTorch's `LocalResponseNorm`.
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./local_response_norm.wgsl" with { type: "text" };
+import { elementwise, requireSameShape, withPrelude } from "../prelude/prelude.ts";
+import source from "./local_response_norm.wgsl" with { type: "text" };
 
-/** Constants of the normalisation, named as PyTorch's `LocalResponseNorm` names them. */
-export interface ResponseNormOptions {
+const wgsl = withPrelude(source);
+
+/** Constants of the normalisation, named as PyTorch names them. */
+export interface LocalResponseNormOptions {
   /** Channels in a window, at least 1. */
   readonly size: number;
   /** Divided by `size`; default 1e-4. */
@@ -15,28 +21,33 @@ export interface ResponseNormOptions {
   readonly k?: number;
 }
 
-/** y_c = x_c (k + alpha / size * sum of x_j^2 over the window of c)^-beta; x and y are [N, H, W, C]. */
-export function responseNormForward(x: Tensor, y: Tensor, options: ResponseNormOptions): Launch {
-  const { constants: { MASK: _, ...constants }, grid } = geometry(x, y, options, false);
-  return { name: "local_response_norm.forward", wgsl, tensors: [x, y], constants, grid };
+/** Records y_c = x_c (k + alpha / size * sum of x_j^2 over the window of c)^-beta for x [N, H, W, C]; returns y. */
+export function forward(
+  plan: Plan,
+  { x, ...options }: { readonly x: Tensor } & LocalResponseNormOptions,
+): Tensor {
+  const y = plan.tensor(x.shape);
+  const { constants: { MASK: _, ...constants }, grid } = geometry(x, options, false);
+  plan.add({ name: "local_response_norm.forward", wgsl, tensors: [x, y], constants, grid });
+  return y;
 }
 
-/** The exact gradient dx. With `mask`, x is a ReLU's output and dx is multiplied by (x > 0). All are [N, H, W, C]. */
-export function responseNormBackward(
-  x: Tensor,
-  dy: Tensor,
-  dx: Tensor,
-  options: ResponseNormOptions & { mask?: boolean },
-): Launch {
-  const { constants, grid } = geometry(x, dy, options, options.mask ?? false);
-  return { name: "local_response_norm.backward", wgsl, tensors: [x, dy, dx], constants, grid };
+/** Records the exact gradient dx; with `mask`, x is a ReLU's output and dx is multiplied by (x > 0). All are [N, H, W, C]. */
+export function backward(
+  plan: Plan,
+  { x, dy, mask = false, ...options }:
+    & { readonly x: Tensor; readonly dy: Tensor; readonly mask?: boolean }
+    & LocalResponseNormOptions,
+): Tensor {
+  requireSameShape("local_response_norm", x, dy);
+  const dx = plan.tensor(x.shape);
+  const { constants, grid } = geometry(x, options, mask);
+  plan.add({ name: "local_response_norm.backward", wgsl, tensors: [x, dy, dx], constants, grid });
+  return dx;
 }
 
-function geometry(x: Tensor, y: Tensor, options: ResponseNormOptions, mask: boolean) {
+function geometry(x: Tensor, options: LocalResponseNormOptions, mask: boolean) {
   const { size, alpha = 1e-4, beta = 0.75, k = 1 } = options;
-  if (`${x.shape}` !== `${y.shape}`) {
-    throw new RangeError(`Cannot build local_response_norm: shapes are [${x.shape}] and [${y.shape}]`);
-  }
   if (!Number.isInteger(size) || size < 1 || !(k > 0) || !(alpha >= 0)) {
     throw new RangeError(
       `Cannot build local_response_norm: size is ${size}, alpha ${alpha}, k ${k}, ` +

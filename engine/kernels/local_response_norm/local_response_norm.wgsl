@@ -3,7 +3,6 @@
 //   s_c = K + SCALE * sum of x_j^2 over the window of c        y_c = x_c s_c^-BETA
 // One invocation handles four channels of one pixel; sums are computed again in backward instead of being stored.
 override SIZE: u32;
-override GROUP: u32;
 override C4: u32;
 override WINDOW: i32;
 override SCALE: f32;
@@ -52,7 +51,7 @@ fn power(s: vec4f) -> vec4f {
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;    // [PIXELS, C]
 @compute @workgroup_size(GROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   let pixel = i / C4 * C4;
   y[i] = x[i] * power(base_of(pixel, i32(i - pixel)));
@@ -64,7 +63,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n:
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4f>;   // [PIXELS, C]
 @compute @workgroup_size(GROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   let pixel = i / C4 * C4;
   let c = i32(i - pixel);

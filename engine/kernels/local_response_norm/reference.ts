@@ -1,7 +1,7 @@
 /** @module */
 
 /** PyTorch's `LocalResponseNorm`: y_c = x_c (k + alpha / size * sum of x_j^2 over the window of c)^-beta. */
-export interface ResponseNormOptions {
+export interface LocalResponseNormOptions {
   readonly size: number;
   readonly alpha: number;
   readonly beta: number;
@@ -9,7 +9,7 @@ export interface ResponseNormOptions {
 }
 
 /** The base of the power for each element; channel c's window is c - floor(size / 2) to c + floor((size - 1) / 2). */
-function bases(x: ArrayLike<number>, channels: number, o: ResponseNormOptions): Float64Array {
+function bases(x: ArrayLike<number>, channels: number, o: LocalResponseNormOptions): Float64Array {
   return Float64Array.from(x, (_, i) => {
     const c = i % channels;
     let sum = 0;
@@ -21,20 +21,20 @@ function bases(x: ArrayLike<number>, channels: number, o: ResponseNormOptions): 
 }
 
 /** y of x, whose last dimension is `channels`. */
-export function responseNormForward(
+export function localResponseNormForward(
   x: ArrayLike<number>,
   channels: number,
-  o: ResponseNormOptions,
+  o: LocalResponseNormOptions,
 ): Float64Array {
   return bases(x, channels, o).map((base, i) => x[i]! * base ** -o.beta);
 }
 
 /** dx of sum(dy * y). */
-export function responseNormBackward(
+export function localResponseNormBackward(
   x: ArrayLike<number>,
   dy: ArrayLike<number>,
   channels: number,
-  o: ResponseNormOptions,
+  o: LocalResponseNormOptions,
 ): Float64Array {
   const base = bases(x, channels, o);
   const dx = base.map((b, i) => dy[i]! * b ** -o.beta);

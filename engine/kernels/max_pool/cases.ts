@@ -1,26 +1,24 @@
-/** @module */
-import { maxPoolBackward, maxPoolForward, type PoolOptions, poolOutput } from "./max_pool.ts";
+/**
+ * Cases of max pooling.
+ * @module
+ */
+import * as maxPool from "./max_pool.ts";
+import type { WindowOptions } from "../prelude/window.ts";
 import type { Case } from "../../verify/case.ts";
 import { differentiableCase, type Operation } from "../../verify/differentiable.ts";
-import { maxPoolBackward as referenceBackward, maxPoolForward as reference } from "./reference.ts";
+import { maxPoolBackward, maxPoolForward } from "./reference.ts";
 import { distinct, normals, rectified, ties, type Values } from "../../verify/sample.ts";
 
-/** The kernels as an operation on x [N, H, W, C]. */
-export function maxPoolOperation(options: PoolOptions & { mask?: boolean }): Operation {
+/** The kernels as an operation on x [N, H, W, C]; y is what inference gives. */
+export function maxPoolOperation(
+  { mask = false, ...options }: WindowOptions & { mask?: boolean },
+): Operation {
   return {
     build(plan, { x }) {
-      const [n, h, w, c] = x!.shape as [number, number, number, number];
-      const y = plan.tensor([n, poolOutput(h, options), poolOutput(w, options), c], "y");
-      const winners = plan.tensor([y.length / 4], "winners"), again = plan.tensor(y.shape, "y again");
-      plan.add(maxPoolForward(x!, y, options), maxPoolForward(x!, again, { ...options, winners }));
-      return {
-        y,
-        backward(dy) {
-          const dx = plan.tensor(x!.shape, "dx");
-          plan.add(maxPoolBackward(winners, dy, dx, options));
-          return { x: dx };
-        },
-      };
+      const window = maxPool.poolWindow(options), shape = x!.shape;
+      const y = maxPool.forward(plan, { x: x!, window });
+      const { argmax } = maxPool.forwardTraining(plan, { x: x!, window, mask });
+      return { y, backward: (dy) => ({ x: maxPool.backward(plan, { argmax, dy, shape, window }) }) };
     },
   };
 }
@@ -31,15 +29,16 @@ type Values4 = (seed: number, shape: Shape) => Values;
 // One step of a slope must not change which value is the largest.
 const spread: Values4 = (seed, shape) => distinct(seed, shape, 0.25);
 
-function pool(shape: Shape, options: PoolOptions, note = "", values = spread, mask = false): Case {
-  const { kernel, stride = kernel, padding = 0 } = options;
+function pool(shape: Shape, options: WindowOptions, note = "", values = spread, mask = false): Case {
+  const { kernel, stride = kernel, padding = 0, dilation = 1, ceilMode = false } = options;
   const [n, h, w, c] = shape;
-  const name = `${shape.join("x")}, window ${kernel} stride ${stride} pad ${padding}${note}`;
+  const name = `${shape.join("x")}, window ${kernel} stride ${stride} pad ${padding}` +
+    (dilation === 1 ? "" : ` dilation ${dilation}`) + (ceilMode ? " rounded up" : "") + note;
   return differentiableCase("max_pool", name, () => {
-    const x = values(1, shape), sizes = { n, h, w, c, kernel, stride, padding };
-    const { y } = reference(x.data, sizes);
+    const x = values(1, shape), sizes = { n, h, w, c, ...maxPool.poolWindow(options) };
+    const { y } = maxPoolForward(x.data, sizes);
     const dy = normals(2, [y.length]).data;
-    const dx = referenceBackward(x.data, dy, sizes).map((d, i) => mask && x.data[i]! <= 0 ? 0 : d);
+    const dx = maxPoolBackward(x.data, dy, sizes).map((d, i) => mask && x.data[i]! <= 0 ? 0 : d);
     return {
       operation: maxPoolOperation({ ...options, mask }),
       inputs: { x },
@@ -74,5 +73,17 @@ export const maxPoolCases: readonly Case[] = [
     const { data } = normals(s, shape);
     return { shape, data: data.map((v) => -1000 - Math.abs(v)) };
   }),
+  pool([2, 12, 9, 5], { kernel: [3, 2], stride: [2, 1] }, ", oblong"),
+  pool([2, 11, 13, 6], { kernel: 3, stride: 2, dilation: 2 }, ", taps apart"),
+  pool(
+    [1, 14, 11, 3],
+    { kernel: [3, 2], stride: [1, 2], dilation: [2, 3], padding: 1 },
+    ", taps apart and padding",
+  ),
+  pool([2, 10, 8, 5], { kernel: 3, stride: 2, padding: [0, 1, 1, 0] }, ", unequal padding"),
+  pool([2, 10, 8, 5], { kernel: 3, stride: 2, ceilMode: true }),
+  pool([1, 6, 7, 2], { kernel: 2, stride: 2, ceilMode: true }, ", windows apart"),
+  pool([1, 5, 6, 3], { kernel: 2, stride: 3, padding: 1, ceilMode: true }, ", a window left out"),
+  pool([2, 112, 112, 5], { kernel: 3, stride: 2, padding: 1 }, ", ResNet's"),
   pool([2, 111, 111, 16], { kernel: 2 }, ", large"),
 ];

@@ -1,85 +1,143 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Max pooling; ties give the gradient to the first maximum in row-major order, as PyTorch's `MaxPool2d`.
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./max_pool.wgsl" with { type: "text" };
+import { elementwise, withPrelude } from "../prelude/prelude.ts";
+import {
+  reachesOver,
+  type Window,
+  windowConstants,
+  windowOf,
+  type WindowOptions,
+  windowOutput,
+  windowText,
+} from "../prelude/window.ts";
+import source from "./max_pool.wgsl" with { type: "text" };
 
-/** A pooling window; `padding` is at most half of `kernel`. */
-export interface PoolOptions {
-  readonly kernel: number;
-  /** Default: `kernel`. */
-  readonly stride?: number;
-  /** Default: 0. */
-  readonly padding?: number;
+const wgsl = withPrelude(source);
+
+/** Most taps of a window in training: a maximum's place in it is kept in a byte, and 255 means none. */
+const MOST_TRAINED = 255;
+
+/** The window, with PyTorch's default stride: the kernel. Throws a `RangeError` for a padding of more than half of the kernel. */
+export function poolWindow(options: WindowOptions): Window {
+  const window = windowOf("max_pool", { ...options, stride: options.stride ?? options.kernel });
+  if (window.padding.some((n, side) => n * 2 > window.kernel[side % 2]!)) {
+    throw new RangeError(
+      `Cannot build max_pool: padding is ${shorter(window.padding)}, wanted at most half of the window of ${
+        shorter(window.kernel)
+      }`,
+    );
+  }
+  return window;
 }
 
-/** Output height or width: floor((size + 2 padding - kernel) / stride) + 1. */
-export function poolOutput(size: number, { kernel, stride = kernel, padding = 0 }: PoolOptions): number {
-  return Math.floor((size + 2 * padding - kernel) / stride) + 1;
+function shorter(values: readonly number[]): string {
+  return new Set(values).size === 1 ? `${values[0]}` : `[${values}]`;
 }
 
-/** Largest window in training: a winner's place in it is kept in a byte, and 255 means none. */
-const LARGEST_TRAINED = 15;
+/** Records y [N, OH, OW, C] = the maximum of each window of x [N, H, W, C]; returns y. */
+export function forward(plan: Plan, { x, window }: { readonly x: Tensor; readonly window: Window }): Tensor {
+  const y = output(plan, x, window);
+  const { constants, grid } = elementwise(y.length / 4);
+  plan.add({
+    name: "max_pool.forward",
+    wgsl,
+    tensors: [x, y],
+    constants: { ...constants, ...geometry(x, y, window) },
+    grid,
+  });
+  return y;
+}
 
 /**
- * y [N, OH, OW, C] = the maximum of each window of x [N, H, W, C]. For training, `winners` [N * OH * OW * C / 4] (C padded to
- * four) receives which value of each window it was; with `mask`, x is a ReLU's output and a maximum of zero passes no gradient.
+ * Records the same for training; returns y and `argmax` [N * OH * OW * C / 4] (C padded to four), which value of each window it
+ * was, a byte a channel. With `mask`, x is a ReLU's output and a maximum of zero passes no gradient.
  */
-export function maxPoolForward(
+export function forwardTraining(
+  plan: Plan,
+  { x, window, mask = false }: { readonly x: Tensor; readonly window: Window; readonly mask?: boolean },
+): { readonly y: Tensor; readonly argmax: Tensor<"u32"> } {
+  const y = output(plan, x, window);
+  const argmax = argmaxOf(plan, x, y, { window, mask });
+  return { y, argmax };
+}
+
+/** Records `argmax` alone, for a y that is already there: an explanation goes back through a network built for inference. */
+export function argmaxOf(
+  plan: Plan,
   x: Tensor,
   y: Tensor,
-  options: PoolOptions & { winners?: Tensor; mask?: boolean },
-): Launch {
-  const sizes = geometry(x, y, options);
-  const { constants, grid } = elementwise(y.length / 4);
-  const { winners, mask } = options;
-  if (!winners) {
-    const name = "max_pool.forward";
-    return { name, wgsl, tensors: [x, y], constants: { ...constants, ...sizes }, grid };
-  }
-  if (sizes.K > LARGEST_TRAINED || winners.size !== y.length / 4) {
+  { window, mask = false }: { readonly window: Window; readonly mask?: boolean },
+): Tensor<"u32"> {
+  const sizes = geometry(x, y, window);
+  if (sizes.KH! * sizes.KW! > MOST_TRAINED) {
     throw new RangeError(
-      `Cannot build max_pool: winners of ${sizes.K}x${sizes.K} windows are [${winners.shape}], wanted windows of at most ` +
-        `${LARGEST_TRAINED}x${LARGEST_TRAINED} and [${y.length / 4}]`,
+      `Cannot build max_pool: ${windowText(window)} have ${
+        sizes.KH! * sizes.KW!
+      } values, training takes at most ${MOST_TRAINED}`,
     );
   }
-  return {
+  const argmax = plan.integers([y.length / 4]);
+  const { constants, grid } = elementwise(y.length / 4);
+  plan.add({
     name: "max_pool.forward_training",
     wgsl,
-    tensors: [x, y, winners],
+    tensors: [x, y, argmax],
     constants: { ...constants, ...sizes, MASK: mask ? 1 : 0 },
     grid,
-  };
+  });
+  return argmax;
 }
 
-/** dx [N, H, W, C] from dy [N, OH, OW, C]: each window's gradient goes where `winners` says, its first maximum in row-major order. */
-export function maxPoolBackward(winners: Tensor, dy: Tensor, dx: Tensor, options: PoolOptions): Launch {
-  const sizes = geometry(dx, dy, options);
-  const tensors = [winners, dy, dx];
-  if (sizes.PAD === 0 && sizes.STRIDE >= sizes.K) {
-    const [N, H, W] = dx.shape as [number, number, number];
-    const cells = N * Math.ceil(H / sizes.STRIDE) * Math.ceil(W / sizes.STRIDE);
-    const { constants, grid } = elementwise(cells * sizes.C4);
-    const { PAD: _, ...used } = sizes;
-    return { name: "max_pool.backward_apart", wgsl, tensors, constants: { ...constants, ...used }, grid };
+/** Records dx [N, H, W, C] (`shape`) from dy [N, OH, OW, C]: each window's gradient goes where `argmax` says; returns dx. */
+export function backward(
+  plan: Plan,
+  { argmax, dy, shape, window }: {
+    readonly argmax: Tensor<"u32">;
+    readonly dy: Tensor;
+    readonly shape: readonly number[];
+    readonly window: Window;
+  },
+): Tensor {
+  const dx = plan.tensor(shape);
+  const sizes = geometry(dx, dy, window);
+  const tensors = [argmax, dy, dx];
+  const apart = window.padding.every((n) => n === 0) && window.dilation.every((n) => n === 1) &&
+    window.stride.every((n, axis) => n >= window.kernel[axis]!) && !window.ceilMode;
+  if (apart) {
+    const [N, H, W] = shape as [number, number, number];
+    const cells = N * Math.ceil(H / window.stride[0]) * Math.ceil(W / window.stride[1]);
+    const { constants, grid } = elementwise(cells * (dx.pitch / 4));
+    plan.add({ name: "max_pool.backward_apart", wgsl, tensors, constants: { ...constants, ...sizes }, grid });
+    return dx;
   }
   const { constants, grid } = elementwise(dx.length / 4);
-  return { name: "max_pool.backward", wgsl, tensors, constants: { ...constants, ...sizes }, grid };
+  plan.add({ name: "max_pool.backward", wgsl, tensors, constants: { ...constants, ...sizes }, grid });
+  return dx;
 }
 
-function geometry(x: Tensor, y: Tensor, options: PoolOptions) {
-  const { kernel: K, stride: STRIDE = K, padding: PAD = 0 } = options;
+function output(plan: Plan, x: Tensor, window: Window): Tensor {
+  const [n, h, w, c] = x.shape as [number, number, number, number];
+  const { oh, ow } = windowOutput(window, h, w);
+  if (oh < 1 || ow < 1) {
+    throw new RangeError(`Cannot build max_pool: ${windowText(window)} do not fit on [${x.shape}]`);
+  }
+  return plan.tensor([n, oh, ow, c]);
+}
+
+function geometry(x: Tensor, y: Tensor, window: Window): Record<string, number> {
   const [N, H, W, C] = x.shape as [number, number, number, number];
-  const OH = poolOutput(H, options), OW = poolOutput(W, options);
-  if (PAD * 2 > K) {
+  const { oh, ow } = windowOutput(window, H, W);
+  if (`${y.shape}` !== `${[N, oh, ow, C]}`) {
     throw new RangeError(
-      `Cannot build max_pool: padding is ${PAD}, wanted at most half of the window of ${K}`,
+      `Cannot build max_pool: output is [${y.shape}], ${
+        windowText(window)
+      } on [${x.shape}] give [${N},${oh},${ow},${C}]`,
     );
   }
-  if (OH < 1 || OW < 1 || `${y.shape}` !== `${[N, OH, OW, C]}`) {
-    throw new RangeError(
-      `Cannot build max_pool: output is [${y.shape}], ${K}x${K} windows with stride ${STRIDE} and padding ${PAD} ` +
-        `on [${x.shape}] give [${N},${OH},${OW},${C}]`,
-    );
-  }
-  return { H, W, C4: x.pitch / 4, OH, OW, K, STRIDE, PAD };
+  const OVER = reachesOver(window, [H, W, oh, ow]) ? 1 : 0;
+  return { H, W, C4: x.pitch / 4, OH: oh, OW: ow, OVER, ...windowConstants(window) };
 }

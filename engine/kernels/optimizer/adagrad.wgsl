@@ -1,7 +1,6 @@
-// adagrad.step: torch.optim.Adagrad. With g = grad * hyper.scale + DECAY p and t the step number from 1:
+// adagrad.step: torch.optim.Adagrad. With g = grad * grad_scale + DECAY p and t the step number from 1:
 //   s += g^2;  p -= lr / (1 + (t - 1) LR_DECAY) * g / (sqrt(s) + EPS)
 override SIZE: u32;
-override GROUP: u32;
 override EPS: f32;
 override DECAY: f32;
 override LR_DECAY: f32;
@@ -9,17 +8,16 @@ override LR_DECAY: f32;
 @group(0) @binding(0) var<storage, read_write> parameter: array<vec4f>;   // [SIZE]
 @group(0) @binding(1) var<storage, read> gradient: array<vec4f>;          // [SIZE]
 @group(0) @binding(2) var<storage, read_write> sum: array<vec4f>;         // [SIZE], s
-@group(0) @binding(3) var<storage, read> hyper: array<vec4f>;             // (learning rate, gradient scale, step, stop)
+@group(0) @binding(3) var<storage, read> params: StepParams;
 
 @compute @workgroup_size(GROUP)
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  let h = hyper[0];
-  if (h.w != 0.0) { return; }
+  if (params.stop != 0.0) { return; }
   let p = parameter[i];
-  let g = gradient[i] * h.y + DECAY * p;
+  let g = gradient[i] * params.grad_scale + DECAY * p;
   let s = sum[i] + g * g;
   sum[i] = s;
-  parameter[i] = p - h.x / (1.0 + (h.z - 1.0) * LR_DECAY) * g / (sqrt(s) + EPS);
+  parameter[i] = p - params.lr / (1.0 + (params.step - 1.0) * LR_DECAY) * g / (sqrt(s) + EPS);
 }

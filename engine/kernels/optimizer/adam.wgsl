@@ -1,8 +1,7 @@
-// adam.step: torch.optim.Adam, or AdamW where DECOUPLED. With t the step number from 1 and g = grad * hyper.scale:
+// adam.step: torch.optim.Adam, or AdamW where DECOUPLED. With t the step number from 1 and g = grad * grad_scale:
 //   DECOUPLED: p -= lr DECAY p      else: g += DECAY p
 //   m += (1 - BETA1)(g - m);  v = BETA2 v + (1 - BETA2) g^2;  p -= lr / (1 - BETA1^t) * m / (sqrt(v / (1 - BETA2^t)) + EPS)
 override SIZE: u32;
-override GROUP: u32;
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
 override BETA2: f32;
@@ -17,7 +16,7 @@ override DECOUPLED: bool;
 @group(0) @binding(1) var<storage, read> gradient: array<vec4f>;          // [SIZE]
 @group(0) @binding(2) var<storage, read_write> mean: array<vec4f>;        // [SIZE], m
 @group(0) @binding(3) var<storage, read_write> square: array<vec4f>;      // [SIZE], v
-@group(0) @binding(4) var<storage, read> hyper: array<vec4f>;             // (learning rate, gradient scale, step, stop)
+@group(0) @binding(4) var<storage, read> params: StepParams;
 
 // 1 - exp(z) for z <= 0: by its series where exp(z) is close to 1.
 fn one_minus_exp(z: f32) -> f32 {
@@ -28,18 +27,17 @@ fn one_minus_exp(z: f32) -> f32 {
 
 @compute @workgroup_size(GROUP)
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  let h = hyper[0];
-  if (h.w != 0.0) { return; }
+  if (params.stop != 0.0) { return; }
   let old = parameter[i];
-  let raw = gradient[i] * h.y;
+  let raw = gradient[i] * params.grad_scale;
   let g = select(raw + DECAY * old, raw, DECOUPLED);
-  let p = select(old, old - h.x * DECAY * old, DECOUPLED);
+  let p = select(old, old - params.lr * DECAY * old, DECOUPLED);
   let m = mean[i] + SHARE1 * (g - mean[i]);
   let v = BETA2 * square[i] + SHARE2 * g * g;
   mean[i] = m;
   square[i] = v;
-  let root = sqrt(v) / sqrt(one_minus_exp(h.z * LOG_BETA2)) + EPS;
-  parameter[i] = p - h.x / one_minus_exp(h.z * LOG_BETA1) * m / root;
+  let root = sqrt(v) / sqrt(one_minus_exp(params.step * LOG_BETA2)) + EPS;
+  parameter[i] = p - params.lr / one_minus_exp(params.step * LOG_BETA1) * m / root;
 }

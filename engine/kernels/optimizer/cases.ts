@@ -1,16 +1,14 @@
 /**
- * Optimisers: several steps on one arena against PyTorch's formulas.
+ * Optimisers: several steps on one arena against PyTorch's formulas; and what runs beside them, clipping and averaging.
  * @module
  */
-import { type AdagradOptions, adagradStep } from "./adagrad.ts";
-import { type AdamOptions, adamStep } from "./adam.ts";
-import { type RmspropOptions, rmspropStep } from "./rmsprop.ts";
-import { type SgdOptions, sgdStep } from "./sgd.ts";
 import { type Case, compare } from "../../verify/case.ts";
-import { paddingChecks } from "../../verify/device.ts";
-import { type OptimizerRun, runOptimizer, type StepBuilder } from "./optimizer_case.ts";
-import { adagrad, adam, rmsprop, sgd } from "./reference.ts";
+import { paddingChecks, runOnce, upload } from "../../verify/device.ts";
 import { normals } from "../../verify/sample.ts";
+import { clip } from "./global_norm.ts";
+import * as rules from "./optimizer.ts";
+import { adagrad, adam, clipFactor, rmsprop, sgd } from "./reference.ts";
+import { type OptimizerRun, runOptimizer, type StepBuilder } from "./run.ts";
 
 /** A reference step: changes p in place. `t` counts from 1, `state(name)` starts as zeros. */
 type ReferenceStep = (
@@ -21,32 +19,27 @@ type ReferenceStep = (
 ) => void;
 
 /** Steps of stochastic gradient descent. */
-export function sgdBuilder(options: SgdOptions): StepBuilder {
-  return ({ parameter, gradient, hyper }, state) => [
-    sgdStep(parameter, gradient, state("velocity"), hyper, options),
-  ];
+export function sgdBuilder(options: rules.SgdOptions): StepBuilder {
+  return (plan, tensors, state) => rules.sgd(plan, { ...tensors, velocity: state("velocity") }, options);
 }
 
 /** Steps of Adam or AdamW. */
-export function adamBuilder(options: AdamOptions): StepBuilder {
-  return ({ parameter, gradient, hyper }, state) => [
-    adamStep(parameter, gradient, state("mean"), state("square"), hyper, options),
-  ];
+export function adamBuilder(options: rules.AdamOptions): StepBuilder {
+  return (plan, tensors, state) =>
+    rules.adam(plan, { ...tensors, mean: state("mean"), square: state("square") }, options);
 }
 
 /** Steps of RMSprop. */
-export function rmspropBuilder(options: RmspropOptions): StepBuilder {
-  return ({ parameter, gradient, hyper }, state) => {
+export function rmspropBuilder(options: rules.RmspropOptions): StepBuilder {
+  return (plan, tensors, state) => {
     const velocity = options.momentum ? state("velocity") : undefined;
-    return [rmspropStep(parameter, gradient, { square: state("square"), velocity }, hyper, options)];
+    rules.rmsprop(plan, { ...tensors, square: state("square"), velocity }, options);
   };
 }
 
 /** Steps of Adagrad; `initial` is the first value of its sum. */
-export function adagradBuilder(options: AdagradOptions, initial = 0): StepBuilder {
-  return ({ parameter, gradient, hyper }, state) => [
-    adagradStep(parameter, gradient, state("sum", initial), hyper, options),
-  ];
+export function adagradBuilder(options: rules.AdagradOptions, initial = 0): StepBuilder {
+  return (plan, tensors, state) => rules.adagrad(plan, { ...tensors, sum: state("sum", initial) }, options);
 }
 
 function optimizer(
@@ -81,28 +74,79 @@ function optimizer(
   };
 }
 
-function sgdCase(options: SgdOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+function sgdCase(options: rules.SgdOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
   const step: ReferenceStep = (p, g, _, state) =>
     sgd(p, g, { velocity: state("velocity") }, { lr: 0.01, ...options });
   return optimizer("sgd", note, sgdBuilder(options), step, run);
 }
 
-function adamCase(options: AdamOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+function adamCase(options: rules.AdamOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
   const step: ReferenceStep = (p, g, t, state) =>
     adam(p, g, { mean: state("mean"), square: state("square") }, t, { lr: 0.01, ...options });
   return optimizer("adam", note, adamBuilder(options), step, run);
 }
 
-function rmspropCase(options: RmspropOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+function rmspropCase(
+  options: rules.RmspropOptions,
+  note: string,
+  run?: Parameters<typeof optimizer>[4],
+): Case {
   const step: ReferenceStep = (p, g, _, state) =>
     rmsprop(p, g, { square: state("square"), velocity: state("velocity") }, { lr: 0.01, ...options });
   return optimizer("rmsprop", note, rmspropBuilder(options), step, run);
 }
 
-function adagradCase(options: AdagradOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
+function adagradCase(
+  options: rules.AdagradOptions,
+  note: string,
+  run?: Parameters<typeof optimizer>[4],
+): Case {
   const step: ReferenceStep = (p, g, t, state) =>
     adagrad(p, g, { sum: state("sum") }, t, { lr: 0.01, ...options });
   return optimizer("adagrad", note, adagradBuilder(options), step, run);
+}
+
+function clipCase(sizes: readonly number[], maxNorm: number, note: string, scale = 1): Case {
+  return {
+    op: "global_norm",
+    name: `${sizes.join(" + ")} values, at most ${maxNorm}${note}`,
+    async run(gpu) {
+      const gradients = sizes.map((size, i) => normals(i, [size], 0.1));
+      const found = await runOnce(gpu, "global_norm", (plan) => {
+        const tensors = gradients.map((gradient) => upload(plan, "gradient", gradient));
+        const data = rules.stepParams({ lr: 0.1, gradScale: scale, step: 7 });
+        const params = upload(plan, "params", { shape: [4], data });
+        return { params, norm: clip(plan, { gradients: tensors, params, maxNorm }) };
+      });
+      const scaled = gradients.map(({ data }) => Float64Array.from(data, (g) => g * scale));
+      const { norm, factor } = clipFactor(scaled, maxNorm);
+      return [
+        ...paddingChecks(found),
+        compare("norm and factor", found.norm.values, [norm, factor, 0, 0]),
+        compare("params", found.params.values, [0.1, scale * factor, 7, 0]),
+      ];
+    },
+  };
+}
+
+function emaCase(size: number, decay: number, step: number, stop = 0): Case {
+  return {
+    op: "ema",
+    name: `${size} values, decay ${decay}, step ${step}${stop ? ", stopped" : ""}`,
+    async run(gpu) {
+      const p = normals(1, [size]), old = normals(2, [size]);
+      const found = await runOnce(gpu, "ema", (plan) => {
+        const averaged = upload(plan, "averaged", old);
+        const data = rules.stepParams({ lr: 0.1, gradScale: 1, step, stop });
+        const params = upload(plan, "params", { shape: [4], data });
+        rules.ema(plan, { parameter: upload(plan, "parameter", p), averaged, params }, { decay });
+        return { averaged };
+      });
+      const kept = stop ? 1 : Math.min(decay, (1 + step) / (10 + step));
+      const wanted = Array.from(p.data, (v, i) => kept * old.data[i]! + (1 - kept) * v);
+      return [...paddingChecks(found), compare("averaged", found.averaged.values, wanted)];
+    },
+  };
 }
 
 /** Cases of optimisers. */
@@ -128,4 +172,13 @@ export const optimizerCases: readonly Case[] = [
   adagradCase({}, ""),
   adagradCase({ lrDecay: 0.1, eps: 1e-3, weightDecay: 0.1 }, "rate decay 0.1, eps 1e-3, weight decay 0.1"),
   adagradCase({}, "stopped", { stop: 1 }),
+  clipCase([1], 1, ""),
+  clipCase([37, 50, 1], 0.5, ""),
+  clipCase([37, 50, 1], 1e3, ", nothing to clip"),
+  clipCase([37, 50], 0.1, ", gradients scaled by 1/8", 0.125),
+  clipCase([1_300_001, 70_001], 1, ", large"),
+  emaCase(1, 0.9, 1),
+  emaCase(37, 0.999, 20_000),
+  emaCase(37, 0.9, 3, 1),
+  emaCase(300_001, 0, 7),
 ];

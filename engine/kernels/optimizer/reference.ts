@@ -8,7 +8,12 @@ export function sgd(
   p: Float64Array,
   gradient: ArrayLike<number>,
   state: { velocity: Float64Array },
-  o: { lr: number; momentum?: number; weightDecay?: number; nesterov?: boolean },
+  o: {
+    lr: number;
+    momentum?: number | undefined;
+    weightDecay?: number | undefined;
+    nesterov?: boolean | undefined;
+  },
 ): void {
   const { lr, momentum = 0, weightDecay = 0, nesterov = false } = o;
   for (let i = 0; i < p.length; i++) {
@@ -24,7 +29,13 @@ export function adam(
   gradient: ArrayLike<number>,
   state: { mean: Float64Array; square: Float64Array },
   t: number,
-  o: { lr: number; betas?: readonly number[]; eps?: number; weightDecay?: number; decoupled?: boolean },
+  o: {
+    lr: number;
+    betas?: readonly number[] | undefined;
+    eps?: number | undefined;
+    weightDecay?: number | undefined;
+    decoupled?: boolean | undefined;
+  },
 ): void {
   const { lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, decoupled = false } = o;
   const [b1, b2] = betas as [number, number];
@@ -42,7 +53,13 @@ export function rmsprop(
   p: Float64Array,
   gradient: ArrayLike<number>,
   state: { square: Float64Array; velocity: Float64Array },
-  o: { lr: number; alpha?: number; eps?: number; weightDecay?: number; momentum?: number },
+  o: {
+    lr: number;
+    alpha?: number | undefined;
+    eps?: number | undefined;
+    weightDecay?: number | undefined;
+    momentum?: number | undefined;
+  },
 ): void {
   const { lr, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0 } = o;
   for (let i = 0; i < p.length; i++) {
@@ -59,7 +76,7 @@ export function adagrad(
   gradient: ArrayLike<number>,
   state: { sum: Float64Array },
   t: number,
-  o: { lr: number; lrDecay?: number; eps?: number; weightDecay?: number },
+  o: { lr: number; lrDecay?: number | undefined; eps?: number | undefined; weightDecay?: number | undefined },
 ): void {
   const { lr, lrDecay = 0, eps = 1e-10, weightDecay = 0 } = o;
   for (let i = 0; i < p.length; i++) {

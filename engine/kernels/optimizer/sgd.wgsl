@@ -1,7 +1,6 @@
-// sgd.step: g = grad * hyper.scale + DECAY * p;  v = MOMENTUM * v + g;  p -= lr * (NESTEROV ? g + MOMENTUM * v : v)
+// sgd.step: g = grad * grad_scale + DECAY * p;  v = MOMENTUM * v + g;  p -= lr * (NESTEROV ? g + MOMENTUM * v : v)
 // PyTorch's torch.optim.SGD (dampening 0). v starts at 0, which equals PyTorch's first step v = g.
 override SIZE: u32;
-override GROUP: u32;
 override MOMENTUM: f32;
 override DECAY: f32;
 override NESTEROV: bool;
@@ -9,17 +8,16 @@ override NESTEROV: bool;
 @group(0) @binding(0) var<storage, read_write> parameter: array<vec4f>;   // [SIZE]
 @group(0) @binding(1) var<storage, read> gradient: array<vec4f>;          // [SIZE]
 @group(0) @binding(2) var<storage, read_write> velocity: array<vec4f>;    // [SIZE]
-@group(0) @binding(3) var<storage, read> hyper: array<vec4f>;             // (learning rate, gradient scale, step, stop)
+@group(0) @binding(3) var<storage, read> params: StepParams;
 
 @compute @workgroup_size(GROUP)
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  let h = hyper[0];
-  if (h.w != 0.0) { return; }
+  if (params.stop != 0.0) { return; }
   let p = parameter[i];
-  let g = gradient[i] * h.y + DECAY * p;
+  let g = gradient[i] * params.grad_scale + DECAY * p;
   let v = MOMENTUM * velocity[i] + g;
   velocity[i] = v;
-  parameter[i] = p - h.x * select(v, g + MOMENTUM * v, NESTEROV);
+  parameter[i] = p - params.lr * select(v, g + MOMENTUM * v, NESTEROV);
 }

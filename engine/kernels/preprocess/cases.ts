@@ -1,13 +1,15 @@
-/** @module */
+/**
+ * Cases of the input kernel.
+ * @module
+ */
 import { hash } from "../../random.ts";
 import {
   encodeSample,
   type Normalisation,
-  photoInput,
   type PhotoSample,
+  photosToInput,
   SAMPLE_WORDS,
 } from "./preprocess.ts";
-import { writeTensor } from "../../tensor.ts";
 import { type Case, compare } from "../../verify/case.ts";
 import { paddingChecks, runOnce, uploadIntegers } from "../../verify/device.ts";
 import { samplePhoto } from "./reference.ts";
@@ -20,7 +22,7 @@ type Photo = Pick<PhotoSample, "width" | "height" | "map" | "antialias">;
 
 function photos(name: string, side: number, list: readonly Photo[], normalisation: Normalisation): Case {
   return {
-    op: "photo_input",
+    op: "preprocess",
     name: `${list.map(({ width, height }) => `${width}x${height}`).join(" + ")} to ${side}x${side}, ${name}`,
     async run(gpu) {
       const words = list.map(({ width, height }, n) =>
@@ -34,12 +36,11 @@ function photos(name: string, side: number, list: readonly Photo[], normalisatio
         encodeSample({ ...photo, first }, records, n * SAMPLE_WORDS);
         first += words[n]!.length;
       });
-      const found = await runOnce(gpu, "photo_input", (plan) => {
+      const found = await runOnce(gpu, "preprocess", (plan) => {
         const pixels = uploadIntegers(plan, "pixels", all);
-        const samples = plan.tensor([list.length, SAMPLE_WORDS], "samples");
-        writeTensor(gpu, samples, records);
+        const samples = uploadIntegers(plan, "samples", records, [list.length, SAMPLE_WORDS]);
         const y = plan.tensor([list.length, side, side, 3], "y");
-        plan.add(photoInput(pixels, samples, y, normalisation));
+        photosToInput(plan, { pixels, samples, y }, normalisation);
         return { y };
       });
       const { mean, std } = normalisation;
@@ -51,7 +52,7 @@ function photos(name: string, side: number, list: readonly Photo[], normalisatio
         return [...samplePhoto({ pixels, width, height, map, taps, channels, mean, std }, side)];
       });
       // Source positions of a few hundred pixels are off by 1e-5 in float32, and this noise changes fully from one to the next.
-      return [...paddingChecks(found), compare("y", found.y!.values, wanted, 1e-4)];
+      return [...paddingChecks(found), compare("y", found.y.values, wanted, 1e-4)];
     },
   };
 }
@@ -79,7 +80,7 @@ function turned(width: number, height: number, side: number): Photo {
 }
 
 /** Cases of the input kernel. */
-export const photoInputCases: readonly Case[] = [
+export const preprocessCases: readonly Case[] = [
   photos("one pixel", 3, [stretch(1, 1, 3)], PLAIN),
   photos("unchanged", 17, [stretch(17, 17, 17)], PLAIN),
   photos("enlarged", 37, [stretch(9, 7, 37)], IMAGENET),

@@ -1,7 +1,10 @@
-/** @module */
-import type { Launch } from "../../kernel.ts";
+/**
+ * Photos to network input in one launch: resize, crop, flip, rotate, swap channels, normalise.
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./photo_input.wgsl" with { type: "text" };
+import wgsl from "./preprocess.wgsl" with { type: "text" };
 
 /** Invocations of a workgroup, and columns and rows that each of them fills. */
 const GROUP = 8, COLUMNS = 4, ROWS = 32;
@@ -52,24 +55,32 @@ function taps(dx: number, dy: number): number {
 }
 
 /**
- * y [N, H, W, 3] from photos in `pixels` (RGBA, one u32 each) as `samples` [N, SAMPLE_WORDS] says: the resize, crop,
+ * Records y [N, H, W, 3] from photos in `pixels` (RGBA, one u32 each) as `samples` [N, SAMPLE_WORDS] says: the resize, crop,
  * flip, rotation and normalisation of a whole batch.
  */
-export function photoInput(pixels: Tensor, samples: Tensor, y: Tensor, n: Normalisation): Launch {
+export function photosToInput(
+  plan: Plan,
+  { pixels, samples, y }: {
+    readonly pixels: Tensor<"u32">;
+    readonly samples: Tensor<"u32">;
+    readonly y: Tensor;
+  },
+  { channels, mean, std }: Normalisation,
+): void {
   const [N, H, W, C] = y.shape as [number, number, number, number];
   if (C !== 3 || samples.shape[0] !== N || samples.shape[1] !== SAMPLE_WORDS) {
     throw new RangeError(
-      `Cannot build photo_input: input is [${y.shape}] and samples [${samples.shape}], wanted [N,H,W,3] and [N,${SAMPLE_WORDS}]`,
+      `Cannot build preprocess: input is [${y.shape}] and samples [${samples.shape}], wanted [N,H,W,3] and [N,${SAMPLE_WORDS}]`,
     );
   }
-  const constants: Record<string, number> = { H, W, ROWS, GROUP, BGR: n.channels === "BGR" ? 1 : 0 };
-  n.mean.forEach((value, i) => constants[`MEAN_${i}`] = value);
-  n.std.forEach((value, i) => constants[`STD_${i}`] = value);
-  return {
-    name: "photo_input.main",
+  const constants: Record<string, number> = { H, W, ROWS, GROUP, BGR: channels === "BGR" ? 1 : 0 };
+  mean.forEach((value, i) => constants[`MEAN_${i}`] = value);
+  std.forEach((value, i) => constants[`STD_${i}`] = value);
+  plan.add({
+    name: "preprocess.main",
     wgsl,
     tensors: [pixels, samples, y],
     constants,
     grid: [Math.ceil(W / COLUMNS / GROUP), Math.ceil(H / ROWS), N],
-  };
+  });
 }

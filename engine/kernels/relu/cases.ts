@@ -1,5 +1,8 @@
-/** @module */
-import { reluBackward, reluForward } from "./relu.ts";
+/**
+ * Cases of ReLU.
+ * @module
+ */
+import * as relu from "./relu.ts";
 import type { Case } from "../../verify/case.ts";
 import { differentiableCase, type Operation } from "../../verify/differentiable.ts";
 import { reluBackward as referenceBackward, reluForward as reference } from "./reference.ts";
@@ -8,20 +11,12 @@ import { awayFromZero, normals, ties, type Values } from "../../verify/sample.ts
 /** The kernels as an operation on x of any shape. */
 export const reluOperation: Operation = {
   build(plan, { x }) {
-    const y = plan.tensor(x!.shape, "y");
-    plan.add(reluForward(x!, y));
-    return {
-      y,
-      backward(dy) {
-        const dx = plan.tensor(x!.shape, "dx");
-        plan.add(reluBackward(y, dy, dx));
-        return { x: dx };
-      },
-    };
+    const y = relu.forward(plan, { x: x! });
+    return { y, backward: (dy) => ({ x: relu.backward(plan, { y, dy }) }) };
   },
 };
 
-function relu(shape: readonly number[], x: Values, note = "", smooth = true): Case {
+function reluCase(shape: readonly number[], x: Values, note = "", smooth = true): Case {
   return differentiableCase("relu", shape.join("x") + note, () => {
     const dy = normals(2, shape).data;
     return {
@@ -36,9 +31,9 @@ function relu(shape: readonly number[], x: Values, note = "", smooth = true): Ca
 
 /** Cases of ReLU. */
 export const reluCases: readonly Case[] = [
-  relu([1], awayFromZero(1, [1], 0.5)),
-  relu([37, 21, 50], awayFromZero(2, [37, 21, 50], 0.5)),
-  relu([5, 3, 3, 17], awayFromZero(3, [5, 3, 3, 17], 0.5)),
-  relu([2, 3, 7], ties(4, [2, 3, 7]), ", with exact zeros", false),
-  relu([4, 56, 56, 33], awayFromZero(5, [4, 56, 56, 33], 0.5), ", large"),
+  reluCase([1], awayFromZero(1, [1], 0.5)),
+  reluCase([37, 21, 50], awayFromZero(2, [37, 21, 50], 0.5)),
+  reluCase([5, 3, 3, 17], awayFromZero(3, [5, 3, 3, 17], 0.5)),
+  reluCase([2, 3, 7], ties(4, [2, 3, 7]), ", with exact zeros", false),
+  reluCase([4, 56, 56, 33], awayFromZero(5, [4, 56, 56, 33], 0.5), ", large"),
 ];

@@ -1,7 +1,12 @@
-/** @module */
+/**
+ * Cases of the fused loss.
+ * @module
+ */
 import type { Gpu } from "../../gpu.ts";
 import type { Plan } from "../../plan.ts";
-import { accumulateLoss, IGNORE_LABEL, softmax, softmaxCrossEntropy } from "./softmax_cross_entropy.ts";
+import type { Tensor } from "../../tensor.ts";
+import { stepParams } from "../optimizer/optimizer.ts";
+import { accumulateLoss, IGNORE_LABEL, lossAndGradient, softmax } from "./softmax_cross_entropy.ts";
 import { hash } from "../../random.ts";
 import { type Case, type Check, compare } from "../../verify/case.ts";
 import { slopeDirection } from "../../verify/differentiable.ts";
@@ -31,7 +36,7 @@ export async function lossOnDevice(
 ): Promise<LossOutputs[]> {
   const found = await runOnce(gpu, "loss", (plan) => {
     const tensors = all.map((logits, i) => record(plan, { ...problem, logits }, i));
-    return Object.assign({}, ...tensors);
+    return Object.assign({}, ...tensors) as Record<string, Tensor>;
   });
   return all.map((_, i) => ({
     result: found[`result${i}`]!,
@@ -40,20 +45,21 @@ export async function lossOnDevice(
   }));
 }
 
-function record(plan: Plan, { logits, labels, soft, weights, smoothing = 0 }: LossProblem, i: number) {
-  const [rows, classes] = logits.shape as [number, number];
+function record(plan: Plan, { logits, labels, soft, weights, smoothing }: LossProblem, i: number) {
+  const classes = logits.shape[1]!;
   const x = upload(plan, "logits", logits);
   const target = labels
     ? { labels: uploadIntegers(plan, "labels", Uint32Array.from(labels)) }
     : { soft: upload(plan, "targets", { shape: logits.shape, data: Float32Array.from(soft!) }) };
   const data = weights ?? new Float32Array(classes).fill(1);
   const classWeights = upload(plan, "class weights", { shape: [classes], data });
-  const dLogits = plan.tensor([rows, classes], "dLogits"), result = plan.tensor([rows, 4], "result");
-  const probabilities = plan.tensor([rows, classes], "probabilities");
-  plan.add(
-    softmaxCrossEntropy({ logits: x, target, classWeights, dLogits, result }, { labelSmoothing: smoothing }),
-    softmax(x, probabilities),
-  );
+  const { dLogits, result } = lossAndGradient(plan, {
+    logits: x,
+    target,
+    classWeights,
+    labelSmoothing: smoothing,
+  });
+  const probabilities = softmax(plan, { logits: x });
   return { [`result${i}`]: result, [`dLogits${i}`]: dLogits, [`probabilities${i}`]: probabilities };
 }
 
@@ -138,13 +144,14 @@ function accumulation(name: string, batches: readonly Float32Array[], stops: rea
       const size = 3;
       const found = await runOnce(gpu, "totals", (plan) => {
         const totals = plan.tensor([4], "totals"), history = plan.tensor([size], "history");
-        const hypers = batches.map((data, i) => {
-          const hyper = upload(plan, "hyper", { shape: [4], data: Float32Array.of(0.5, 0.25, i + 1, 9) });
+        const all = batches.map((data, i) => {
+          const data4 = stepParams({ lr: 0.5, gradScale: 0.25, step: i + 1, stop: 9 });
+          const params = upload(plan, "params", { shape: [4], data: data4 });
           const result = upload(plan, "result", { shape: [data.length / 4, 4], data });
-          plan.add(accumulateLoss(result, hyper, totals, history));
-          return [`hyper${i}`, hyper] as const;
+          accumulateLoss(plan, { result, params, totals, history });
+          return [`params${i}`, params] as const;
         });
-        return { totals, history, ...Object.fromEntries(hypers) };
+        return { totals, history, ...Object.fromEntries(all) } as Record<string, Tensor>;
       });
       const totals = [0, 0, 0, 0], history = [0, 0, 0];
       batches.forEach((data, i) => {
@@ -161,7 +168,7 @@ function accumulation(name: string, batches: readonly Float32Array[], stops: rea
           ]
           : []),
         ...batches.map((_, i) =>
-          compare(`hyper of step ${i + 1}`, found[`hyper${i}`]!.values, [0.5, 0.25, i + 1, stops[i]!], 0)
+          compare(`params of step ${i + 1}`, found[`params${i}`]!.values, [0.5, 0.25, i + 1, stops[i]!], 0)
         ),
       ];
     },

@@ -7,7 +7,6 @@ override ROWS: u32;
 override CLASSES: u32;
 override PITCH: u32;
 override SMOOTHING: f32;
-override GROUP: u32;
 
 const IGNORE = 0xffffffffu;
 const LOWEST = -3.4028234e38;
@@ -19,25 +18,15 @@ const LOWEST = -3.4028234e38;
 @group(0) @binding(4) var<storage, read_write> result: array<vec4f>;      // [ROWS, 4]
 @group(0) @binding(1) var<storage, read> soft_targets: array<f32>;        // [ROWS, CLASSES]
 
-var<workgroup> part: array<vec2f, GROUP>;
-
-// Sums (or takes the larger of) one pair of values per invocation, in a fixed order.
-fn sum_all(index: u32, value: vec2f) -> vec2f {
-  part[index] = value;
-  workgroupBarrier();
-  for (var half = GROUP / 2u; half > 0u; half /= 2u) {
-    if (index < half) { part[index] += part[index + half]; }
-    workgroupBarrier();
-  }
-  let total = part[0];
-  workgroupBarrier();
-  return total;
-}
+// Sums one pair of values per invocation, in a fixed order.
+fn sum_all(index: u32, value: vec2f) -> vec2f { return workgroup_sum(index, vec4f(value, 0.0, 0.0)).xy; }
 
 // The larger value and, among equals, the smaller position; a NaN wins.
 fn better(a: vec2f, b: vec2f) -> bool {
   return b.x > a.x || (b.x == a.x && b.y < a.y) || (b.x != b.x && a.x == a.x);
 }
+
+var<workgroup> part: array<vec2f, GROUP>;
 
 fn max_all(index: u32, value: vec2f) -> vec2f {
   part[index] = value;
@@ -157,11 +146,11 @@ fn probabilities(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
 
 // accumulate: totals += (sum of loss_n / D, hits, rows counted, sum of loss_n) over the batch, and the batch's mean loss
 // times the gradient scale (1 / batches of the step) is added to history at the step number; one invocation, fixed order. Once a
-// loss was not finite, hyper's fourth value is 1 and optimisers leave the parameters alone, so that the step can be repeated
+// loss was not finite, `stop` is 1 and optimisers leave the parameters alone, so that the step can be repeated
 // and looked into.
 override HISTORY: u32;
 @group(0) @binding(0) var<storage, read> rows: array<vec4f>;              // [ROWS, 4]
-@group(0) @binding(1) var<storage, read_write> hyper: array<vec4f>;       // (., scale, step, stop)
+@group(0) @binding(1) var<storage, read_write> params: StepParams;
 @group(0) @binding(2) var<storage, read_write> totals: array<vec4f>;      // [4]
 @group(0) @binding(3) var<storage, read_write> history: array<f32>;       // [HISTORY], a ring
 @compute @workgroup_size(1)
@@ -170,8 +159,8 @@ fn accumulate() {
   for (var r = 0u; r < ROWS; r++) { sum += rows[r]; }
   let after = totals[0] + sum;
   totals[0] = after;
-  history[u32(hyper[0].z) % HISTORY] += sum.x * hyper[0].y;
+  history[u32(params.step) % HISTORY] += sum.x * params.grad_scale;
   // By bits: compilers may assume that no number is NaN.
   let finite = (bitcast<u32>(after.w) & 0x7f800000u) != 0x7f800000u;
-  hyper[0].w = select(1.0, 0.0, finite);
+  params.stop = select(1.0, 0.0, finite);
 }

@@ -1,13 +1,26 @@
-/** @module */
-import { elementwise, type Launch } from "../../kernel.ts";
+/**
+ * Adds the partial sums of a split-K product, in a fixed order.
+ * @module
+ */
+import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
-import wgsl from "./sum_splits.wgsl" with { type: "text" };
+import { elementwise, withPrelude } from "../prelude/prelude.ts";
+import source from "./sum_splits.wgsl" with { type: "text" };
+
+const wgsl = withPrelude(source);
 
 /**
- * y = the sum over the first dimension of `parts` [S, ...y's elements], added in order of S; with `accumulate`,
+ * Records y = the sum over the first dimension of `parts` [S, ...y's elements], added in order of S; with `accumulate`,
  * y += that sum.
  */
-export function sumSplits(parts: Tensor, y: Tensor, options: { accumulate?: boolean } = {}): Launch {
+export function sum(
+  plan: Plan,
+  { parts, y, accumulate = false }: {
+    readonly parts: Tensor;
+    readonly y: Tensor;
+    readonly accumulate?: boolean;
+  },
+): void {
   const splits = parts.length / y.length;
   if (!Number.isInteger(splits)) {
     throw new RangeError(
@@ -15,11 +28,11 @@ export function sumSplits(parts: Tensor, y: Tensor, options: { accumulate?: bool
     );
   }
   const { grid, constants } = elementwise(y.length / 4);
-  return {
+  plan.add({
     name: "sum_splits.sum",
     wgsl,
     tensors: [parts, y],
-    constants: { ...constants, SPLITS: splits, ACCUMULATE: options.accumulate ? 1 : 0 },
+    constants: { ...constants, SPLITS: splits, ACCUMULATE: accumulate ? 1 : 0 },
     grid,
-  };
+  });
 }

@@ -2,14 +2,13 @@
 override SIZE: u32;
 override SPLITS: u32;
 override ACCUMULATE: bool;
-override GROUP: u32;
 
 @group(0) @binding(0) var<storage, read> parts: array<vec4f>;      // [SPLITS, SIZE]
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;    // [SIZE]
 
 @compute @workgroup_size(GROUP)
 fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
-  let i = id.x + id.y * n.x * GROUP;
+  let i = flat_index(id, n);
   if (i >= SIZE) { return; }
   var total = vec4f();
   if (ACCUMULATE) { total = y[i]; }

@@ -6,8 +6,9 @@ import { readTensor, writeTensor } from "../../../engine/tensor.ts";
 import { architecture } from "../../../model/architectures/alexnet.ts";
 import { Network } from "../../../model/network.ts";
 import { normalisedError } from "../../../engine/verify/case.ts";
-import { ALL_CASES } from "../../../engine/kernels/cases.ts";
+import { ALL_CASES } from "../../../model/cases.ts";
 import { rowText } from "../../../commands/doctor_report.ts";
+import { alterLaunches } from "../../alter_launch.ts";
 import { runCases } from "../../../engine/verify/run.ts";
 import { normals } from "../../../engine/verify/sample.ts";
 
@@ -41,13 +42,10 @@ Deno.test("a device with minimum limits really has them, and its kernels use no 
 });
 
 Deno.test("every operation is right with minimum limits and without subgroups", async (t) => {
-  using gpu = await Gpu.request({
-    minimumLimits: true,
-    noSubgroups: true,
-    alterLaunch(launch) {
-      assert(!launch.wgsl.includes("subgroup"), `${launch.name} uses subgroups`);
-      return launch;
-    },
+  using gpu = await Gpu.request({ minimumLimits: true, noSubgroups: true });
+  alterLaunches(gpu, (launch) => {
+    assert(!/\bsubgroup[A-Z_]/.test(launch.wgsl), `${launch.name} uses subgroups`);
+    return launch;
   });
   const byOperation = Map.groupBy(ALL_CASES, ({ op }) => op);
   assert(byOperation.size > 15);

@@ -10,10 +10,10 @@ import {
   batchStatistics,
 } from "../../../engine/kernels/batch_norm/reference.ts";
 import { conv2dBackward, conv2dForward } from "../../../engine/kernels/conv2d/reference.ts";
-import { linearBackward, linearForward } from "../../../model/layers/linear_reference.ts";
+import { windowOf } from "../../../engine/kernels/prelude/window.ts";
 import {
-  responseNormBackward,
-  responseNormForward,
+  localResponseNormBackward,
+  localResponseNormForward,
 } from "../../../engine/kernels/local_response_norm/reference.ts";
 import { maxPoolBackward, maxPoolForward } from "../../../engine/kernels/max_pool/reference.ts";
 import { reluBackward, reluForward } from "../../../engine/kernels/relu/reference.ts";
@@ -43,9 +43,16 @@ function assertGradient(
 
 const dot = (a: ArrayLike<number>, b: Float64Array) => b.reduce((sum, v, i) => sum + v * a[i]!, 0);
 
-for (const groups of [1, 2]) {
-  Deno.test(`conv2d's reference gradients are slopes, ${groups} groups`, () => {
-    const s = { n: 2, h: 5, w: 4, c: 4, o: 6, kh: 3, kw: 2, stride: 2, padding: 1, groups };
+for (
+  const [groups, options] of [
+    [1, { stride: 2, padding: 1 }],
+    [2, { stride: 2, padding: 1 }],
+    [1, { stride: [1, 2], padding: [0, 1, 2, 0] }],
+    [2, { dilation: [2, 1], stride: [2, 1], padding: 1 }],
+  ] as const
+) {
+  Deno.test(`conv2d's reference gradients are slopes, ${groups} groups, ${JSON.stringify(options)}`, () => {
+    const s = { n: 2, h: 5, w: 4, c: 4, o: 6, groups, ...windowOf("conv2d", { kernel: [3, 2], ...options }) };
     const x = random(1, 2 * 5 * 4 * 4), weight = random(2, 3 * 2 * 4 / groups * 6), bias = random(3, 6);
     const dy = random(4, conv2dForward(x, weight, bias, s).length);
     const { dx, dWeight, dBias } = conv2dBackward(x, weight, dy, s);
@@ -55,22 +62,22 @@ for (const groups of [1, 2]) {
   });
 }
 
-Deno.test("linear's reference gradients are slopes, and a 1x1 convolution gives the same", () => {
-  const sizes = { n: 3, inputs: 5, outputs: 4 };
-  const x = random(1, 15), weight = random(2, 20), bias = random(3, 4), dy = random(4, 12);
-  const { dx, dWeight, dBias } = linearBackward(x, weight, dy, sizes);
-  assertGradient(dx, x, (v) => dot(linearForward(v, weight, bias, sizes), dy), "x");
-  assertGradient(dWeight, weight, (v) => dot(linearForward(x, v, bias, sizes), dy), "weight");
-  assertGradient(dBias, bias, (v) => dot(linearForward(x, weight, v, sizes), dy), "bias");
-  const s = { n: 3, h: 1, w: 1, c: 5, o: 4, kh: 1, kw: 1, stride: 1, padding: 0, groups: 1 };
-  assertEquals(conv2dForward(x, weight, bias, s), linearForward(x, weight, bias, sizes));
+Deno.test("a 1x1 convolution of 1x1 images is a matrix product", () => {
+  const x = random(1, 15), weight = random(2, 20), bias = random(3, 4);
+  const s = { n: 3, h: 1, w: 1, c: 5, o: 4, groups: 1, ...windowOf("linear", { kernel: 1 }) };
+  const wanted = Array.from({ length: 12 }, (_, at) => {
+    let sum = bias[at % 4]!;
+    for (let i = 0; i < 5; i++) sum += x[Math.floor(at / 4) * 5 + i]! * weight[i * 4 + at % 4]!;
+    return sum;
+  });
+  assertEquals([...conv2dForward(x, weight, bias, s)], wanted);
 });
 
 Deno.test("relu's and max_pool's reference gradients are slopes away from their kinks", () => {
   const x = Float64Array.from(awayFromZero(1, [40], 0.1).data), dy = random(2, 40);
   assertGradient(reluBackward(x, dy), x, (v) => dot(reluForward(v), dy), "relu x");
-  for (const padding of [0, 1]) {
-    const s = { n: 2, h: 6, w: 5, c: 3, kernel: 3, stride: 2, padding };
+  for (const more of [{ padding: 0 }, { padding: 1 }, { ceilMode: true }, { dilation: 2, padding: 1 }]) {
+    const s = { n: 2, h: 6, w: 5, c: 3, ...windowOf("max_pool", { kernel: 3, stride: 2, ...more }) };
     const image = Float64Array.from(distinct(1, [2 * 6 * 5 * 3], 0.5).data);
     const d = random(2, maxPoolForward(image, s).y.length);
     assertGradient(maxPoolBackward(image, d, s), image, (v) => dot(maxPoolForward(v, s).y, d), "max_pool x");
@@ -78,7 +85,7 @@ Deno.test("relu's and max_pool's reference gradients are slopes away from their 
 });
 
 Deno.test("max_pool's reference gives a tie's gradient to the first in row-major order", () => {
-  const s = { n: 1, h: 2, w: 2, c: 1, kernel: 2, stride: 2, padding: 0 };
+  const s = { n: 1, h: 2, w: 2, c: 1, ...windowOf("max_pool", { kernel: 2, stride: 2 }) };
   assertEquals([...maxPoolBackward([1, 7, 7, 7], [5], s)], [0, 5, 0, 0]);
 });
 
@@ -99,8 +106,8 @@ Deno.test("local_response_norm's reference gradients are slopes, also for even w
   for (const size of [1, 2, 5, 8]) {
     const o = { size, alpha: 0.8, beta: 0.75, k: 1 };
     const x = random(1, 42), dy = random(2, 42);
-    const loss = (v: Float64Array) => dot(responseNormForward(v, 7, o), dy);
-    assertGradient(responseNormBackward(x, dy, 7, o), x, loss, `size ${size}`);
+    const loss = (v: Float64Array) => dot(localResponseNormForward(v, 7, o), dy);
+    assertGradient(localResponseNormBackward(x, dy, 7, o), x, loss, `size ${size}`);
   }
 });
 

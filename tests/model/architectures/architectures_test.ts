@@ -8,8 +8,7 @@ import { type Architecture, describeLayers, Network } from "../../../model/netwo
 import { product } from "../../../model/parameters.ts";
 import { initialValues } from "../../../model/init.ts";
 import { checkGradients } from "../gradient_check.ts";
-import { fillParameters, infer, noise, normalisedError, withGpu } from "../harness.ts";
-import { plainLogits } from "../plain_network.ts";
+import { fillParameters, infer, noise, normalisedError, referenceLogits, withGpu } from "../harness.ts";
 
 function parameters(network: Architecture) {
   return describeLayers(network, Infinity).flatMap(({ name, parameters }) =>
@@ -139,7 +138,7 @@ for (
       using network = new Network(gpu, architecture(name, { classes: 4, size }));
       fillParameters(network);
       const input = noise(batch * 3 * size * size);
-      const expected = plainLogits(network.architecture, await network.parameters.read(), input);
+      const expected = referenceLogits(network.architecture, await network.parameters.read(), input);
       assert(normalisedError(await infer(network, input), expected) < 1e-5);
       await checkGradients(network, input, [3, 1].slice(0, batch), 1e-4);
     }));

@@ -9,8 +9,15 @@ import { linear } from "../../../model/layers/linear.ts";
 import { maxPool } from "../../../model/layers/max_pool.ts";
 import { relu } from "../../../model/layers/relu.ts";
 import { type Architecture, Network } from "../../../model/network.ts";
-import { fillParameters, noise, normalisedError, toNchw, toNhwc, withGpu } from "../harness.ts";
-import { plainLogits } from "../plain_network.ts";
+import {
+  fillParameters,
+  noise,
+  normalisedError,
+  referenceLogits,
+  toNchw,
+  toNhwc,
+  withGpu,
+} from "../harness.ts";
 
 /** Layers follow the features that are not linear in them, and other convolutions come before. */
 function pooled(normalise: boolean): Architecture {
@@ -66,7 +73,7 @@ for (const make of [compact, compactBn, () => pooled(false), () => pooled(true)]
       assertEquals(architecture.layers[after]!.layer.kind, "relu");
       const rest: Architecture = { name: "rest", input: shape, layers: architecture.layers.slice(after + 1) };
       const weights = await network.parameters.read();
-      const answer = (values: ArrayLike<number>) => plainLogits(rest, weights, values);
+      const answer = (values: ArrayLike<number>) => referenceLogits(rest, weights, values);
       // Only the features after the ReLU give these logits with the layers that follow it.
       assert(features.every((value) => value >= 0) && features.some((value) => value === 0));
       assert(normalisedError(logits, answer(features)) < 2e-6);

@@ -1,44 +1,45 @@
-/** @module */
-import { multiplyAdd, type ProductForm, range, type Tile } from "../tile.ts";
-
 /**
- * Each lane owns `cols` columns; all lanes of a subgroup share the same `rows` rows, one fetched by each lane and handed round
- * by broadcast. For products of few rows, such as linear layers of a small batch: every weight is loaded once and used where it
- * is. For rows of form `k` only, at most as many as lanes.
+ * The columns core: each lane owns `tn` columns; all lanes of a subgroup share the same `tm` rows, one fetched by each lane and
+ * handed round by broadcast. For products of few rows, such as linear layers of a small batch: every weight is loaded once and used
+ * where it is. Needs A in form `k`, and at most as many rows as lanes.
+ * @module
  */
-export function columnsCore(tile: Tile, form: ProductForm): string {
-  const { group, rows, cols } = tile;
-  const cols4 = cols / 4;
-  const colIsK = form.colVector === "k";
-  const out: string[] = [`
+import type { Tile } from "../tiles.ts";
+import { accumulators, lines, multiplyAdd, type Operands, range } from "./inner.ts";
+
+/** WGSL of the entry point. */
+export function columnsCore(tile: Tile, form: Operands): string {
+  const { group, tm, tn } = tile;
+  const n4 = tn / 4;
+  const valueOfB = (index: number) =>
+    form.bVector === "k"
+      ? `load_b(s, my_col * 4u + ${index}u)`
+      : `load_b(s, ${Math.floor(index / n4)}u, my_col + ${index % n4}u)`;
+  return `
+// Columns core: a block of ${tm} rows and ${
+    tn * group
+  } columns; lane l fetches row l, and the subgroup hands it round.
 @compute @workgroup_size(${group})
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32,
         @builtin(subgroup_invocation_id) lane: u32) {
-  let col0 = tile.y * ${group * cols4}u;
-  let my_col = col0 + index * ${cols4}u;
-  let my_row = first_row(tile.x * ${rows}u + min(lane, ${rows - 1}u), tile.z);`];
-  const emit = (line: string) => out.push(line);
-  for (const r of range(rows)) for (const c of range(cols4)) emit(`  var c${r}_${c} = vec4f();`);
-  emit(`  var s = first_step(tile.z, col0);`);
-  emit(`  let count = step_count(tile.z, col0);`);
-  emit(`  for (var i = 0u; i < count; i++) {`);
-  emit(`    let mine = load_row(my_row, s);`);
-  for (const r of range(rows)) emit(`    let b${r} = subgroupBroadcast(mine, ${r}u);`);
-  multiplyAdd(
-    tile,
-    form,
-    emit,
-    (_, index) =>
-      colIsK
-        ? `load_col(s, my_col * 4u + ${index}u)`
-        : `load_col(s, ${Math.floor(index / cols4)}u, my_col + ${index % cols4}u)`,
-  );
-  emit(`    s = next_step(s);`);
-  emit(`  }`);
-  for (const r of range(rows)) {
-    emit(`  let row${r} = first_row(tile.x * ${rows}u + ${r}u, tile.z);`);
-    for (const c of range(cols4)) emit(`  store(row${r}, 0u, my_col + ${c}u, c${r}_${c});`);
+  let col0 = tile.y * ${group * n4}u;
+  let my_col = col0 + index * ${n4}u;
+  let my_row = first_row(tile.x * ${tm}u + min(lane, ${tm - 1}u), tile.z);
+${accumulators(tile)}
+  var s = first_step(tile.z, col0);
+  let count = step_count(tile.z, col0);
+  for (var i = 0u; i < count; i++) {
+    let mine = load_a(my_row, s);
+${lines(tm, (m) => `let a${m} = subgroupBroadcast(mine, ${m}u);`, "    ")}
+${multiplyAdd(tile, form, valueOfB)}
+    s = next_step(s);
   }
-  emit(`}`);
-  return out.join("\n");
+${
+    lines(tm, (m) =>
+      [
+        `let row${m} = first_row(tile.x * ${tm}u + ${m}u, tile.z);`,
+        ...range(n4).map((n) => `  store(row${m}, 0u, my_col + ${n}u, c${m}_${n});`),
+      ].join("\n"))
+  }
+}`;
 }

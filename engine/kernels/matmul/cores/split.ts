@@ -1,54 +1,58 @@
-/** @module */
-import { type ProductForm, range, skipApart, type Tile, XYZW } from "../tile.ts";
-
 /**
- * Every invocation sums over a part of k of its own, for all rows and columns of the tile: nothing is shared, and the
- * partial sums are added by a second launch. For form (`rows`, `cols`) only.
+ * The split core: every invocation sums over a part of k of its own, for all rows and columns of the tile. Nothing is shared, and the
+ * partial sums are added by a second launch. For weight gradients of few rows, whose sums are long. Needs A in form `m` and B in
+ * form `n`.
+ * @module
  */
-export function splitCore({ group, rows, cols }: Tile, { rowDepth = 4, colSums }: ProductForm): string {
-  const cols4 = cols / 4, handles = rows / 4, unroll = 2;
-  const out: string[] = [`
+import type { Tile } from "../tiles.ts";
+import { accumulators, lines, type Operands, range, skipApart, XYZW } from "./inner.ts";
+
+/** Steps in one turn of the loop. */
+const UNROLL = 2;
+
+/** WGSL of the entry point. */
+export function splitCore(tile: Tile, { usedM = 4, colSums }: Operands): string {
+  const { group, tm, tn } = tile;
+  const n4 = tn / 4, handles = tm / 4;
+  const loads = range(UNROLL).map((k) =>
+    [
+      ...(k > 0 ? [`let s${k} = next_step(s${k - 1});`] : []),
+      ...range(n4).map((n) => `let b${k}_${n} = load_b(s${k}, col0 + ${n}u);`),
+      ...range(handles).map((m) => `let a${k}_${m} = load_a(row${m}, s${k});`),
+    ].map((line) => `    ${line}`).join("\n")
+  ).join("\n");
+  const inner = range(n4).flatMap((n) => [
+    ...(colSums ? range(UNROLL).map((k) => `sum${n} += b${k}_${n};`) : []),
+    ...range(tm).filter((m) => m % 4 < usedM).flatMap((m) =>
+      range(UNROLL).map((k) =>
+        `c${m}_${n} = fma(b${k}_${n}, vec4f(a${k}_${Math.floor(m / 4)}.${XYZW[m % 4]}), c${m}_${n});`
+      )
+    ),
+  ]).map((line) => `    ${line}`).join("\n");
+  return `
+// Split core: ${tm} rows, ${tn} columns; invocation ${"`split`"} sums its own run of steps.
 @compute @workgroup_size(${group})
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32) {
-  let col0 = tile.y * ${cols4}u;
+  let col0 = tile.y * ${n4}u;
   let split = tile.z * ${group}u + index;
-  let row0 = first_row(tile.x * ${handles}u, split);`];
-  const emit = (line: string) => out.push(line);
-  for (const r of range(handles - 1)) emit(`  let row${r + 1} = next_row(row${r});`);
-  for (const r of range(rows)) for (const c of range(cols4)) emit(`  var c${r}_${c} = vec4f();`);
-  for (const c of range(cols4)) emit(`  var sum${c} = vec4f();`);
-  emit(`  var s0 = first_step(split, col0);`);
-  emit(`  var count = step_count(split, col0);`);
-  if (colSums) emit(skipApart("tile.x", handles));
-  emit(`  for (var i = 0u; i < count; i += ${unroll}u) {`);
-  for (const k of range(unroll)) {
-    if (k > 0) emit(`    let s${k} = next_step(s${k - 1});`);
-    for (const c of range(cols4)) emit(`    let a${k}_${c} = load_col(s${k}, col0 + ${c}u);`);
-    for (const r of range(handles)) emit(`    let b${k}_${r} = load_row(row${r}, s${k});`);
+  let row0 = first_row(tile.x * ${handles}u, split);
+${lines(handles - 1, (m) => `let row${m + 1} = next_row(row${m});`)}
+${accumulators(tile)}
+${lines(n4, (n) => `var sum${n} = vec4f();`)}
+  var s0 = first_step(split, col0);
+  var count = step_count(split, col0);
+${colSums ? skipApart("tile.x", handles) : ""}
+  for (var i = 0u; i < count; i += ${UNROLL}u) {
+${loads}
+${inner}
+    s0 = next_step(s${UNROLL - 1});
   }
-  for (const c of range(cols4)) {
-    if (colSums) { for (const k of range(unroll)) emit(`    sum${c} += a${k}_${c};`); }
-    for (const r of range(rows)) {
-      if (r % 4 >= rowDepth) continue;
-      for (const k of range(unroll)) {
-        emit(
-          `    c${r}_${c} = fma(a${k}_${c}, vec4f(b${k}_${Math.floor(r / 4)}.${XYZW[r % 4]}), c${r}_${c});`,
-        );
-      }
-    }
+${
+    lines(tm, (m) =>
+      range(n4).map((n) =>
+        `store(row${Math.floor(m / 4)}, ${m % 4}u, col0 + ${n}u, c${m}_${n});`
+      ).join(" "))
   }
-  emit(`    s0 = next_step(s${unroll - 1});`);
-  emit(`  }`);
-  for (const r of range(rows)) {
-    for (const c of range(cols4)) {
-      emit(`  store(row${Math.floor(r / 4)}, ${r % 4}u, col0 + ${c}u, c${r}_${c});`);
-    }
-  }
-  if (colSums) {
-    for (const c of range(cols4)) {
-      emit(`  if (tile.x == 0u) { store_col_sum(split, col0 + ${c}u, sum${c}); }`);
-    }
-  }
-  emit(`}`);
-  return out.join("\n");
+${colSums ? lines(n4, (n) => `if (tile.x == 0u) { store_col_sum(split, col0 + ${n}u, sum${n}); }`) : ""}
+}`;
 }

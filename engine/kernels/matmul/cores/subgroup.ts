@@ -1,81 +1,82 @@
-/** @module */
-import { multiplyAdd, type ProductForm, range, skipApart, type Tile } from "../tile.ts";
-
 /**
- * Each lane owns `rows` rows; all lanes of a subgroup share the same `cols` columns. The columns' values are loaded
- * once per subgroup, one vector a lane, and handed round by broadcast.
+ * The subgroup core: each lane owns `tm` rows; all lanes of a subgroup share the same `tn` columns. The values of B are loaded once per
+ * subgroup, one vector a lane, and handed round by broadcast.
+ * @module
  */
-export function subgroupCore(tile: Tile, form: ProductForm): string {
-  const { lanes, group, rows, cols } = tile;
-  const cols4 = cols / 4;
-  const depth = form.depth ?? 4;
-  const rowIsK = form.rowVector === "k";
-  const colIsK = form.colVector === "k";
-  // Vectors along the rows: one each row (four steps), or one each four rows and step.
-  const rowHandles = rowIsK ? rows : rows / 4;
-  const colVectors = colIsK ? cols : cols4 * depth;
-  const colLoads = Math.ceil(colVectors / lanes);
-  const out: string[] = [];
-  const emit = (line: string) => out.push(line);
+import type { Tile } from "../tiles.ts";
+import { accumulators, lines, multiplyAdd, type Operands, range, skipApart } from "./inner.ts";
 
-  emit(`
+/** WGSL of the entry point. */
+export function subgroupCore(tile: Tile, form: Operands): string {
+  const { lanes, group, tm, tn } = tile;
+  const { usedK = 4, colSums } = form;
+  const n4 = tn / 4, aIsK = form.aVector === "k", bIsK = form.bVector === "k";
+  // Vectors of A: one each row (four steps), or one each four rows and step.
+  const handles = aIsK ? tm : tm / 4;
+  const bVectors = bIsK ? tn : n4 * usedK, bLoads = Math.ceil(bVectors / lanes);
+  const steps = aIsK ? 1 : usedK;
+  const loadB = (j: number) =>
+    bIsK
+      ? `load_b(s0, col0 * 4u + e${j})`
+      : aIsK
+      ? `load_b(s0, k${j}, q${j})`
+      : `load_b(${pickStep(usedK, j)}, q${j})`;
+  const storeSum = (j: number) => {
+    const guard = (j + 1) * lanes > bVectors ? `if (lane + ${j * lanes}u < ${bVectors}u) ` : "";
+    return `${guard}{ store_col_sum(tile.z * ${usedK}u + k${j}, q${j}, sum${j}); }`;
+  };
+  return `
+// Subgroup core: lanes own ${tm} rows each and share ${tn} columns; ${bVectors} vectors of B are fetched by ${lanes} lanes.
 @compute @workgroup_size(${group})
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32,
         @builtin(subgroup_invocation_id) lane: u32) {
-  let col0 = tile.y * ${cols4}u;
-  let row0 = first_row((tile.x * ${group}u + index) * ${rowHandles}u, tile.z);`);
-  for (const r of range(rowHandles - 1)) emit(`  let row${r + 1} = next_row(row${r});`);
-  for (const r of range(rows)) for (const c of range(cols4)) emit(`  var c${r}_${c} = vec4f();`);
-  if (form.colSums) { for (const j of range(colLoads)) emit(`  var sum${j} = vec4f();`); }
-  // Which column vector this lane fetches; lanes beyond the last fetch it again.
-  for (const j of range(colLoads)) {
-    const e = `min(lane + ${j * lanes}u, ${colVectors - 1}u)`;
-    emit(`  let e${j} = ${e};`);
-    if (!colIsK) emit(`  let k${j} = e${j} / ${cols4}u; let q${j} = col0 + e${j} % ${cols4}u;`);
+  let col0 = tile.y * ${n4}u;
+  let row0 = first_row((tile.x * ${group}u + index) * ${handles}u, tile.z);
+${lines(handles - 1, (m) => `let row${m + 1} = next_row(row${m});`)}
+${accumulators(tile)}
+${colSums ? lines(bLoads, (j) => `var sum${j} = vec4f();`) : ""}
+  // Which vector of B this lane fetches; lanes beyond the last fetch it again.
+${
+    lines(bLoads, (j) =>
+      `let e${j} = min(lane + ${j * lanes}u, ${bVectors - 1}u);` +
+      (bIsK ? "" : ` let k${j} = e${j} / ${n4}u; let q${j} = col0 + e${j} % ${n4}u;`))
   }
-  emit(`  var s0 = first_step(tile.z, col0);`);
-  emit(`  var count = step_count(tile.z, col0);`);
-  if (form.colSums) emit(skipApart("tile.x", group * rowHandles));
-  const perIteration = rowIsK ? 1 : depth;
-  emit(`  for (var i = 0u; i < count; i += ${perIteration}u) {`);
-  if (!rowIsK) { for (const k of range(depth - 1)) emit(`    let s${k + 1} = next_step(s${k});`); }
-  for (const r of range(rowHandles)) {
-    if (rowIsK) emit(`    let b${r} = load_row(row${r}, s0);`);
-    else for (const k of range(depth)) emit(`    let b${r}_${k} = load_row(row${r}, s${k});`);
+  var s0 = first_step(tile.z, col0);
+  var count = step_count(tile.z, col0);
+${colSums ? skipApart("tile.x", group * handles) : ""}
+  for (var i = 0u; i < count; i += ${steps}u) {
+${lines(steps - 1, (k) => `let s${k + 1} = next_step(s${k});`, "    ")}
+${
+    lines(handles, (m) =>
+      aIsK
+        ? `let a${m} = load_a(row${m}, s0);`
+        : range(usedK).map((k) =>
+          `let a${m}_${k} = load_a(row${m}, s${k});`
+        ).join(" "), "    ")
   }
-  for (const j of range(colLoads)) {
-    emit(
-      colIsK
-        ? `    let a${j} = load_col(s0, col0 * 4u + e${j});`
-        : rowIsK
-        ? `    let a${j} = load_col(s0, k${j}, q${j});`
-        : `    let a${j} = load_col(${pickStep(depth, j)}, q${j});`,
-    );
-    if (form.colSums) emit(`    sum${j} += a${j};`);
+${
+    lines(
+      bLoads,
+      (j) => `let fetched${j} = ${loadB(j)};${colSums ? ` sum${j} += fetched${j};` : ""}`,
+      "    ",
+    )
   }
-  const broadcast = (e: number) => `subgroupBroadcast(a${Math.floor(e / lanes)}, ${e % lanes}u)`;
-  multiplyAdd(tile, form, emit, (_, index) => broadcast(index));
-  emit(`    s0 = next_step(s${perIteration - 1});`);
-  emit(`  }`);
-  for (const r of range(rows)) {
-    const row = rowIsK ? `row${r}, 0u` : `row${Math.floor(r / 4)}, ${r % 4}u`;
-    for (const c of range(cols4)) emit(`  store(${row}, col0 + ${c}u, c${r}_${c});`);
+${multiplyAdd(tile, form, (i) => `subgroupBroadcast(fetched${Math.floor(i / lanes)}, ${i % lanes}u)`)}
+    s0 = next_step(s${steps - 1});
   }
-  if (form.colSums) {
-    emit(`  if (tile.x == 0u && index < ${lanes}u) {`);
-    for (const j of range(colLoads)) {
-      const guard = (j + 1) * lanes > colVectors ? `if (lane + ${j * lanes}u < ${colVectors}u) ` : "";
-      emit(`    ${guard}{ store_col_sum(tile.z * ${depth}u + k${j}, q${j}, sum${j}); }`);
-    }
-    emit(`  }`);
+${
+    lines(tm, (m) => {
+      const row = aIsK ? `row${m}, 0u` : `row${Math.floor(m / 4)}, ${m % 4}u`;
+      return range(n4).map((n) => `store(${row}, col0 + ${n}u, c${m}_${n});`).join(" ");
+    })
   }
-  emit(`}`);
-  return out.join("\n");
+${colSums ? `  if (tile.x == 0u && index < ${lanes}u) {\n${lines(bLoads, storeSum, "    ")}\n  }` : ""}
+}`;
+}
 
-  /** The step a lane's column vector belongs to, where one iteration has several. */
-  function pickStep(depth: number, j: number): string {
-    let expr = "s0";
-    for (let k = 1; k < depth; k++) expr = `pick_step(${expr}, s${k}, k${j} == ${k}u)`;
-    return expr;
-  }
+/** The step that a lane's vector of B belongs to, where one turn has several. */
+function pickStep(usedK: number, j: number): string {
+  let expr = "s0";
+  for (let k = 1; k < usedK; k++) expr = `pick_step(${expr}, s${k}, k${j} == ${k}u)`;
+  return expr;
 }

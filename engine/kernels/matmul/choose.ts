@@ -1,0 +1,91 @@
+/**
+ * Which tile suits which product on which kind of adapter.
+ * @module
+ */
+import type { Gpu } from "../../gpu.ts";
+import { blockM, blockN, splitsPerGroup } from "./product.ts";
+import { type ProductShape, type Tile, type TileChoice, tilesOf } from "./tiles.ts";
+
+/** What a choice of tile depends on. */
+export type TileHost = Pick<Gpu, "kind" | "subgroupSize">;
+
+/** Decides how a product is cut up; an op that is given one asks it instead of `chooseTile`. */
+export type TileChooser = (shape: ProductShape) => TileChoice;
+
+/** The choice for a product on this adapter: the measured one where there is one. */
+export function chooseTile(gpu: TileHost, shape: ProductShape): TileChoice {
+  const measured = tilesOf(gpu)?.get(shape);
+  if (shape.op !== "weight_grad") return { tile: measured?.tile ?? builtInTile(gpu, shape) };
+  const tile = measured?.tile ?? builtInTile(gpu, shape);
+  return { tile, splitK: measured?.splitK ?? chooseSplitK(gpu, shape, tile) };
+}
+
+function builtInTile(gpu: TileHost, shape: ProductShape): Tile {
+  if (shape.op === "weight_grad" && shape.m <= 36 && shape.n <= 16 && shape.k >= 4096) {
+    // Few rows (a first layer's 36) would leave lanes idle; long sums feed them instead.
+    return {
+      core: "split",
+      lanes: 1,
+      group: 8,
+      tm: Math.ceil(shape.m / 4) * 4,
+      tn: widthFor(shape.n, 16),
+    };
+  }
+  // Software adapters have eight slow loads to a vector: broadcast saves most. Real GPUs have workgroup memory.
+  return gpu.kind === "cpu" && gpu.subgroupSize > 0 ? subgroupTile(gpu, shape) : workgroupTile(shape);
+}
+
+function subgroupTile({ subgroupSize: lanes }: TileHost, shape: ProductShape): Tile {
+  const tn = widthFor(shape.n, 32);
+  if (shape.op === "weight_grad") {
+    return { core: "subgroup", lanes, group: lanes, tm: shape.m < lanes * 16 ? 4 : 8, tn };
+  }
+  if (shape.m <= 4 * lanes && shape.n >= 8 * lanes) return columnsTile(lanes, shape);
+  const fitting = 2 ** Math.floor(Math.log2(Math.max(1, shape.m / lanes)));
+  const tm = Math.min(4, fitting);
+  // An odd number of subgroups would leave half of the last workgroup idle, which shows where there are few.
+  const subgroups = Math.ceil(shape.m / (lanes * tm));
+  return {
+    core: "subgroup",
+    lanes,
+    group: subgroups % 2 === 1 && subgroups < 16 ? lanes : lanes * 2,
+    tm,
+    tn,
+  };
+}
+
+/** For a linear layer of a small batch, which lanes of rows would leave idle. Wide, so that each row of weights is read in long runs. */
+function columnsTile(lanes: number, { op, m }: ProductShape): Tile {
+  const blocks = Math.ceil(m / lanes);
+  return {
+    core: "columns",
+    lanes,
+    group: lanes,
+    tm: Math.ceil(m / blocks),
+    tn: op === "forward" ? 16 : 8,
+  };
+}
+
+function workgroupTile(shape: ProductShape): Tile {
+  const tn = shape.n <= 32 ? 4 : 8;
+  if (shape.m <= 32) {
+    // A linear layer with a small batch: few rows, many columns.
+    return { core: "workgroup", lanes: 1, group: 64, across: 8, tm: 4, tn: 4, bk: 4 };
+  }
+  const across = shape.n <= 32 ? 32 : 16;
+  return { core: "workgroup", lanes: 1, group: 256, across, tm: shape.n <= 32 ? 4 : 8, tn, bk: 4 };
+}
+
+/** The narrowest width for so many columns, at most `most`. */
+function widthFor(columns: number, most: number): number {
+  return [4, 8, 16].find((width) => columns <= width && width <= most) ?? most;
+}
+
+/** Into how many partial sums K is cut so that every core of the adapter has work. */
+export function chooseSplitK(gpu: TileHost, shape: ProductShape, tile: Tile): number {
+  const wanted = gpu.kind === "cpu" ? 16 : 256;
+  if (tile.core === "split") return splitsPerGroup(tile) * wanted;
+  const tiles = Math.ceil(shape.m / blockM(tile)) * Math.ceil(shape.n / blockN(tile));
+  const deepEnough = Math.ceil(shape.k / 256);
+  return Math.max(1, Math.min(Math.ceil(wanted / tiles), deepEnough, 64));
+}

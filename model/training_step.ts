@@ -1,0 +1,118 @@
+/**
+ * The training step of a classifier, assembled in one place: forward, loss, backward, and the tensors that a step reads and writes.
+ * The trainer, the benches, `doctor` and the tests all run this.
+ * @module
+ */
+import { type StepParams, stepParams } from "../engine/kernels/optimizer/optimizer.ts";
+import {
+  accumulateLoss,
+  IGNORE_LABEL,
+  lossAndGradient,
+} from "../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
+import type { Plan } from "../engine/plan.ts";
+import { destroyTensor, readTensor, type Tensor, writeTensor } from "../engine/tensor.ts";
+import type { Network, Section } from "./network.ts";
+import type { ArenaTensors } from "./parameters.ts";
+
+/** How a step is built. */
+export interface TrainingStepOptions {
+  /** Images in one pass. */
+  readonly batch: number;
+  /** Records what fills the input x [N, H, W, C]; left out: the caller writes it. */
+  readonly input?: (plan: Plan, x: Tensor) => void;
+  /** Gradients add to those that are there, for steps of several batches; default false. */
+  readonly accumulate?: boolean;
+  /** 0 (default) to under 1. */
+  readonly labelSmoothing?: number | undefined;
+  /** Weight of each class in the loss; default 1. */
+  readonly classWeights?: readonly number[] | undefined;
+  /** Steps whose losses the device remembers; default 1. */
+  readonly history?: number;
+}
+
+/** A step recorded into a plan, which owns its tensors; this owns the gradients alone. */
+export class TrainingStep implements Disposable {
+  /** [N, H, W, C]. */
+  readonly x: Tensor;
+  /** [N]; `IGNORE_LABEL` leaves a row out. */
+  readonly labels: Tensor<"u32">;
+  /** [4]: the step's numbers, see `StepParams`. */
+  readonly params: Tensor;
+  /** [4]: (seed, step, 0, 0), for dropout. */
+  readonly random: Tensor<"u32">;
+  /** [4]: sums over all batches of loss shares, hits, images, losses. */
+  readonly totals: Tensor;
+  /** [history]: mean loss of each step, at the step number modulo its length. */
+  readonly history: Tensor;
+  /** [N, 4], see `LossOutputs`. */
+  readonly result: Tensor;
+  /** [N, 1, 1, classes]. */
+  readonly logits: Tensor;
+  /** Where each layer's launches lie. */
+  readonly sections: readonly Section[];
+  /** One for each trained arena of parameters. */
+  readonly gradients: ArenaTensors;
+
+  /** Records forward, loss and backward. */
+  constructor(readonly plan: Plan, readonly network: Network, options: TrainingStepOptions) {
+    const { gpu, parameters, output } = network;
+    const { batch, labelSmoothing, classWeights = Array(output.c).fill(1), accumulate = false } = options;
+    this.gradients = parameters.zerosLike("gradient");
+    this.labels = plan.integers([batch], "labels");
+    this.params = plan.tensor([4], "step params");
+    this.random = plan.integers([4], "random");
+    this.totals = plan.tensor([4], "totals");
+    this.history = plan.tensor([options.history ?? 1], "loss history");
+    const weights = plan.tensor([output.c], "class weights");
+    writeTensor(gpu, weights, Float32Array.from(classWeights));
+    this.x = network.inputTensor(plan, batch);
+    options.input?.(plan, this.x);
+    let result: Tensor | undefined;
+    const loss = (logits: Tensor) => {
+      const target = { labels: this.labels };
+      const losses = lossAndGradient(plan, { logits, target, classWeights: weights, labelSmoothing });
+      result = losses.result;
+      const { params, totals, history } = this;
+      accumulateLoss(plan, { result, params, totals, history });
+      return losses.dLogits;
+    };
+    const { gradients, random } = this;
+    const built = network.buildTraining(plan, this.x, loss, { gradients, accumulate, random });
+    this.result = result!;
+    this.logits = built.logits;
+    this.sections = built.sections;
+  }
+
+  /** Writes up to N labels; rows beyond them are left out of the loss. */
+  writeLabels(labels: ArrayLike<number>): void {
+    const all = new Uint32Array(this.labels.size).fill(IGNORE_LABEL);
+    all.set(labels);
+    writeTensor(this.network.gpu, this.labels, all);
+  }
+
+  /** Writes the numbers of the next step. */
+  writeParams(params: StepParams): void {
+    writeTensor(this.network.gpu, this.params, stepParams(params));
+  }
+
+  /** Writes what dropout's masks depend on. */
+  writeRandom(seed: number, step: number): void {
+    writeTensor(this.network.gpu, this.random, Uint32Array.of(seed, step, 0, 0));
+  }
+
+  /** Waits for the last batch; its mean loss. */
+  async loss(): Promise<number> {
+    const rows = await readTensor(this.network.gpu, this.result);
+    return rows.reduce((sum, value, i) => i % 4 === 0 ? sum + value : sum, 0);
+  }
+
+  /** Waits for the last batch; gradients by parameter name, in PyTorch's order; frozen parameters are left out. */
+  readGradients(): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+    return this.network.parameters.read(undefined, this.gradients);
+  }
+
+  /** Frees the gradients. */
+  [Symbol.dispose](): void {
+    for (const g of this.gradients) if (g) destroyTensor(this.network.gpu, g);
+  }
+}

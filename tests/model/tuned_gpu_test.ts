@@ -1,0 +1,98 @@
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import {
+  kernelFingerprint,
+  parseTileFile,
+  requestTunedGpu,
+  tableFor,
+  tileAdapter,
+} from "../../model/tuned_gpu.ts";
+import {
+  productKey,
+  type ProductShape,
+  tilesId,
+  tilesOf,
+  TileTable,
+} from "../../engine/kernels/matmul/tiles.ts";
+import { gpu } from "../gpu.ts";
+
+const shape: ProductShape = { op: "weight_grad", m: 576, n: 128, k: 1152 };
+const tile = { core: "workgroup", lanes: 1, group: 64, across: 8, tm: 4, tn: 4, bk: 2 } as const;
+const table = {
+  adapter: tileAdapter(gpu),
+  kernels: kernelFingerprint(),
+  products: { [productKey(shape)]: { tile, splitK: 3 } },
+};
+
+function text(change: Record<string, unknown> = {}, version = 2): string {
+  return JSON.stringify({ version, tables: [{ ...table, ...change }] });
+}
+
+async function open(content: string | Uint8Array | undefined) {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  if (content === undefined) await Deno.remove(path);
+  else await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+  const notes: string[] = [];
+  try {
+    using device = await requestTunedGpu({ file: path, onNote: (note) => notes.push(note) });
+    return {
+      tiles: tilesOf(device),
+      id: tilesId(device),
+      notes: notes.map((note) => note.replace(path, "FILE")),
+    };
+  } finally {
+    await Deno.remove(path).catch(() => {});
+  }
+}
+
+Deno.test("tiles that were measured are loaded from their file", async () => {
+  const { tiles, notes } = await open(text());
+  assertEquals(notes, []);
+  assertInstanceOf(tiles, TileTable);
+  assertEquals((tiles as TileTable).get(shape), { tile, splitK: 3 });
+});
+
+Deno.test("without a file the built-in tiles are used, and nobody is told", async () => {
+  const { tiles, id, notes } = await open(undefined);
+  assertEquals([tiles, id, notes], [undefined, "built-in", []]);
+});
+
+const BAD: Readonly<Record<string, readonly [string | Uint8Array, string]>> = {
+  "an empty file": ["", "it is not JSON"],
+  "half a file": [text().slice(0, 200), "it is not JSON"],
+  "random bytes": [crypto.getRandomValues(new Uint8Array(4096)), "it is not JSON"],
+  "another version": [text({}, 1), "version in it is wrong"],
+  "a list": ["[]", "everything in it is wrong"],
+  "tables of another type": [`{"version":2,"tables":{}}`, "tables in it is wrong"],
+  "an unknown product": [text({ products: { "backward 1x2x3": { tile } } }), "in it is wrong"],
+  "a tile of minus one": [
+    text({ products: { [productKey(shape)]: { tile: { ...tile, tm: -1 } } } }),
+    "tm in it is wrong",
+  ],
+  "another adapter": [text({ adapter: { ...table.adapter, name: "Voodoo 2" } }), `no tiles for ${gpu.name}`],
+  "another runtime": [
+    text({ adapter: { ...table.adapter, runtime: "Deno 1.0.0" } }),
+    `no tiles for ${gpu.name}`,
+  ],
+  "other kernels": [text({ kernels: "0123456789abcdef" }), "the kernels have changed"],
+  "a tile beyond this device": [
+    text({ products: { [productKey(shape)]: { tile: { ...tile, group: 65_535, across: 1 } } } }),
+    "this device cannot run its tile for weight_grad 576x128x1152",
+  ],
+};
+for (const [name, [content, problem]] of Object.entries(BAD)) {
+  Deno.test(`${name} instead of measured tiles is passed over with a note`, async () => {
+    const { tiles, notes } = await open(content);
+    assertEquals(tiles, undefined);
+    assertEquals(notes.length, 1);
+    assertStringIncludes(notes[0]!, "Passing over FILE: ");
+    assertStringIncludes(notes[0]!, problem);
+    assertStringIncludes(notes[0]!, "deno task tune");
+  });
+}
+
+Deno.test("the file of one adapter says nothing to another", () => {
+  const parsed = parseTileFile(text());
+  if (!("tables" in parsed)) throw new Error(parsed.problem);
+  const found = tableFor(gpu, { ...table.adapter, subgroupSize: 64 }, parsed);
+  assert(!(found instanceof TileTable));
+});
