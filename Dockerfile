@@ -19,14 +19,14 @@ COPY --from=deno /usr/local/bin/deno.bin /usr/local/bin/deno
 ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 XDG_RUNTIME_DIR=/tmp MALLOC_ARENA_MAX=2
 WORKDIR /app
 COPY deno.json deno.lock ./
-COPY cli cli
+COPY commands commands
 COPY data data
 COPY engine engine
 COPY model model
 COPY server server
 COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
-RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/inference/network_loader.ts server/workers/codec_worker.ts data/*.ts \
+RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decode_process.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
   && chmod -R a+rX /deno-dir /app
 USER server

@@ -6,7 +6,7 @@ import { exitWithUsageError, flag, parseOrExit, UsageError } from "./commands/cl
 import { delay } from "@std/async/delay";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
 import { findRuns, type ModelSource, parseSource } from "./server/inference/checkpoint_file.ts";
-import { createLogger, LOG_LEVELS } from "./server/http/log.ts";
+import { createLogger, LOG_LEVELS } from "./server/inference/log.ts";
 import { startServer } from "./server/server.ts";
 
 const NAME = "deno task serve";
@@ -95,7 +95,6 @@ try {
   const server = await startServer({
     ...flags,
     sources: await chooseSources(),
-    loader: new URL("./server/inference/network_loader.ts", import.meta.url),
     decoder: new DecoderPool({ workers: flags.workers, timeoutMs: flags.timeoutMs }),
     log,
     hostname: flags.host,

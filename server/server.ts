@@ -4,15 +4,15 @@
  */
 import { delay } from "@std/async/delay";
 import { createApp } from "./http/app.ts";
-import { findRuns, type ModelSource } from "./inference/checkpoint_file.ts";
-import { Codec } from "./workers/codec.ts";
-import type { Decoder, Limits } from "./http/context.ts";
-import { GpuHost } from "./workers/gpu_host.ts";
-import type { Logger } from "./http/log.ts";
+import type { Limits } from "./http/context.ts";
 import { Metrics } from "./http/metrics.ts";
+import { findRuns, type ModelSource } from "./inference/checkpoint_file.ts";
+import type { Logger } from "./inference/log.ts";
 import { ModelRegistry } from "./inference/registry.ts";
+import type { Decoder } from "./inference/served_model.ts";
+import { Codec } from "./workers/codec.ts";
+import { GpuHost } from "./workers/gpu_host.ts";
 import { Supervisor } from "./workers/supervisor.ts";
-import { watchCheckpoints } from "./inference/watcher.ts";
 
 /** Everything that can be chosen. */
 export interface ServerOptions {
@@ -20,8 +20,8 @@ export interface ServerOptions {
   readonly sources: readonly ModelSource[];
   /** A folder of runs whose models may be loaded by name. */
   readonly repository?: string | undefined;
-  /** The module whose `loadClassifier` opens checkpoints in the GPU's worker. */
-  readonly loader: URL;
+  /** Starts the GPU's worker; default: the one with the real network. */
+  readonly startGpuWorker?: (() => Worker) | undefined;
   readonly decoder: Decoder & { close(): void | Promise<void> };
   readonly log: Logger;
   readonly hostname: string;
@@ -39,7 +39,7 @@ export interface ServerOptions {
   readonly lameDuckMs: number;
   /** A call to the device that takes longer means that it hangs. */
   readonly deviceTimeoutMs: number;
-  /** A device that was not asked anything for this long is asked for a sign of life. */
+  /** A device that was not asked anything for this long gets a heartbeat: one small call. */
   readonly heartbeatMs: number;
   readonly token?: string | undefined;
   readonly cors?: readonly string[] | undefined;
@@ -49,7 +49,6 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: URL;
   readonly models: ModelRegistry;
-  readonly supervisor: Supervisor;
   /** Not ready at once, then finishes what was accepted, then ends; false where that took longer than `drainMs`. */
   drain(): Promise<boolean>;
   /** Ends at once. */
@@ -64,7 +63,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { log, limits, maxBatch, maxDelayMs, maxQueue } = options;
   const metrics = new Metrics();
   const supervisor = new Supervisor({
-    startHost: () => new GpuHost({ loader: options.loader, callTimeoutMs: options.deviceTimeoutMs }),
+    startHost: () =>
+      new GpuHost({ startWorker: options.startGpuWorker, callTimeoutMs: options.deviceTimeoutMs }),
     log,
     heartbeatMs: options.heartbeatMs,
     stallMs: options.deviceTimeoutMs / 2,
@@ -116,7 +116,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw error;
   }
   codec.warm();
-  if (options.watchMs > 0) watcher = watchCheckpoints(models, options.watchMs);
+  if (options.watchMs > 0) watcher = models.watch(options.watchMs);
   log.info("ready", { url: url.href, models: models.names });
   const drain = async () => {
     supervisor.drain();
@@ -131,5 +131,5 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log.info("stopped", { everythingAnswered: inTime });
     return inTime;
   };
-  return { url, models, supervisor, drain, close };
+  return { url, models, drain, close };
 }

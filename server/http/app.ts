@@ -1,19 +1,58 @@
 /**
- * The HTTP application: routes and what surrounds them. Knows no port and no GPU.
+ * The HTTP application: the routes, the page, and what surrounds them: ids, logs, counts, headers, tokens. Knows no port and no GPU.
  * @module
  */
+import { contentType } from "@std/media-types";
+import { extname } from "@std/path";
+import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
+import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
-import { type App, type AppContext, createPart, note, type Services } from "./context.ts";
-import { toHttpError } from "./errors.ts";
-import { observe, requireToken } from "./middleware.ts";
-import { INFO } from "./openapi.ts";
-import { BodyBudget } from "./request_body.ts";
-import { pageRoutes } from "./routes/page.ts";
-import { predictRoutes } from "./routes/predict.ts";
-import { repositoryRoutes } from "./routes/repository.ts";
-import { statusRoutes } from "./routes/status.ts";
-import { v2Routes } from "./routes/v2.ts";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { createHash, timingSafeEqual } from "node:crypto";
+import { RequestError } from "../inference/errors.ts";
+import {
+  type App,
+  type AppContext,
+  createPart,
+  type Env,
+  INFO,
+  note,
+  type Services,
+  toRequestError,
+} from "./context.ts";
+import { inferRoutes } from "./infer.ts";
+import { predictRoutes } from "./predict.ts";
+import { repositoryRoutes } from "./repository.ts";
+import { BodyReader, discardBody } from "./request.ts";
+import { statusRoutes } from "./status.ts";
+import { v2Routes } from "./v2.ts";
+
+/** Every file with endpoints. */
+const PARTS = [predictRoutes, statusRoutes, v2Routes, inferRoutes, repositoryRoutes];
+
+/** Path and file of everything that browsers load; nothing else of the folder is reachable. */
+const PAGE = {
+  "/": "index.html",
+  "/docs": "docs.html",
+  "/assets/api.js": "api.js",
+  "/assets/app.js": "app.js",
+  "/assets/camera.js": "camera.js",
+  "/assets/card.js": "card.js",
+  "/assets/docs.js": "docs.js",
+  "/assets/base.css": "base.css",
+  "/assets/stage.css": "stage.css",
+  "/assets/result.css": "result.css",
+  "/assets/card.css": "card.css",
+  "/assets/docs.css": "docs.css",
+  "/favicon.svg": "favicon.svg",
+} as const;
+
+/** What answers without a token: the page's own files, the description, and the probes. */
+const OPEN = /^\/(docs|openapi\.json|favicon\.svg|health|assets\/.*|v2\/health\/.*)?$/;
+
+/** Asked for every few seconds by machines: in the log at level debug. */
+const QUIET = new Set(["/health", "/metrics", "/v2/health/live", "/v2/health/ready"]);
 
 /** Who may ask. */
 export interface AppOptions {
@@ -25,7 +64,7 @@ export interface AppOptions {
 
 /** Puts the application together; `(await createApp(...)).fetch` answers requests, `request` does so without a port. */
 export async function createApp(services: Services, options: AppOptions = {}): Promise<App> {
-  const context: AppContext = { ...services, bodies: new BodyBudget(services.limits.maxBodiesBytes) };
+  const context: AppContext = { ...services, bodies: new BodyReader(services.limits) };
   const app = createPart();
   app.use(observe(context));
   app.use(secureHeaders({
@@ -40,7 +79,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
       frameAncestors: ["'none'"],
     },
     permissionsPolicy: { camera: ["self"], microphone: [], geolocation: [] },
-    strictTransportSecurity: false, // the business of whoever ends TLS in front of this server
+    strictTransportSecurity: false, // decided by whatever ends TLS in front of this server
   }));
   app.use(async (c, next) => {
     await next();
@@ -53,8 +92,8 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     );
   }
   if (options.token !== undefined) app.use(requireToken(options.token));
-  const parts = [predictRoutes(context), statusRoutes(context), v2Routes(context), repositoryRoutes(context)];
-  for (const part of [...parts, await pageRoutes()]) app.route("/", part);
+  for (const part of PARTS) app.route("/", part(context));
+  await addPage(app);
   app.doc31("/openapi.json", { openapi: "3.1.0", info: INFO });
   app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path);
@@ -63,11 +102,25 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     return c.json({ error: `Cannot ${c.req.method} ${c.req.path}: expected ${allowed.join(" or ")}` }, 405);
   });
   app.onError((error, c) => {
-    const http = toHttpError(error);
-    note(c, { error: http.message, ...(http.status === 500 ? { stack: error.stack } : {}) });
-    return c.json({ error: http.message }, http.status, { ...http.headers });
+    const { message, status, headers } = toRequestError(error);
+    note(c, { error: message, ...(status === 500 ? { stack: error.stack } : {}) });
+    return c.json({ error: message }, status as ContentfulStatusCode, { ...headers });
   });
   return app;
+}
+
+/** The page at `/`, the documentation at `/docs`, and their files: read once, served from memory. Rejects where one is missing. */
+async function addPage(app: App): Promise<void> {
+  for (const [path, file] of Object.entries(PAGE)) {
+    const bytes = await Deno.readFile(new URL(`../page/${file}`, import.meta.url));
+    const etag = `"${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}"`;
+    const type: string = contentType(extname(file)) ?? "application/octet-stream";
+    app.get(path, (c) => {
+      const headers = { ETag: etag, "Cache-Control": "no-cache" };
+      if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
+      return c.body(bytes, 200, { ...headers, "Content-Type": type });
+    });
+  }
 }
 
 /** The methods that some route takes at this path. */
@@ -80,4 +133,73 @@ function methodsOf(app: App, path: string): string[] {
     return new RegExp(`^${parts.join("/")}$`).test(path);
   });
   return [...new Set(methods.map(({ method }) => method))];
+}
+
+/** A body that is refused is read to its end if that is at most this much, so that the client sees why. */
+const DISCARD = { maxBytes: 4_000_000, timeoutMs: 1000 };
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** Gives each request an id (the client's, where it is a plain one), counts it, and writes its line in the log. */
+function observe({ log, metrics }: AppContext): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const started = performance.now();
+    const given = c.req.header("x-request-id");
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : crypto.randomUUID();
+    c.set("requestId", requestId);
+    c.set("started", started);
+    c.set("notes", {});
+    await next();
+    c.res.headers.set("X-Request-Id", requestId);
+    if (c.res.status >= 400) await discardBody(c.req.raw, DISCARD);
+    const milliseconds = performance.now() - started;
+    const { method } = c.req;
+    const status = c.res.status;
+    const route = status === 404 || status === 405 ? knownRoute(routePath(c, -1)) : routePath(c, -1);
+    metrics.requests.inc({ route, method: METHODS.has(method) ? method : "other", code: status });
+    metrics.observeStage("total", milliseconds);
+    const reason = REASONS[status];
+    if (reason !== undefined) metrics.rejected.inc({ reason });
+    const level = status >= 500 && status !== 503 && status !== 504 ? "error" : "info";
+    log[QUIET.has(route) && status < 400 ? "debug" : level]("request", {
+      requestId,
+      method,
+      path: c.req.path,
+      status,
+      totalMs: Math.round(milliseconds * 100) / 100,
+      ...c.get("notes"),
+    });
+  };
+}
+
+/** Anyone may invent paths and methods; they must not each become a time series. */
+const METHODS = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"]);
+const knownRoute = (route: string) => route === "/*" || route === "*" ? "none" : route;
+
+const REASONS: Readonly<Record<number, string>> = {
+  401: "token",
+  408: "slow body",
+  413: "too large",
+  429: "queue full",
+  499: "client gone",
+  503: "not ready",
+  504: "deadline",
+};
+
+/** Refuses requests without the token, but for what must work without. */
+function requireToken(token: string): MiddlewareHandler<Env> {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const wanted = digest(token);
+  return async (c, next) => {
+    const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    // Digests have one length, so the comparison takes the same time whatever was given.
+    const allowed = timingSafeEqual(digest(given ?? ""), wanted) && given !== undefined;
+    if (!allowed && !OPEN.test(c.req.path) && c.req.method !== "OPTIONS") {
+      const problem = given === undefined ? "no token came" : "the token is wrong";
+      throw new RequestError(401, `Cannot answer: ${problem}, expected "Authorization: Bearer TOKEN"`, {
+        "WWW-Authenticate": "Bearer",
+      });
+    }
+    await next();
+  };
 }

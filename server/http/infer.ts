@@ -1,21 +1,92 @@
 /**
- * Carries out an inference request on a model.
+ * Inference in the Open Inference Protocol, from tensors or photos: `POST /v2/models/{model}/infer`.
  * @module
  */
-import { type AppContext, type Env, note } from "./context.ts";
+import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { HttpError } from "./errors.ts";
-import type { InferInput, InferRequest } from "./infer_request.ts";
-import type { Answer } from "./infer_response.ts";
-import type { LoadedModel } from "../inference/loaded_model.ts";
-import { decodeFor } from "./routes/predict.ts";
-import type { RequestScope } from "./request_scope.ts";
+import { RequestError } from "../inference/errors.ts";
+import {
+  type Answer,
+  type InferInput,
+  type InferRequest,
+  inferRequestSchema,
+  inferResponseSchema,
+  INPUT_NAMES,
+  writeInferResponse,
+} from "../inference/infer_messages.ts";
+import type { LoadedModel } from "../inference/served_model.ts";
+import {
+  type App,
+  type AppContext,
+  createPart,
+  type Env,
+  errorResponses,
+  json,
+  note,
+  receive,
+} from "./context.ts";
+import type { RequestScope } from "./request.ts";
+import { MODEL_PATHS, modelOf } from "./v2.ts";
 
-/** The model's inputs: one of them comes with each request. */
-export const INPUT_NAMES = { tensor: "input", photos: "image" } as const;
+/** The routes. */
+export function inferRoutes(context: AppContext): App {
+  const app = createPart();
+  app.openAPIRegistry.register("inference_request", inferRequestSchema);
+  for (const variant of MODEL_PATHS) addInfer(app, context, variant);
+  return app;
+}
 
-/** One row of logits and probabilities per input. Throws an `HttpError`, 400, for tensors that the model does not take. */
-export async function infer(
+function addInfer(app: App, context: AppContext, { base, params }: typeof MODEL_PATHS[number]): void {
+  const { models } = context;
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: `${base}/infer`,
+      tags: ["Open Inference Protocol"],
+      summary: "Infer from tensors or photos",
+      description:
+        `Exactly one input: "${INPUT_NAMES.tensor}", preprocessed, or "${INPUT_NAMES.photos}", encoded photos. ` +
+        "With the binary tensor data extension, `Inference-Header-Content-Length` gives the length of the JSON before the data.",
+      request: {
+        params,
+        headers: z.object({
+          "inference-header-content-length": z.string().regex(/^\d{1,15}$/, "expected a number of bytes")
+            .optional(),
+        }),
+        body: {
+          required: true,
+          // References describe; a zod schema would also make the framework read the body, without our limits.
+          content: {
+            "application/json": { schema: { $ref: "#/components/schemas/inference_request" } },
+            "application/octet-stream": { schema: { type: "string", format: "binary" } },
+          },
+        },
+      },
+      responses: {
+        200: json(inferResponseSchema, "The outputs."),
+        ...errorResponses(400, 404, 408, 413, 415, 429, 503, 504),
+      },
+    }),
+    async (c) => {
+      const [name, version] = modelOf(c);
+      models.resolve(name, version).batcher.refuseBeyond(1);
+      using received = await receive(c, context);
+      const headerLength = c.req.valid("header")["inference-header-content-length"];
+      const request = await context.codec.readInfer(
+        received.body,
+        headerLength === undefined ? undefined : Number(headerLength),
+      );
+      const model = models.resolve(name, version);
+      const answer = await infer(c, request, { context, model, scope: received.scope });
+      const { body, headers } = writeInferResponse(model.identity, answer, request);
+      // Typed as the JSON it is, unless binary data was asked for.
+      return c.body(body, 200, headers) as never;
+    },
+  );
+}
+
+/** One row of logits and probabilities per input. Throws an `RequestError`, 400, for tensors that the model does not take. */
+async function infer(
   c: Context<Env>,
   request: InferRequest,
   { context, model, scope }: { context: AppContext; model: LoadedModel; scope: RequestScope },
@@ -24,7 +95,7 @@ export async function infer(
   const rows = input.datatype === "FP32" ? tensorRows(input, model) : photoRows(input);
   using places = model.batcher.reserve(rows.length);
   note(c, { model: model.identity.name, version: model.identity.version, inputs: rows.length });
-  const { metrics } = context;
+  const { decoder, metrics } = context;
   const { signal } = scope;
   const answers = await Promise.all(rows.map(async (row) => {
     try {
@@ -33,8 +104,8 @@ export async function infer(
         return { timed, logits: timed.value, probabilities: softmax(timed.value) };
       }
       const started = performance.now();
-      const image = await decodeFor(model, row, context, signal);
-      metrics.stages.observe({ stage: "decode" }, (performance.now() - started) / 1000);
+      const image = await model.decode(decoder, row, signal);
+      metrics.observeStage("decode", performance.now() - started);
       const timed = await places.classify(image, { explain: false, signal });
       return { timed, logits: timed.value.logits, probabilities: timed.value.probabilities };
     } catch (error) {
@@ -43,10 +114,10 @@ export async function infer(
     }
   }));
   for (const { timed, logits, probabilities } of answers) {
-    metrics.stages.observe({ stage: "queue" }, timed.queueMs / 1000);
-    metrics.stages.observe({ stage: "compute" }, timed.computeMs / 1000);
+    metrics.observeStage("queue", timed.queueMs);
+    metrics.observeStage("compute", timed.computeMs);
     if (!logits.every(Number.isFinite) || !probabilities.every(Number.isFinite)) {
-      throw new HttpError(
+      throw new RequestError(
         400,
         "Cannot answer: the input's values are so large that the network's are not finite",
       );
@@ -64,14 +135,14 @@ function chooseInput(inputs: readonly InferInput[]): InferInput {
   const { tensor, photos } = INPUT_NAMES;
   if (input === undefined || another !== undefined || (input.name !== tensor && input.name !== photos)) {
     const names = inputs.map(({ name }) => JSON.stringify(name)).join(", ");
-    throw new HttpError(
+    throw new RequestError(
       400,
       `Cannot infer from the inputs ${names}: expected "${tensor}" (FP32) or "${photos}" (BYTES)`,
     );
   }
   const wanted = input.name === tensor ? "FP32" : "BYTES";
   if (input.datatype !== wanted) {
-    throw new HttpError(
+    throw new RequestError(
       400,
       `Cannot infer: input "${input.name}" has the datatype ${input.datatype}, expected ${wanted}`,
     );
@@ -87,7 +158,7 @@ function tensorRows(
   const [batch, ...rest] = input.shape;
   const wanted = [3, height, width];
   if (!batch || rest.length !== 3 || rest.some((length, i) => length !== wanted[i])) {
-    throw new HttpError(
+    throw new RequestError(
       400,
       `Cannot infer: input "${input.name}" has the shape [${input.shape}], expected [n,${wanted}]`,
     );
@@ -103,7 +174,7 @@ function photoRows(
 ): readonly Uint8Array<ArrayBuffer>[] {
   const [batch, one = 1, ...rest] = input.shape;
   if (!batch || one !== 1 || rest.length > 0) {
-    throw new HttpError(
+    throw new RequestError(
       400,
       `Cannot infer: input "${input.name}" has the shape [${input.shape}], expected [n] or [n,1]`,
     );

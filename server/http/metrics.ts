@@ -2,8 +2,8 @@
  * What the server counts and measures, in Prometheus' format.
  * @module
  */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import process from "node:process";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ModelRegistry } from "../inference/registry.ts";
 
 /** The parts of a request that are timed. */
@@ -14,45 +14,48 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** The server's metrics; one registry each, so that tests do not share counts. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly requests = this.#counter(
+  /** Requests by route, method and status code. */
+  readonly requests: Counter<"route" | "method" | "code"> = this.#counter(
     "alexnet_http_requests_total",
     "Requests by route, method and status code.",
-    [
-      "route",
-      "method",
-      "code",
-    ],
+    ["route", "method", "code"],
   );
-  readonly rejected = this.#counter(
+  /** Requests refused or given up, by reason. */
+  readonly rejected: Counter<"reason"> = this.#counter(
     "alexnet_rejected_requests_total",
     "Requests refused or given up, by reason.",
-    [
-      "reason",
-    ],
+    ["reason"],
   );
-  readonly deviceLosses = this.#counter(
+  /** Times the device or its worker was lost. */
+  readonly deviceLosses: Counter = this.#counter(
     "alexnet_device_losses_total",
     "Times the device or its worker was lost.",
     [],
   );
-  readonly loads = this.#counter("alexnet_model_loads_total", "Attempts to load a model, by outcome.", [
-    "model",
-    "outcome",
-  ]);
-  readonly stages = new Histogram({
-    name: "alexnet_stage_seconds",
-    help: "Time spent in each stage of answering: body, decode, queue, compute, total.",
-    labelNames: ["stage"],
-    buckets: SECONDS,
-    registers: [this.#registry],
-  });
-  readonly batchSizes = new Histogram({
-    name: "alexnet_batch_size",
-    help: "Inputs in one pass through the network.",
-    labelNames: ["model"],
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128],
-    registers: [this.#registry],
-  });
+  /** Attempts to load a model, by outcome. */
+  readonly loads: Counter<"model" | "outcome"> = this.#counter(
+    "alexnet_model_loads_total",
+    "Attempts to load a model, by outcome.",
+    ["model", "outcome"],
+  );
+  /** Inputs in one pass through the network. */
+  readonly batchSizes: Histogram<"model"> = this.#histogram(
+    "alexnet_batch_size",
+    "Inputs in one pass through the network.",
+    ["model"],
+    [1, 2, 4, 8, 16, 32, 64, 128],
+  );
+  readonly #stages = this.#histogram(
+    "alexnet_stage_seconds",
+    "Time spent in each stage of answering: body, decode, queue, compute, total.",
+    ["stage"],
+    SECONDS,
+  );
+
+  /** Records what a stage of one request took. */
+  observeStage(stage: Stage, milliseconds: number): void {
+    this.#stages.observe({ stage }, milliseconds / 1000);
+  }
 
   /** Adds what is read from the models when somebody asks; `ready` is 1 or 0. */
   observe(models: ModelRegistry, ready: () => boolean): void {
@@ -89,6 +92,15 @@ export class Metrics {
 
   #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
     return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets: number[],
+  ): Histogram<L> {
+    return new Histogram({ name, help, labelNames, buckets, registers: [this.#registry] });
   }
 
   #gauge<L extends string>(

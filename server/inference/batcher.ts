@@ -7,9 +7,14 @@
  * @module
  */
 import type { DecodedImage } from "../../data/image/image.ts";
-import type { Classification } from "../../model/inference/classifier_types.ts";
-import { HttpError, OverloadError } from "../http/errors.ts";
-import type { RowClassifier } from "../workers/gpu_messages.ts";
+import type { Classification, Classifier } from "../../model/inference/classifier_types.ts";
+import { OverloadError, RequestError } from "./errors.ts";
+
+/** A classifier that takes the inputs of a pass one by one. */
+export interface RowClassifier extends Classifier {
+  /** As `infer`, with the bytes of one preprocessed input `[3, height, width]` per row: float32, little-endian. */
+  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array>;
+}
 
 /** How requests are gathered. */
 export interface BatcherOptions {
@@ -55,7 +60,6 @@ export class Batcher {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #millisecondsPerInput = 0;
   #idle: (() => void)[] = [];
-  #lastAnswer = performance.now();
 
   constructor(classifier: RowClassifier, options: BatcherOptions) {
     this.#classifier = classifier;
@@ -68,16 +72,11 @@ export class Batcher {
     return this.#announced + this.#queue.length + this.#computing;
   }
 
-  /** When a pass last succeeded, on the clock of `performance.now()`. */
-  get lastAnswer(): number {
-    return this.#lastAnswer;
-  }
-
   /** Throws an `OverloadError` where `count` places are not free: worth knowing before a body is received. */
   refuseBeyond(count: number): void {
     const { maxQueue } = this.#options;
     if (count > maxQueue) {
-      throw new HttpError(
+      throw new RequestError(
         413,
         `Cannot take ${count} inputs in one request: the queue has ${maxQueue} places`,
       );
@@ -172,7 +171,6 @@ export class Batcher {
     try {
       const values = await this.#run(batch);
       const computeMs = performance.now() - started;
-      this.#lastAnswer = performance.now();
       this.#millisecondsPerInput = 0.8 * this.#millisecondsPerInput + 0.2 * computeMs / batch.length;
       batch.forEach((job, i) =>
         job.resolve({ value: values[i]!, queueMs: started - job.arrived, computeMs })
@@ -215,7 +213,10 @@ export class Reservation implements Disposable {
   }
 
   /** Classifies a photo; rejects with the signal's reason when it aborts first. */
-  classify(image: DecodedImage, { explain, signal }: { explain: boolean; signal: AbortSignal }) {
+  classify(
+    image: DecodedImage,
+    { explain, signal }: { explain: boolean; signal: AbortSignal },
+  ): Promise<Timed<Classification>> {
     const kind = explain ? "explained photo" : "photo";
     return this.#use(kind, image, signal) as Promise<Timed<Classification>>;
   }
@@ -224,7 +225,7 @@ export class Reservation implements Disposable {
    * The logits of one preprocessed input `[3, height, width]`, the bytes of its float32 values, which are given away with their whole
    * buffer; rejects with the signal's reason when it aborts first.
    */
-  infer(row: Uint8Array, { signal }: { signal: AbortSignal }) {
+  infer(row: Uint8Array, { signal }: { signal: AbortSignal }): Promise<Timed<Float32Array>> {
     return this.#use("tensor", row, signal) as Promise<Timed<Float32Array>>;
   }
 

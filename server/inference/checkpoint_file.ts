@@ -12,12 +12,12 @@ export interface ModelSource {
 }
 
 /** The file that training keeps its best weights in. */
-export const BEST = "best.safetensors";
+const BEST = "best.safetensors";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /** Whether a text can be a model's name: it becomes part of addresses and paths. */
-export function isModelName(text: string): boolean {
+function isModelName(text: string): boolean {
   return NAME.test(text);
 }
 

@@ -3,9 +3,8 @@
  * @module
  */
 import type { ModelSource } from "./checkpoint_file.ts";
-import { HttpError, UnavailableError } from "../http/errors.ts";
-import type { LoadedModel } from "./loaded_model.ts";
-import { type EntryOptions, type IndexEntry, ModelEntry } from "./model_entry.ts";
+import { RequestError, UnavailableError } from "./errors.ts";
+import { type EntryOptions, type IndexEntry, type LoadedModel, ModelEntry } from "./served_model.ts";
 
 /** How models are opened and served, and found. */
 export interface RegistryOptions extends EntryOptions {
@@ -44,7 +43,7 @@ export class ModelRegistry {
   }
 
   /**
-   * The version asked for, or the last one given of that name, or of the default model. Throws an `HttpError`: 404 for what is not
+   * The version asked for, or the last one given of that name, or of the default model. Throws a `RequestError`: 404 for what is not
    * served, 503 for what is but cannot answer now.
    */
   resolve(name?: string, version?: string): LoadedModel {
@@ -52,7 +51,10 @@ export class ModelRegistry {
     const entries = this.#wanted.filter((entry) => entry.source.name === chosen);
     if (entries.length === 0) {
       const known = this.names.join(", ") || "none";
-      throw new HttpError(404, `Cannot find a model named ${JSON.stringify(chosen ?? "")}; served: ${known}`);
+      throw new RequestError(
+        404,
+        `Cannot find a model named ${JSON.stringify(chosen ?? "")}; served: ${known}`,
+      );
     }
     const loaded = entries.flatMap((entry) => entry.current ?? []);
     const model = version === undefined
@@ -63,7 +65,7 @@ export class ModelRegistry {
       throw new UnavailableError(`Cannot answer: model ${chosen} is not ready (${entries.at(-1)!.reason})`);
     }
     const known = loaded.map((candidate) => candidate.identity.version).join(", ");
-    throw new HttpError(
+    throw new RequestError(
       404,
       `Cannot find version ${JSON.stringify(version)} of model ${chosen}; served: ${known}`,
     );
@@ -99,12 +101,26 @@ export class ModelRegistry {
     await forEach(this.#wanted, (entry) => entry.loadIfChanged());
   }
 
+  /**
+   * Loads a model again soon after its file was replaced. Looks at the files instead of asking the system for events: that also works
+   * on network drives and container mounts, and one look a second costs nothing. Dispose of the result to stop.
+   */
+  watch(intervalMs: number): Disposable {
+    let looking = false;
+    const timer = setInterval(async () => {
+      if (looking) return;
+      looking = true;
+      await this.reloadChanged().finally(() => looking = false);
+    }, intervalMs);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
   /** Loads a model, or loads it again: every version of the name. Rejects while the old one goes on serving. */
   async load(name: string): Promise<void> {
     if (this.#named(name).length === 0) {
       const source = (await this.#available()).find((source) => source.name === name);
       if (source === undefined) {
-        throw new HttpError(404, `Cannot load model ${JSON.stringify(name)}: it is not known`);
+        throw new RequestError(404, `Cannot load model ${JSON.stringify(name)}: it is not known`);
       }
       this.#entries.push(new ModelEntry(source, this.#options));
     }
@@ -115,7 +131,7 @@ export class ModelRegistry {
   async unload(name: string): Promise<void> {
     const entries = this.#named(name);
     if (entries.length === 0) {
-      throw new HttpError(404, `Cannot unload model ${JSON.stringify(name)}: it is not known`);
+      throw new RequestError(404, `Cannot unload model ${JSON.stringify(name)}: it is not known`);
     }
     await forEach(entries, (entry) => entry.unload());
   }
@@ -123,11 +139,6 @@ export class ModelRegistry {
   /** The device is gone, and with it every model; nothing is left to close. */
   suspend(reason: string): void {
     for (const entry of this.#entries) if (entry.current !== undefined) entry.suspend(reason);
-  }
-
-  /** Resolves when no model has a request left and the replaced ones are freed. */
-  async drained(): Promise<void> {
-    await forEach(this.#entries, (entry) => entry.drained());
   }
 
   #named(name: string): ModelEntry[] {

@@ -3,10 +3,11 @@
  * @module
  */
 import { delay } from "@std/async/delay";
-import type { GpuHost } from "./gpu_host.ts";
-import type { LoadOptions, RowClassifier } from "./gpu_messages.ts";
-import type { Logger } from "../http/log.ts";
+import type { RowClassifier } from "../inference/batcher.ts";
+import type { Logger } from "../inference/log.ts";
 import type { ModelRegistry } from "../inference/registry.ts";
+import type { GpuHost } from "./gpu_host.ts";
+import type { LoadOptions } from "./gpu_thread.ts";
 
 /** What the server is doing. Only while `serving` can it be ready. */
 export type Phase = "starting" | "serving" | "recovering" | "draining";
@@ -15,7 +16,7 @@ export type Phase = "starting" | "serving" | "recovering" | "draining";
 export interface SupervisorOptions {
   readonly startHost: () => GpuHost;
   readonly log: Logger;
-  /** A device that has not been asked anything for this long is asked for a sign of life. */
+  /** A device that was not asked anything for this long gets a heartbeat: one small call. */
   readonly heartbeatMs: number;
   /** A call that runs this long makes the server not ready, before it is given up as lost. */
   readonly stallMs: number;
@@ -33,7 +34,7 @@ export class Supervisor {
   #host: GpuHost | undefined;
   #lost = false;
   #phase: Phase = "starting";
-  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -68,7 +69,7 @@ export class Supervisor {
       throw error;
     }
     if (this.#phase === "starting") this.#phase = "serving";
-    this.#heartbeat = setInterval(() => void this.#askForLife(), this.#options.heartbeatMs);
+    this.#timer = setInterval(() => void this.#checkHeartbeat(), this.#options.heartbeatMs);
   }
 
   /** From now on the server is not ready and does not recover; requests go on. */
@@ -79,13 +80,8 @@ export class Supervisor {
   /** Ends the worker; calls that run reject. */
   close(): void {
     this.#stopped.abort();
-    clearInterval(this.#heartbeat);
+    clearInterval(this.#timer);
     this.#host?.close();
-  }
-
-  /** Ends the worker as a crash would: for tests of what comes after. */
-  killDevice(reason: string): void {
-    this.#host?.kill(reason);
   }
 
   #startHost(): void {
@@ -124,7 +120,7 @@ export class Supervisor {
     }
   }
 
-  async #askForLife(): Promise<void> {
+  async #checkHeartbeat(): Promise<void> {
     const host = this.#host!;
     const model = this.#registry!.models[0];
     if (this.#phase !== "serving" || model === undefined || host.quiet < this.#options.heartbeatMs) return;
@@ -132,7 +128,7 @@ export class Supervisor {
       await model.ping();
     } catch (error) {
       const unloaded = !this.#registry!.models.includes(model);
-      if (!unloaded) host.kill(`no sign of life: ${(error as Error).message}`);
+      if (!unloaded) host.kill(`no heartbeat: ${(error as Error).message}`);
     }
   }
 }

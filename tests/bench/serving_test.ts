@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { makeRequests } from "../../bench/server/load_requests.ts";
 import { meanMB, residentBytes, watchMemory } from "../../bench/server/memory.ts";
 import { freePort, loadProcess, ServerProcess } from "../../bench/server/server_process.ts";
-import { parseInferRequest } from "../../server/http/infer_request.ts";
+import { parseInferRequest } from "../../server/inference/infer_messages.ts";
 
 const linux = Deno.build.os === "linux";
 const script = (text: string) => `data:application/typescript,${encodeURIComponent(text)}`;

@@ -61,10 +61,9 @@ Deno.test("the Dockerfile starts the server with flags that exist, and copies wh
     return JSON.parse(line.slice(word.length)) as string[];
   });
   assertKnownFlags([...entry!.slice(entry!.indexOf("serve.ts")), ...command!]);
-  // The last four are loaded by workers and processes.
+  // The last three are loaded by workers and processes.
   const entries = [
     "serve.ts",
-    "server/inference/network_loader.ts",
     "server/workers/gpu_worker.ts",
     "server/workers/codec_worker.ts",
     "data/image/decode_process.ts",

@@ -6,7 +6,8 @@
 import type { DecodedImage } from "../../data/image/image.ts";
 import type { ModelCard } from "../../model/checkpoint/card.ts";
 import { type Classification, DeviceLostError } from "../../model/inference/classifier_types.ts";
-import type { LoadOptions, RowClassifier } from "../../server/workers/gpu_messages.ts";
+import type { RowClassifier } from "../../server/inference/batcher.ts";
+import type { LoadOptions } from "../../server/workers/gpu_thread.ts";
 
 /** What a fake checkpoint holds. */
 export interface FakeCheckpoint {

@@ -1,17 +1,26 @@
 /**
- * An application over fakes, answering without a port.
+ * Servers over the fake loader: an application that answers without a port, and a whole server with its GPU worker on one.
  * @module
  */
+import { TextLineStream } from "@std/streams/text-line-stream";
 import { Image } from "imagescript";
 import { decodeImage } from "../../data/image/decode.ts";
 import { type AppOptions, createApp } from "../../server/http/app.ts";
-import { Codec } from "../../server/workers/codec.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../server/http/context.ts";
-import { createLogger } from "../../server/http/log.ts";
+import type { Limits } from "../../server/http/context.ts";
 import { Metrics } from "../../server/http/metrics.ts";
+import { createLogger } from "../../server/inference/log.ts";
 import { ModelRegistry } from "../../server/inference/registry.ts";
+import { type ServerOptions, startServer } from "../../server/server.ts";
+import { Codec } from "../../server/workers/codec.ts";
 import type { Phase } from "../../server/workers/supervisor.ts";
 import { type FakeCheckpoint, FakeClassifier, loadClassifier } from "./fake_loader.ts";
+
+const LIMITS: Limits = {
+  maxBodyBytes: 20_000_000,
+  maxBodiesBytes: 256_000_000,
+  bodyTimeoutMs: 30_000,
+  timeoutMs: 10_000,
+};
 
 export interface FixtureOptions extends AppOptions {
   readonly limits?: Partial<Limits>;
@@ -68,7 +77,7 @@ export async function setUp(options: FixtureOptions = {}) {
   };
   metrics.observe(models, () => state.ready);
   const codec = new Codec();
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = { ...LIMITS, ...options.limits };
   const decoder = { decode: decodeImage };
   const app = await createApp({ models, decoder, codec, metrics, log, limits, state }, options);
   const clean = async () => {
@@ -94,4 +103,76 @@ export function formOf(
   const form = new FormData();
   for (const [name, bytes] of files) form.append("image", new File([bytes], name));
   return form;
+}
+
+/** Options, and the checkpoint to serve. */
+export interface PortOptions extends Partial<Omit<ServerOptions, "limits">> {
+  readonly limits?: Partial<Limits>;
+  readonly checkpoint?: FakeCheckpoint;
+  /** The checkpoint's text, instead. */
+  readonly text?: string;
+}
+
+/** A GPU worker without a GPU. */
+export function startFakeGpuWorker(): Worker {
+  return new Worker(new URL("./fake_gpu_worker.ts", import.meta.url), { type: "module" });
+}
+
+/** Starts a server on a free port; dispose of it at the test's end. */
+export async function serveFake({ checkpoint = {}, text, limits, ...options }: PortOptions = {}) {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/model.json`;
+  await Deno.writeTextFile(path, text ?? JSON.stringify(checkpoint));
+  const lines: Record<string, unknown>[] = [];
+  const workers: Worker[] = [];
+  const { startGpuWorker = startFakeGpuWorker, ...others } = options;
+  try {
+    const server = await startServer({
+      sources: [{ name: "animals", path }],
+      decoder: { decode: decodeImage, close: () => {} },
+      log: createLogger("debug", (line) => lines.push(JSON.parse(line))),
+      hostname: "127.0.0.1",
+      port: 0,
+      limits: { ...LIMITS, ...limits },
+      maxBatch: 8,
+      maxDelayMs: 5,
+      maxQueue: 64,
+      watchMs: 0,
+      drainMs: 20_000,
+      lameDuckMs: 0,
+      deviceTimeoutMs: 20_000,
+      heartbeatMs: 1e6,
+      ...others,
+      startGpuWorker: () => {
+        const worker = startGpuWorker();
+        workers.push(worker);
+        return worker;
+      },
+    });
+    const ask = async (path: string, init?: RequestInit) => {
+      const response = await fetch(new URL(path, server.url), init);
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    };
+    const clean = async () => {
+      await server.close();
+      await Deno.remove(folder, { recursive: true });
+    };
+    /** Ends the GPU's worker as a crash would. */
+    const killDevice = () => workers.at(-1)!.terminate();
+    return { ...server, path, lines, ask, killDevice, [Symbol.asyncDispose]: clean };
+  } catch (error) {
+    await Deno.remove(folder, { recursive: true });
+    throw error;
+  }
+}
+
+/** Waits until `check` holds; the test runner's own limit ends a wait that is in vain. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await check()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The lines of what a process prints. */
+export function textLines(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
+  const lines: TransformStream<string, string> = new TextLineStream();
+  return bytes.pipeThrough(new TextDecoderStream()).pipeThrough(lines);
 }

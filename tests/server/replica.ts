@@ -3,23 +3,12 @@
  * Usage: replica.ts CHECKPOINT
  * @module
  */
-import { decodeImage } from "../../data/image/decode.ts";
-import { DEFAULT_LIMITS } from "../../server/http/context.ts";
-import { createLogger } from "../../server/http/log.ts";
-import { startServer } from "../../server/server.ts";
+import { createLogger } from "../../server/inference/log.ts";
+import { serveFake } from "./fixture.ts";
 
-const server = await startServer({
+const server = await serveFake({
   sources: [{ name: "animals", path: Deno.args[0]! }],
-  loader: new URL("./fake_loader.ts", import.meta.url),
-  decoder: { decode: decodeImage, close: () => {} },
   log: createLogger("warn"),
-  hostname: "127.0.0.1",
-  port: 0,
-  limits: DEFAULT_LIMITS,
-  maxBatch: 8,
-  maxDelayMs: 5,
-  maxQueue: 64,
-  watchMs: 0,
   drainMs: 10_000,
   lameDuckMs: 1000,
   deviceTimeoutMs: 10_000,

@@ -1,7 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { encodePhoto } from "./fixture.ts";
-import { TextLineStream } from "./lines.ts";
-import { until } from "./real_port.ts";
+import { encodePhoto, textLines, until } from "./fixture.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const PHOTO = await encodePhoto([200, 10, 10]);
@@ -79,7 +77,7 @@ async function startReplica(checkpoint: string) {
     stdout: "piped",
     stderr: "null",
   }).spawn();
-  const lines = process.stdout.pipeThrough(new TextLineStream()).getReader();
+  const lines = textLines(process.stdout).getReader();
   const address = (await lines.read()).value ?? "";
   assert(address !== "", "the replica did not start");
   const reading = (async () => {

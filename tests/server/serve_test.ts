@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { TextLineStream } from "./lines.ts";
-import { writeCheckpoint } from "./checkpoint.ts";
-import { encodePhoto } from "./fixture.ts";
-import { serveFake, until } from "./real_port.ts";
+import { architecture } from "../../model/architectures/alexnet.ts";
+import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
+import { initialValues } from "../../model/init.ts";
+import { describeLayers } from "../../model/network.ts";
+import { encodePhoto, serveFake, textLines, until } from "./fixture.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const PHOTO = await encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
@@ -36,7 +38,7 @@ async function start(args: readonly string[]) {
   const process = command(["--port", "0", ...args]).spawn();
   const lines: Record<string, unknown>[] = [];
   const reading = (async () => {
-    for await (const line of process.stdout.pipeThrough(new TextLineStream())) lines.push(JSON.parse(line));
+    for await (const line of textLines(process.stdout)) lines.push(JSON.parse(line));
   })();
   const errors = new Response(process.stderr).text();
   const ended = process.status.then(async ({ code }) => {
@@ -56,6 +58,32 @@ async function start(args: readonly string[]) {
     await ended;
   };
   return { url, lines, process, ended, [Symbol.asyncDispose]: clean };
+}
+
+/** Writes a compact network with random weights; the same seed gives the same ones. */
+async function writeCheckpoint(
+  path: string,
+  seed: number,
+  classes = ["bird", "dog", "panda"],
+): Promise<void> {
+  const size = 224;
+  const tensors = new Map<string, TensorValue>();
+  for (
+    const { name, parameters } of describeLayers(
+      architecture("compact", { classes: classes.length, size }),
+      2 ** 27,
+    )
+  ) {
+    for (const spec of parameters) {
+      const full = `${name}.${spec.name}`;
+      tensors.set(full, { shape: spec.shape, data: initialValues(spec, full, seed) });
+    }
+  }
+  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  await saveCheckpoint(path, {
+    card: { model: "compact", classes, preprocess: defaultPreprocess(size), parameters },
+    tensors,
+  });
 }
 
 Deno.test("serve names an unknown flag or an unreadable value and exits with 2", async () => {
@@ -188,7 +216,8 @@ Deno.test({
     {
       await using server = await serveFake({
         sources: [{ name: "animals", path }],
-        loader: new URL("../../server/inference/network_loader.ts", import.meta.url),
+        startGpuWorker: () =>
+          new Worker(new URL("../../server/workers/gpu_worker.ts", import.meta.url), { type: "module" }),
         maxBatch: 4,
       });
       const predict = () => server.ask("/predict", { method: "POST", body: PHOTO });
@@ -196,7 +225,7 @@ Deno.test({
       for (let i = 0; i < 3; i++) {
         const running = Array.from({ length: 6 }, predict);
         await until(() => server.models.resolve().batcher.load > 0);
-        server.supervisor.killDevice("a test");
+        server.killDevice();
         for (const { status } of await Promise.all(running)) {
           assert(status === 200 || status === 503, String(status));
         }

@@ -1,0 +1,122 @@
+/**
+ * Calls to a worker, both ends: a call has a number, moves its buffers instead of copying them, and is answered with a value or an error.
+ * @module
+ */
+import { DeviceLostError } from "../../model/inference/classifier_types.ts";
+import { RequestError } from "../inference/errors.ts";
+
+/** What a worker does on demand, by name; whatever its functions take and give is posted. */
+export type WorkerApi<Api> = { readonly [Op in keyof Api]: (...args: never[]) => unknown };
+
+type Result<Api extends WorkerApi<Api>, Op extends keyof Api> = Awaited<ReturnType<Api[Op]>>;
+
+interface Call {
+  readonly id: number;
+  readonly op: string;
+  readonly args: readonly unknown[];
+}
+
+/** Errors cross threads as what tells their kinds apart. */
+interface PostedError {
+  readonly name: string;
+  readonly message: string;
+  /** A `RequestError`'s. */
+  readonly status?: number;
+}
+
+type Reply = { readonly id: number } & ({ readonly value: unknown } | { readonly error: PostedError });
+
+interface Pending {
+  readonly since: number;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The caller's end. */
+export class WorkerCalls<Api extends WorkerApi<Api>> {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #lastReply = performance.now();
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#settle(data);
+  }
+
+  /** Milliseconds since the worker last answered a call; 0 while one runs. */
+  get quiet(): number {
+    return this.#pending.size > 0 ? 0 : performance.now() - this.#lastReply;
+  }
+
+  /** Milliseconds that the longest-running call has been waited for; 0 when none runs. */
+  get waiting(): number {
+    const [oldest] = this.#pending.values();
+    return oldest === undefined ? 0 : performance.now() - oldest.since;
+  }
+
+  /** Has the worker do it; rejects with its error. `transfer` is given away. */
+  call<Op extends keyof Api & string>(
+    op: Op,
+    args: Parameters<Api[Op]>,
+    transfer: Transferable[] = [],
+  ): Promise<Result<Api, Op>> {
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { since: performance.now(), resolve, reject });
+    this.#worker.postMessage({ id, op, args } satisfies Call, transfer);
+    return promise as Promise<Result<Api, Op>>;
+  }
+
+  /** Ends the worker; calls that run reject with this error. */
+  end(error: Error): void {
+    this.#worker.terminate();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+
+  #settle(reply: Reply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#lastReply = performance.now();
+    this.#pending.delete(reply.id);
+    if ("value" in reply) pending?.resolve(reply.value);
+    else pending?.reject(restore(reply.error));
+  }
+}
+
+/** The worker's end: from now on calls to this thread are carried out one after the other, in the order they came. */
+export function answerCalls<Api extends WorkerApi<Api>>(api: Api): void {
+  const scope = self as unknown as DedicatedWorkerGlobalScope;
+  let turn = Promise.resolve();
+  const answer = async ({ id, op, args }: Call) => {
+    try {
+      const value = await api[op as keyof Api](...args as never[]);
+      scope.postMessage({ id, value } satisfies Reply, [...buffersOf(value)]);
+    } catch (error) {
+      scope.postMessage({ id, error: describe(error) } satisfies Reply);
+    }
+  };
+  scope.onmessage = ({ data }: MessageEvent<Call>) => {
+    turn = turn.then(() => answer(data));
+  };
+}
+
+/** The buffers in a value; a set, because several views may lie in one buffer, which can be moved only once. */
+export function buffersOf(value: unknown, found: Set<ArrayBuffer> = new Set()): Set<ArrayBuffer> {
+  if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
+  else if (typeof value === "object" && value !== null) {
+    for (const part of Object.values(value)) buffersOf(part, found);
+  }
+  return found;
+}
+
+function describe(error: unknown): PostedError {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  return { name, message, ...(error instanceof RequestError ? { status: error.status } : {}) };
+}
+
+function restore({ name, message, status }: PostedError): Error {
+  if (status !== undefined) return new RequestError(status, message);
+  if (name === "DeviceLostError") return new DeviceLostError(message);
+  return Object.assign(new Error(message), { name });
+}

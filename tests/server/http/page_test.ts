@@ -1,0 +1,246 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import axe from "axe-core";
+import { Buffer } from "node:buffer";
+import type { Page } from "playwright-core";
+import { browserPath, startBrowser } from "./browser.ts";
+import { encodePhoto, type PortOptions, serveFake, until } from "../fixture.ts";
+
+const ARTEFACTS = new URL("../../../.cache/screenshots/", import.meta.url);
+const PHOTO = await encodePhoto([200, 10, 10], { width: 320, height: 200, format: "jpeg" });
+const FILE = { name: "photo.jpg", mimeType: "image/jpeg", buffer: Buffer.from(PHOTO) };
+const DESKTOP = { width: 1280, height: 900 }, PHONE = { width: 390, height: 844 };
+
+interface Visit {
+  readonly page: Page;
+  readonly server: Awaited<ReturnType<typeof serveFake>>;
+  /** Errors in the console, failed requests and requests to anywhere else. */
+  readonly complaints: string[];
+}
+
+/** A test in a browser; it fails when the page logs an error or asks anyone but the server for anything. */
+function pageTest(
+  name: string,
+  { viewport = DESKTOP, options = {} }: { viewport?: typeof DESKTOP; options?: PortOptions },
+  test: (visit: Visit) => Promise<void>,
+) {
+  Deno.test({
+    name,
+    ignore: browserPath === undefined,
+    // The browser's driver keeps timers and pipes of its own.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      await using server = await serveFake({ ...options });
+      const browser = await startBrowser();
+      try {
+        const page = await browser.newPage({ viewport, permissions: ["camera"] });
+        const complaints: string[] = [];
+        page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+        page.on("pageerror", (error) => complaints.push(error.message));
+        page.on("request", (request) => {
+          const url = new URL(request.url());
+          const local = url.origin === server.url.origin || ["blob:", "data:"].includes(url.protocol);
+          if (!local) complaints.push(`asked for ${url}`);
+        });
+        await page.goto(server.url.href);
+        await test({ page, server, complaints });
+        assertEquals(complaints, []);
+      } finally {
+        await browser.close();
+      }
+    },
+  });
+}
+
+const answered = (page: Page) => page.waitForSelector("#answer:not([hidden])");
+const text = async (page: Page, selector: string) => (await page.textContent(selector))?.trim();
+
+/** Evaluates an expression in the page; as text, since the page's types are not this program's. */
+const inPage = <T>(page: Page, expression: string) => page.evaluate<T>(expression);
+const overlayOpacity = (page: Page) =>
+  inPage<string>(page, 'getComputedStyle(document.querySelector("#overlay")).opacity');
+
+/** Rules of WCAG 2.2 A and AA that a machine can check. */
+async function accessibilityProblems(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await inPage<axe.AxeResults>(page, "axe.run()");
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+async function keepScreenshot(page: Page, name: string): Promise<void> {
+  await Deno.mkdir(ARTEFACTS, { recursive: true });
+  await page.waitForTimeout(600); // the bars have grown
+  await page.screenshot({ path: new URL(`${name}.png`, ARTEFACTS).pathname, fullPage: true });
+}
+
+pageTest(
+  "a photo that is chosen is shown with bars, overlay, times and the model's card",
+  {},
+  async ({ page }) => {
+    await page.setInputFiles("#file", FILE);
+    await answered(page);
+    assertEquals(await text(page, "#verdict-class"), "red");
+    assertMatch((await text(page, "#verdict-probability"))!, /^\d+\.\d %$/);
+    assertEquals(await page.locator("#bars li").count(), 3);
+    assertEquals(await page.locator("#legend dt").allTextContents().then((all) => all.slice(0, 5)), [
+      "Transfer",
+      "Decode",
+      "Queue",
+      "Compute",
+      "Overlay",
+    ]);
+    assertEquals(await text(page, "#status"), "Ready");
+    assertEquals(await page.locator("#confusion tbody td").allTextContents(), [
+      "8",
+      "1",
+      "1",
+      "0",
+      "9",
+      "1",
+      "1",
+      "0",
+      "9",
+    ]);
+    assertMatch((await text(page, "#facts"))!, /90\.0 % in validation/);
+    assertMatch((await text(page, "#announcement"))!, /^red, /);
+    await until(() => inPage(page, 'document.querySelector("#overlay").naturalWidth === 240'));
+    assertEquals(await inPage(page, 'document.querySelector("#overlay").naturalHeight'), 150);
+    await keepScreenshot(page, "desktop");
+  },
+);
+
+pageTest("the overlay's slider works from the keyboard", {}, async ({ page }) => {
+  await page.setInputFiles("#file", FILE);
+  await answered(page);
+  await page.focus("#opacity");
+  await page.keyboard.press("Home");
+  assertEquals(await overlayOpacity(page), "0");
+  await page.keyboard.press("End");
+  assertEquals(await overlayOpacity(page), "1");
+  assertEquals(await text(page, "#opacity-value"), "100 %");
+});
+
+pageTest(
+  "everything can be reached with the Tab key, and choosing a file needs no mouse",
+  {},
+  async ({ page }) => {
+    // Asked for before anything else: the browser is told to report choosers only then, and takes a moment.
+    const chooser = page.waitForEvent("filechooser");
+    const reached: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      await page.keyboard.press("Tab");
+      reached.push(
+        await inPage<string>(page, "document.activeElement.id || document.activeElement.textContent.trim()"),
+      );
+    }
+    for (const id of ["Skip to the photo", "API", "file", "choose", "open-camera"]) {
+      assert(reached.includes(id), `${id} is not among ${reached.join(", ")}`);
+    }
+    await page.focus("#choose");
+    await page.keyboard.press("Enter");
+    await (await chooser).setFiles(FILE);
+    await answered(page);
+  },
+);
+
+for (const how of ["paste", "drop"] as const) {
+  pageTest(`a photo can come by ${how}`, {}, async ({ page }) => {
+    await page.waitForSelector("#card:not([hidden])");
+    await inPage(
+      page,
+      `{
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array([${PHOTO}])], "photo.jpg", { type: "image/jpeg" }));
+        document.querySelector("#frame").dispatchEvent(
+          "${how}" === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
+            : new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+        );
+      }`,
+    );
+    await answered(page);
+    assertEquals(await text(page, "#verdict-class"), "red");
+  });
+}
+
+pageTest("a photo can come from the camera, and the camera is off afterwards", {}, async ({ page }) => {
+  await page.click("#open-camera");
+  await until(() => inPage(page, 'document.querySelector("#video").videoWidth > 0'));
+  await page.click("#shoot");
+  await answered(page);
+  assertEquals(
+    await inPage(page, 'document.querySelector("#video").srcObject'),
+    null,
+  );
+});
+
+pageTest("a file that is no photo is told in words, and the next photo is answered", {}, async (visit) => {
+  const { page, complaints } = visit;
+  await page.setInputFiles("#file", { name: "a.txt", mimeType: "image/png", buffer: Buffer.from("hello") });
+  await page.waitForSelector("#problem:not([hidden])");
+  assertMatch((await text(page, "#problem"))!, /^Cannot decode the image/);
+  await page.setInputFiles("#file", FILE);
+  await answered(page);
+  assertEquals(await page.isVisible("#problem"), false);
+  // The browser itself logs every answer that is a failure.
+  assertEquals(complaints.splice(0).filter((line) => !line.includes("415")), []);
+});
+
+pageTest(
+  "a server that asks for a token gets it once, and then answers",
+  { options: { token: "s3cret" } },
+  async (visit) => {
+    const { page, complaints } = visit;
+    await page.waitForSelector("#token-dialog[open]");
+    await page.fill("#token", "s3cret");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#card:not([hidden])");
+    await page.setInputFiles("#file", FILE);
+    await answered(page);
+    assertEquals(complaints.splice(0).filter((line) => !line.includes("401")), []);
+  },
+);
+
+pageTest("a server that is not there any more is said to be", {}, async ({ page, server, complaints }) => {
+  await page.waitForSelector("#card:not([hidden])");
+  await server.close();
+  await page.setInputFiles("#file", FILE);
+  await page.waitForSelector("#problem:not([hidden])");
+  assertEquals(await text(page, "#problem"), "The server cannot be reached.");
+  complaints.splice(0);
+});
+
+pageTest("on a phone nothing is wider than the screen", { viewport: PHONE }, async ({ page }) => {
+  await page.setInputFiles("#file", FILE);
+  await answered(page);
+  assertEquals(await inPage<number>(page, "document.documentElement.scrollWidth"), PHONE.width);
+  await keepScreenshot(page, "phone");
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  pageTest(
+    `the page has no accessibility problem that a machine can find, in ${scheme} colours`,
+    {},
+    async ({ page }) => {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await page.waitForSelector("#card:not([hidden])");
+      assertEquals(await accessibilityProblems(page), []);
+      await page.setInputFiles("#file", FILE);
+      await answered(page);
+      assertEquals(await accessibilityProblems(page), []);
+    },
+  );
+}
+
+pageTest("the documentation lists every route and opens from the keyboard", {}, async ({ page, server }) => {
+  await page.goto(new URL("/docs", server.url).href);
+  await page.waitForSelector(".operation");
+  const { paths } = JSON.parse((await server.ask("/openapi.json")).text);
+  const operations = Object.values<object>(paths).flatMap((methods) => Object.keys(methods));
+  assertEquals(await page.locator(".operation").count(), operations.length);
+  assertEquals(await accessibilityProblems(page), []);
+  await page.focus(".operation summary");
+  await page.keyboard.press("Enter");
+  assertMatch((await text(page, ".operation[open]"))!, /multipart\/form-data/);
+  await keepScreenshot(page, "documentation");
+});

@@ -1,0 +1,178 @@
+import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Image } from "imagescript";
+import { encodePhoto, formOf, setUp } from "../fixture.ts";
+
+const RED = await encodePhoto([200, 10, 10]);
+const GREEN = await encodePhoto([10, 200, 10], { format: "jpeg" });
+
+Deno.test("a raw body is classified whatever content type it claims", async () => {
+  await using server = await setUp();
+  for (
+    const type of [
+      "image/png",
+      "image/jpeg",
+      "application/octet-stream",
+      "application/x-www-form-urlencoded",
+      "",
+    ]
+  ) {
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: RED,
+      headers: type === "" ? {} : { "content-type": type },
+    });
+    assertEquals(response.status, 200, type);
+    const answer = await response.json();
+    assertEquals(answer.class, "red");
+    assertEquals(answer.probability, answer.probabilities.red);
+    assertEquals(Object.keys(answer.probabilities)[0], "red");
+    const sum = Object.values<number>(answer.probabilities).reduce((a, b) => a + b);
+    assertAlmostEquals(sum, 1, 1e-5);
+    assertEquals([answer.model, answer.version], ["animals", server.models.resolve().identity.version]);
+    assertEquals(Object.keys(answer.milliseconds), ["decode", "queue", "compute", "total"]);
+    for (const value of Object.values(answer.milliseconds)) assert(typeof value === "number" && value >= 0);
+  }
+});
+
+Deno.test("one photo in a form is answered alone, several in their order, in one pass", async () => {
+  await using server = await setUp({ maxDelayMs: 10_000 });
+  const one = await server.app.request("/predict", { method: "POST", body: formOf(["a.png", RED]) });
+  const answer = await one.json();
+  assertEquals([answer.class, answer.file], ["red", "a.png"]);
+  const photos = [["g.jpg", GREEN], ["r.png", RED], ["g2.jpg", GREEN]] as const;
+  const several = await server.app.request("/predict", { method: "POST", body: formOf(...photos) });
+  const { predictions } = await several.json();
+  assertEquals(predictions.map((p: { class: string; file: string }) => [p.class, p.file]), [
+    ["green", "g.jpg"],
+    ["red", "r.png"],
+    ["green", "g2.jpg"],
+  ]);
+  assertEquals(server.classifiers[0]!.batches.slice(-1), [3]);
+});
+
+Deno.test("topk limits the probabilities to the largest", async () => {
+  await using server = await setUp();
+  const response = await server.app.request("/predict?topk=2", { method: "POST", body: RED });
+  const { probabilities } = await response.json();
+  assertEquals(Object.keys(probabilities).length, 2);
+  assert("red" in probabilities);
+});
+
+Deno.test("explain adds an overlay in the photo's aspect ratio, hottest where the map is", async () => {
+  await using server = await setUp();
+  const photo = await encodePhoto([200, 10, 10], { width: 64, height: 32 });
+  const response = await server.app.request("/predict?explain=true", { method: "POST", body: photo });
+  const { overlay } = await response.json();
+  assertMatch(overlay, /^data:image\/png;base64,/);
+  const picture = await Image.decode(Uint8Array.fromBase64(overlay.split(",")[1]));
+  assertEquals([picture.width, picture.height], [240, 120]);
+  const alpha = (x: number, y: number) => picture.getPixelAt(x, y) & 255;
+  assert(alpha(240, 120) > alpha(1, 120) && alpha(1, 120) > alpha(1, 1));
+  const plain = await server.app.request("/predict", { method: "POST", body: photo });
+  assertEquals("overlay" in await plain.json(), false);
+});
+
+Deno.test("a model and its version can be chosen, and each answers for itself", async () => {
+  await using server = await setUp({
+    checkpoints: { animals: [{}, { bias: 100 }], other: { classes: ["x", "y", "z"] } },
+  });
+  const ask = async (query: string) => {
+    const response = await server.app.request(`/predict${query}`, { method: "POST", body: GREEN });
+    return { status: response.status, ...await response.json() };
+  };
+  const versions = server.models.models.map((model) => model.identity.version);
+  assertEquals((await ask("")).class, "red", "the version given last is the default");
+  assertEquals((await ask(`?version=${versions[0]}`)).class, "green");
+  assertEquals((await ask(`?model=animals&version=${versions[1]}`)).class, "red");
+  assertEquals((await ask("?model=other")).class, "y");
+  assertEquals((await ask("?model=none")).status, 404);
+  const unknown = await ask("?version=7");
+  assertEquals(unknown.status, 404);
+  assertStringIncludes(unknown.error, versions[0]!);
+});
+
+const bad: readonly [
+  name: string,
+  status: number,
+  body: BodyInit | null,
+  headers?: Record<string, string>,
+  path?: string,
+][] = [
+  ["no body", 400, null],
+  ["an empty body", 400, new Uint8Array(0)],
+  ["text", 415, "hello, world"],
+  ["a URL-encoded form", 415, "image=abc", { "content-type": "application/x-www-form-urlencoded" }],
+  ["JSON", 415, "{}", { "content-type": "application/json" }],
+  ["a truncated PNG", 400, RED.slice(0, 60)],
+  ["a PNG's first bytes", 400, RED.slice(0, 8)],
+  ["a form without a boundary", 400, "x", { "content-type": "multipart/form-data" }],
+  [
+    "a form that is cut off",
+    400,
+    '--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nabc',
+    {
+      "content-type": "multipart/form-data; boundary=b",
+    },
+  ],
+  ["an encoding that is not known", 415, RED, { "content-encoding": "br" }],
+  ["an encoding that is not true", 400, RED, { "content-encoding": "gzip" }],
+  ["a top-k of zero", 400, RED, {}, "/predict?topk=0"],
+  ["a top-k that is no number", 400, RED, {}, "/predict?topk=many"],
+  ["an explain that is neither true nor false", 400, RED, {}, "/predict?explain=maybe"],
+];
+
+for (const [name, status, body, headers, path = "/predict"] of bad) {
+  Deno.test(`${name} is refused with ${status} and a sentence`, async () => {
+    await using server = await setUp();
+    const response = await server.app.request(path, { method: "POST", body, headers: headers ?? {} });
+    const answer = await response.json();
+    assertEquals(response.status, status, answer.error);
+    assertEquals(Object.keys(answer), ["error"]);
+    assertMatch(answer.error, /^Cannot /);
+  });
+}
+
+Deno.test("a form without the field, with text in it, or with an empty file says so", async () => {
+  await using server = await setUp();
+  const send = async (form: FormData) => {
+    const response = await server.app.request("/predict", { method: "POST", body: form });
+    return [response.status, (await response.json()).error] as const;
+  };
+  const wrong = new FormData();
+  wrong.append("photo", new File([RED], "a.png"));
+  assertEquals(await send(wrong), [
+    400,
+    'Cannot find a photo in the form: it has "photo", expected a file in "image"',
+  ]);
+  const text = new FormData();
+  text.append("image", "text");
+  assertEquals((await send(text))[0], 400);
+  assertEquals((await send(formOf(["empty.png", new Uint8Array(0)])))[0], 400);
+});
+
+Deno.test("of several photos the one that cannot be decoded is named", async () => {
+  await using server = await setUp();
+  const body = formOf(["a.png", RED], ["b.png", RED.slice(0, 60)]);
+  const response = await server.app.request("/predict", { method: "POST", body });
+  assertEquals(response.status, 400);
+  assertStringIncludes((await response.json()).error, 'Photo 2 ("b.png")');
+  assertEquals(server.models.resolve().batcher.load, 0);
+});
+
+Deno.test("a compressed body is decompressed", async () => {
+  await using server = await setUp();
+  const stream = new Blob([RED]).stream().pipeThrough(new CompressionStream("gzip"));
+  const body = await new Response(stream).bytes();
+  const headers = { "content-encoding": "gzip" };
+  const response = await server.app.request("/predict", { method: "POST", body, headers });
+  assertEquals((await response.json()).class, "red");
+});
+
+Deno.test("a large form is read in the thread beside, to the same result", async () => {
+  await using server = await setUp();
+  const noise = new Uint8Array(1_500_000);
+  const form = formOf(["a.png", RED]);
+  form.append("ignored", new File([noise], "noise"));
+  const response = await server.app.request("/predict", { method: "POST", body: form });
+  assertEquals((await response.json()).class, "red");
+});

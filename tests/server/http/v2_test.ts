@@ -1,0 +1,69 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { FAKE_SIZE } from "../fake_loader.ts";
+import { setUp } from "../fixture.ts";
+import { floatInput, post } from "./infer_client.ts";
+
+Deno.test("the server's metadata names its extensions", async () => {
+  await using server = await setUp();
+  const response = await server.app.request("/v2");
+  const { name, version, extensions } = await response.json();
+  assertEquals(name, "alexnet-webgpu");
+  assertMatch(version, /^\d+\.\d+\.\d+$/);
+  assertEquals(extensions, ["binary_tensor_data", "classification", "model_repository"]);
+});
+
+Deno.test("the server is live always, and ready when it can answer", async () => {
+  await using server = await setUp();
+  const status = async (path: string) => (await server.app.request(path)).status;
+  const all = async () => [
+    await status("/v2/health/live"),
+    await status("/v2/health/ready"),
+    await status("/v2/models/animals/ready"),
+    await status("/health"),
+  ];
+  assertEquals(await all(), [200, 200, 200, 200]);
+  for (const phase of ["starting", "recovering", "draining"] as const) {
+    server.state.phase = phase;
+    assertEquals(await all(), [200, 503, 503, 503]);
+  }
+  server.state.phase = "serving";
+  server.models.suspend("the device was lost");
+  assertEquals(await all(), [200, 503, 503, 503]);
+  assertEquals(await (await server.app.request("/v2/models/animals/ready")).json(), {
+    name: "animals",
+    ready: false,
+  });
+});
+
+Deno.test("a model's metadata gives its inputs, outputs and versions, with and without a version in the path", async () => {
+  await using server = await setUp();
+  const { version } = server.models.resolve().identity;
+  for (const path of ["/v2/models/animals", `/v2/models/animals/versions/${version}`]) {
+    const response = await server.app.request(path);
+    assertEquals(response.status, 200);
+    assertEquals(await response.json(), {
+      name: "animals",
+      versions: [version],
+      platform: "webgpu_wgsl",
+      inputs: [
+        { name: "input", datatype: "FP32", shape: [-1, 3, FAKE_SIZE, FAKE_SIZE] },
+        { name: "image", datatype: "BYTES", shape: [-1] },
+      ],
+      outputs: [
+        { name: "logits", datatype: "FP32", shape: [-1, 3] },
+        { name: "probabilities", datatype: "FP32", shape: [-1, 3] },
+        { name: "class", datatype: "BYTES", shape: [-1] },
+      ],
+    });
+  }
+});
+
+Deno.test("a model or version that is not there is 404 in the protocol's error form", async () => {
+  await using server = await setUp();
+  for (const path of ["/v2/models/none", "/v2/models/none/ready", "/v2/models/animals/versions/9"]) {
+    const response = await server.app.request(path);
+    assertEquals(response.status, 404);
+    assertEquals(Object.keys(await response.json()), ["error"]);
+  }
+  assertEquals((await post(server, { inputs: [floatInput(1)] }, "/v2/models/none/infer")).status, 404);
+});
