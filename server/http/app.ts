@@ -6,6 +6,8 @@ import { contentType } from "@std/media-types";
 import { extname } from "@std/path";
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
+import { etag } from "hono/etag";
+import { methodNotAllowed } from "hono/method-not-allowed";
 import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -92,15 +94,17 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     );
   }
   if (options.token !== undefined) app.use(requireToken(options.token));
+  app.use(methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const error = `Cannot ${c.req.method} ${c.req.path}: expected ${methods.join(" or ")}`;
+      return c.json({ error }, 405, { Allow: methods.join(", ") });
+    },
+  }));
   for (const part of PARTS) app.route("/", part(context));
   await addPage(app);
   app.doc31("/openapi.json", { openapi: "3.1.0", info: INFO });
-  app.notFound((c) => {
-    const allowed = methodsOf(app, c.req.path);
-    if (allowed.length === 0) return c.json({ error: `Cannot find ${c.req.path}` }, 404);
-    c.header("Allow", allowed.join(", "));
-    return c.json({ error: `Cannot ${c.req.method} ${c.req.path}: expected ${allowed.join(" or ")}` }, 405);
-  });
+  app.notFound((c) => c.json({ error: `Cannot find ${c.req.path}` }, 404));
   app.onError((error, c) => {
     const { message, status, headers } = toRequestError(error);
     note(c, { error: message, ...(status === 500 ? { stack: error.stack } : {}) });
@@ -111,28 +115,13 @@ export async function createApp(services: Services, options: AppOptions = {}): P
 
 /** The page at `/`, the documentation at `/docs`, and their files: read once, served from memory. Rejects where one is missing. */
 async function addPage(app: App): Promise<void> {
+  const unchanged = etag();
   for (const [path, file] of Object.entries(PAGE)) {
     const bytes = await Deno.readFile(new URL(`../page/${file}`, import.meta.url));
-    const etag = `"${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}"`;
     const type: string = contentType(extname(file)) ?? "application/octet-stream";
-    app.get(path, (c) => {
-      const headers = { ETag: etag, "Cache-Control": "no-cache" };
-      if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
-      return c.body(bytes, 200, { ...headers, "Content-Type": type });
-    });
+    const headers = { "Cache-Control": "no-cache", "Content-Type": type };
+    app.get(path, unchanged, (c) => c.body(bytes, 200, headers));
   }
-}
-
-/** The methods that some route takes at this path. */
-function methodsOf(app: App, path: string): string[] {
-  const methods = app.routes.filter(({ method, path: pattern }) => {
-    if (method === "ALL") return false;
-    const parts = pattern.split("/").map((part) =>
-      part.startsWith(":") ? "[^/]+" : part.replaceAll(".", "\\.")
-    );
-    return new RegExp(`^${parts.join("/")}$`).test(path);
-  });
-  return [...new Set(methods.map(({ method }) => method))];
 }
 
 /** A body that is refused is read to its end if that is at most this much, so that the client sees why. */

@@ -2,8 +2,7 @@
  * What the server counts and measures, in Prometheus' format.
  * @module
  */
-import process from "node:process";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ModelRegistry } from "../inference/registry.ts";
 
 /** The parts of a request that are timed. */
@@ -52,6 +51,14 @@ export class Metrics {
     SECONDS,
   );
 
+  constructor() {
+    // Deno fills the process's own metrics; of Node's it measures some wrongly (a loop blocked for 200 ms lags by 3).
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 60_000 });
+    for (const { name } of this.#registry.getMetricsAsArray()) {
+      if (name.startsWith("nodejs_")) this.#registry.removeSingleMetric(name);
+    }
+  }
+
   /** Records what a stage of one request took. */
   observeStage(stage: Stage, milliseconds: number): void {
     this.#stages.observe({ stage }, milliseconds / 1000);
@@ -72,16 +79,6 @@ export class Metrics {
     this.#gauge("alexnet_device_memory_bytes", "Device memory held by all models.", [], async (gauge) => {
       const [model] = models.models; // they share the device, and each tells the whole
       gauge.set(await model?.classifier.memory().catch(() => 0) ?? 0); // a device that is gone holds nothing
-    });
-    this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", [], (gauge) => {
-      gauge.set(Deno.memoryUsage().rss);
-    });
-    this.#gauge("process_start_time_seconds", "When the process started, in Unix time.", [], (gauge) => {
-      gauge.set(performance.timeOrigin / 1000);
-    });
-    this.#gauge("process_cpu_seconds_total", "Processor time used by the process.", [], (gauge) => {
-      const { user, system } = process.cpuUsage();
-      gauge.set((user + system) / 1e6);
     });
   }
 

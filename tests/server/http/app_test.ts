@@ -41,7 +41,9 @@ Deno.test("what is not there is 404, a wrong method 405 with what is allowed, bo
     assertEquals([response.status, response.headers.get("allow")], [405, allow]);
     assertMatch((await response.json()).error, /^Cannot GET /);
   }
-  assertEquals((await server.app.request("/health", { method: "DELETE" })).status, 405);
+  const deleted = await server.app.request("/health", { method: "DELETE" });
+  assertEquals([deleted.status, deleted.headers.get("allow")], [405, "GET, HEAD"]);
+  assertEquals((await server.app.request("/health", { method: "HEAD" })).status, 200);
   assertEquals((await server.app.request("/assets/../../serve.ts")).status, 404);
 });
 
@@ -105,6 +107,8 @@ Deno.test("metrics count requests by route, batches, times, queue and memory, wi
     ]
   ) assertStringIncludes(text, line);
   assertMatch(text, /process_resident_memory_bytes \d{6,}/);
+  assertMatch(text, /# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total \d/);
+  assertMatch(text, /process_start_time_seconds \d{10}/);
 });
 
 Deno.test("with a token, everything but the page and the probes asks for it", async () => {
@@ -188,8 +192,13 @@ Deno.test("the page's files are served with their types, and not again while unc
     assertEquals(response.status, 200);
     assertStringIncludes(response.headers.get("content-type")!, type);
     const etag = response.headers.get("etag")!;
-    const again = await server.app.request(path, { headers: { "if-none-match": etag } });
-    assertEquals(again.status, 304);
+    for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
+      const again = await server.app.request(path, { headers: { "if-none-match": known } });
+      assertEquals([again.status, again.headers.get("etag")], [304, etag]);
+      assertEquals(again.headers.get("cache-control"), "no-cache");
+    }
+    const changed = await server.app.request(path, { headers: { "if-none-match": '"other"' } });
+    assertEquals(changed.status, 200);
   }
 });
 
