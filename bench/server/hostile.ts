@@ -5,9 +5,8 @@
  */
 import { Image } from "imagescript";
 import { flag, parseOrExit } from "../../commands/cli/args.ts";
-import { sendHostile } from "./hostile_connection.ts";
-import { hostileRequest, KINDS } from "./hostile_requests.ts";
-import { residentBytes } from "./memory.ts";
+import { hostileRequest, KINDS, sendHostile } from "./hostile_requests.ts";
+import { residentBytes } from "./server_process.ts";
 
 const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/hostile.ts",

@@ -1,7 +1,8 @@
 /**
- * Requests that mean harm, or come from broken clients: reproducible from a seed.
+ * Requests that mean harm, or come from broken clients: reproducible from a seed, and sent on a connection of their own.
  * @module
  */
+import { concat } from "@std/bytes/concat";
 import { uniform } from "../../engine/random.ts";
 
 /** Valid files to start from, by format. */
@@ -63,14 +64,16 @@ export function hostileRequest(
     then: "read" as const,
   });
   const infer = (json: string, rest = new Uint8Array(0), headers = "") => {
-    const body = join([encode(json), rest]);
+    const body = concat([encode(json), rest]);
     return { kind, bytes: post(`/v2/models/${model}/infer`, body, headers), then: "read" as const };
   };
   const raw = (text: string, body = new Uint8Array(0), then: HostileRequest["then"] = "read") => ({
     kind,
-    bytes: join([encode(text.replaceAll("\n", "\r\n")), body]),
+    bytes: concat([encode(text.replaceAll("\n", "\r\n")), body]),
     then,
   });
+  const posted = (headers: string, body = new Uint8Array(0), then: HostileRequest["then"] = "read") =>
+    raw(`POST /predict HTTP/1.1\nHost: a\n${headers}\n\n`, body, then);
   switch (kind) {
     case "truncated photo":
       return predict(photo.subarray(0, Math.floor(random() * photo.length)));
@@ -96,39 +99,26 @@ export function hostileRequest(
     case "many headers":
       return raw(`GET /health HTTP/1.1\nHost: a\n${"X-A: b\n".repeat(3000)}\n`);
     case "length too small":
-      return raw(`POST /predict HTTP/1.1\nHost: a\nContent-Length: 10\nConnection: close\n\n`, photo);
+      return posted("Content-Length: 10\nConnection: close", photo);
     case "length too large":
-      return raw(
-        `POST /predict HTTP/1.1\nHost: a\nContent-Length: ${photo.length + 1000}\n\n`,
-        photo,
-        "hang up",
-      );
+      return posted(`Content-Length: ${photo.length + 1000}`, photo, "hang up");
     case "negative length":
-      return raw(
-        `POST /predict HTTP/1.1\nHost: a\nContent-Length: -${1 + Math.floor(random() * 99)}\n\n`,
-        photo,
-      );
+      return posted(`Content-Length: -${1 + Math.floor(random() * 99)}`, photo);
     case "two lengths":
-      return raw(`POST /predict HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 6\n\n`, photo);
+      return posted("Content-Length: 5\nContent-Length: 6", photo);
     case "broken chunks":
-      return raw(`POST /predict HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\nzz\nabc\n0\n\n`);
-    case "hang up in the body":
-      return raw(
-        `POST /predict HTTP/1.1\nHost: a\nContent-Length: ${photo.length}\n\n`,
-        photo.slice(0, Math.floor(random() * photo.length)),
-        "hang up",
-      );
+      return raw("POST /predict HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\nzz\nabc\n0\n\n");
+    case "hang up in the body": {
+      const part = photo.slice(0, Math.floor(random() * photo.length));
+      return posted(`Content-Length: ${photo.length}`, part, "hang up");
+    }
     case "slow body":
-      return raw(
-        `POST /predict HTTP/1.1\nHost: a\nContent-Length: ${photo.length}\n\n`,
-        photo.slice(0, 10),
-        "silent",
-      );
+      return posted(`Content-Length: ${photo.length}`, photo.slice(0, 10), "silent");
     case "broken form": {
       const form = `--b\nContent-Disposition: form-data; name="image"; filename="${
         "x".repeat(Math.floor(random() * 3000))
       }"\n\n`;
-      const body = join([
+      const body = concat([
         encode(form.replaceAll("\n", "\r\n")),
         photo.subarray(0, 200),
         encode(random() < 0.5 ? "" : "\r\n--b"),
@@ -206,7 +196,7 @@ function withSize(bytes: Uint8Array<ArrayBuffer>, format: "png" | "jpeg"): Uint8
 function gifBomb(): Uint8Array<ArrayBuffer> {
   const size = [0x20, 0x4e, 0x20, 0x4e];
   const screen = Uint8Array.of(...size, 0xf0, 0, 0, 0, 0, 0, 255, 255, 255);
-  return join([
+  return concat([
     encode("GIF89a"),
     screen,
     Uint8Array.of(0x2c, 0, 0, 0, 0, ...size, 0, 2, 2, 0x4c, 1, 0, 0x3b),
@@ -216,7 +206,7 @@ function gifBomb(): Uint8Array<ArrayBuffer> {
 function post(path: string, body: Uint8Array, headers: string): Uint8Array<ArrayBuffer> {
   const head =
     `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}Content-Length: ${body.length}\r\n\r\n`;
-  return join([encode(head), body]);
+  return concat([encode(head), body]);
 }
 
 function encode(text: string): Uint8Array<ArrayBuffer> {
@@ -227,12 +217,36 @@ function noise(length: number, random: () => number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(length).map(() => Math.floor(random() * 256));
 }
 
-function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+/** Sends it; the answer's status, or undefined where none came. A silent client hangs up after `patienceMs`. */
+export async function sendHostile(
+  { bytes, then }: HostileRequest,
+  { hostname, port, patienceMs }: { hostname: string; port: number; patienceMs: number },
+): Promise<number | undefined> {
+  const connection = await Deno.connect({ hostname, port });
+  const timer = setTimeout(() => close(), then === "silent" ? patienceMs : 60_000);
+  let open = true;
+  const close = () => {
+    if (open) connection.close();
+    open = false;
+  };
+  try {
+    const sent = (async () => {
+      for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    })();
+    if (then === "hang up") {
+      await sent;
+      return undefined;
+    }
+    sent.catch(() => {}); // servers may answer before they have read everything
+    const buffer = new Uint8Array(64);
+    const length = await connection.read(buffer) ?? 0;
+    const status = /^HTTP\/1\.1 (\d{3})/.exec(new TextDecoder().decode(buffer.subarray(0, length)));
+    await sent.catch(() => {});
+    return status === null ? undefined : Number(status[1]);
+  } catch {
+    return undefined; // cut off
+  } finally {
+    clearTimeout(timer);
+    close();
   }
-  return whole;
 }

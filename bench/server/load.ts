@@ -3,8 +3,7 @@
  * @module
  */
 import { flag, parseOrExit } from "../../commands/cli/args.ts";
-import { runLoad } from "./load_generator.ts";
-import { makeRequests, MODES } from "./load_requests.ts";
+import { makeRequests, MODES, runLoad } from "./load_generator.ts";
 
 const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/load.ts",

@@ -6,10 +6,8 @@
  */
 import { delay } from "@std/async/delay";
 import { flag, parseOrExit } from "../../commands/cli/args.ts";
-import { type LoadResult, runLoad } from "./load_generator.ts";
-import { makeRequests } from "./load_requests.ts";
-import { meanMB, watchMemory } from "./memory.ts";
-import { ServerProcess } from "./server_process.ts";
+import { type LoadResult, makeRequests, runLoad } from "./load_generator.ts";
+import { meanMB, ServerProcess, watchMemory } from "./server_process.ts";
 
 /** What a request may end as when there are too many. */
 const ACCEPTABLE = ["200", "429", "504"];

@@ -5,10 +5,8 @@
  */
 import { delay } from "@std/async/delay";
 import { flag, parseOrExit } from "../../commands/cli/args.ts";
-import { runLoad } from "./load_generator.ts";
-import { makeRequests } from "./load_requests.ts";
-import { residentBytes } from "./memory.ts";
-import { ServerProcess } from "./server_process.ts";
+import { makeRequests, runLoad } from "./load_generator.ts";
+import { residentBytes, ServerProcess } from "./server_process.ts";
 
 const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/reloads.ts",

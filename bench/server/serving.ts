@@ -5,6 +5,7 @@
  */
 import { fromFileUrl } from "@std/path";
 import { flag, parseOrExit } from "../../commands/cli/args.ts";
+import { median } from "../../engine/profile.ts";
 import { freePort, loadProcess, ServerProcess } from "./server_process.ts";
 import { walkPhotos } from "../steps/photo_data.ts";
 
@@ -78,10 +79,6 @@ for (let round = 0; round < flags.rounds; round++) {
       codes[`${name} ${code}`] = (codes[`${name} ${code}`] ?? 0) + count;
     }
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 const summary = (name: keyof typeof servers) => ({

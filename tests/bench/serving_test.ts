@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { makeRequests } from "../../bench/server/load_requests.ts";
-import { meanMB, residentBytes, watchMemory } from "../../bench/server/memory.ts";
-import { freePort, loadProcess, ServerProcess } from "../../bench/server/server_process.ts";
+import { makeRequests } from "../../bench/server/load_generator.ts";
+import {
+  freePort,
+  loadProcess,
+  meanMB,
+  residentBytes,
+  ServerProcess,
+  watchMemory,
+} from "../../bench/server/server_process.ts";
 import { parseInferRequest } from "../../server/inference/infer_messages.ts";
 
 const linux = Deno.build.os === "linux";
@@ -69,6 +75,29 @@ Deno.test("a server process is there when it is ready, and ends when asked", asy
   assertEquals(await server.stop(), 7);
   await assertRejects(() => ServerProcess.start([script("Deno.exit(3)")], port), Error, "ended with code 3");
 });
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`a bench that is ended by ${signal} ends the servers it started`, async () => {
+    const port = freePort();
+    const answering = script(`Deno.serve({ port: ${port}, hostname: "127.0.0.1" }, () => new Response());`);
+    const module = new URL("../../bench/server/server_process.ts", import.meta.url);
+    const bench = script(`import { ServerProcess } from "${module}";
+      await ServerProcess.start(["-A", ${JSON.stringify(answering)}], ${port});
+      console.log("started");
+      await new Promise(() => setInterval(() => {}, 1000));`);
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--config", new URL("../../deno.json", import.meta.url).pathname, bench],
+      stdout: "piped",
+    }).spawn();
+    const printed = process.stdout.getReader();
+    await printed.read();
+    assertEquals((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+    process.kill(signal);
+    assertEquals((await process.status).code, signal === "SIGINT" ? 130 : 143);
+    await assertRejects(() => fetch(`http://127.0.0.1:${port}/`), TypeError);
+    await printed.cancel();
+  });
+}
 
 Deno.test({
   name: "memory is that of a process and its descendants",

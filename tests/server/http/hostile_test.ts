@@ -2,8 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { DecoderPool } from "../../../data/image/decoder_pool.ts";
 import { FAKE_SIZE } from "../fake_loader.ts";
 import { encodePhoto, serveFake, until } from "../fixture.ts";
-import { sendHostile } from "../../../bench/server/hostile_connection.ts";
-import { hostileRequest, KINDS } from "../../../bench/server/hostile_requests.ts";
+import { hostileRequest, KINDS, sendHostile } from "../../../bench/server/hostile_requests.ts";
 
 const seeds = {
   jpeg: await encodePhoto([200, 10, 10], { width: 200, height: 150, format: "jpeg" }),
