@@ -22,13 +22,14 @@ import {
 } from "./context.ts";
 import type { RequestScope } from "./request.ts";
 
-const querySchema = modelQuerySchema.extend({
+const querySchema = z.object({
   topk: z.coerce.number().int().positive().optional().openapi({
     description: "Tell only this many of the most probable classes.",
   }),
   explain: z.enum(["true", "false"]).optional().openapi({
     description: "Add a Grad-CAM overlay: a PNG in the photo's aspect ratio.",
   }),
+  ...modelQuerySchema.shape,
 });
 
 const predictionSchema = z.object({

@@ -6,8 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { concat } from "@std/bytes/concat";
 import { RequestError } from "./errors.ts";
-import * as data from "./tensor_data.ts";
-import { refuse } from "./tensor_data.ts";
+import * as wire from "./tensor_data.ts";
 
 const parameterSchema = z.union([z.string(), z.number(), z.boolean()]);
 
@@ -97,23 +96,23 @@ export interface InferRequest {
  */
 export function parseInferRequest(body: Uint8Array<ArrayBuffer>, headerLength = body.length): InferRequest {
   if (headerLength > body.length) {
-    refuse(`the header says ${headerLength} bytes of JSON, the body has ${body.length} bytes`);
+    wire.refuse(`the header says ${headerLength} bytes of JSON, the body has ${body.length} bytes`);
   }
   const json = requestSchema.safeParse(parseJson(body.subarray(0, headerLength)));
-  if (!json.success) refuse(z.prettifyError(json.error).replaceAll("\n", " ").slice(0, 500));
+  if (!json.success) wire.refuse(z.prettifyError(json.error).replaceAll("\n", " ").slice(0, 500));
   const { id, inputs, outputs, parameters } = json.data!;
   const binaryOutput = parameters?.binary_data_output === true;
   let rest = body.subarray(headerLength);
   const takeBinary = (name: string, size: number) => {
     if (size > rest.length) {
-      refuse(`input "${name}" has ${size} bytes of binary data, the body has ${rest.length} left`);
+      wire.refuse(`input "${name}" has ${size} bytes of binary data, the body has ${rest.length} left`);
     }
     const bytes = rest.subarray(0, size);
     rest = rest.subarray(size);
     return bytes;
   };
   const read = inputs.map((input) => readInput(input, takeBinary));
-  if (rest.length > 0) refuse(`${rest.length} bytes follow the last input`);
+  if (rest.length > 0) wire.refuse(`${rest.length} bytes follow the last input`);
   return {
     ...(id === undefined ? {} : { id }),
     inputs: read,
@@ -132,41 +131,38 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    refuse(`it is not JSON (${(error as Error).message.slice(0, 200)})`);
+    wire.refuse(`it is not JSON (${(error as Error).message.slice(0, 200)})`);
   }
 }
 
 function readInput(
-  { name, shape, datatype, parameters, data: list }: z.infer<typeof requestInputSchema>,
+  { name, shape, datatype, parameters, data }: z.infer<typeof requestInputSchema>,
   takeBinary: (name: string, size: number) => Uint8Array<ArrayBuffer>,
 ): InferInput {
   const size = shape.reduce((product, length) => product * length, 1);
   if (!Number.isSafeInteger(size)) {
-    refuse(`input "${name}" has the shape [${shape}], expected one that fits in memory`);
+    wire.refuse(`input "${name}" has the shape [${shape}], expected one that fits in memory`);
   }
   const binarySize = parameters?.binary_data_size;
-  if ((list === undefined) === (binarySize === undefined)) {
-    const problem = list === undefined ? "no data" : "data twice";
-    refuse(`input "${name}" has ${problem}, expected "data" or "binary_data_size"`);
+  if ((data === undefined) === (binarySize === undefined)) {
+    const problem = data === undefined ? "no data" : "data twice";
+    wire.refuse(`input "${name}" has ${problem}, expected "data" or "binary_data_size"`);
   }
   if (datatype !== "FP32" && datatype !== "BYTES") {
-    refuse(`input "${name}" has the datatype ${JSON.stringify(datatype)}, expected FP32 or BYTES`);
+    wire.refuse(`input "${name}" has the datatype ${JSON.stringify(datatype)}, expected FP32 or BYTES`);
   }
   const tensor = { name, shape, size };
   const bytes = binarySize === undefined ? undefined : takeBinary(name, binarySize);
-  return datatype === "FP32"
-    ? {
-      name,
-      shape,
-      datatype,
-      data: bytes === undefined ? data.floatsFromJson(tensor, list) : data.floatsFromBytes(tensor, bytes),
-    }
-    : {
-      name,
-      shape,
-      datatype,
-      data: bytes === undefined ? data.stringsFromJson(tensor, list) : data.stringsFromBytes(tensor, bytes),
-    };
+  if (datatype === "FP32") {
+    const values = bytes === undefined
+      ? wire.floatsFromJson(tensor, data)
+      : wire.floatsFromBytes(tensor, bytes);
+    return { name, shape, datatype, data: values };
+  }
+  const strings = bytes === undefined
+    ? wire.stringsFromJson(tensor, data)
+    : wire.stringsFromBytes(tensor, bytes);
+  return { name, shape, datatype, data: strings };
 }
 
 /** The inputs a model has; one of them comes with each request. */
@@ -215,7 +211,7 @@ export function writeInferResponse(
     if (!binary) return { name, shape, datatype, data: Array.from<number | string>(tensor.data) };
     const bytes = tensor.datatype === "FP32"
       ? new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength)
-      : data.stringsToBytes(tensor.data);
+      : wire.stringsToBytes(tensor.data);
     binaries.push(bytes);
     return { name, shape, datatype, parameters: { binary_data_size: bytes.length } };
   });
