@@ -11,8 +11,10 @@ import { type App, type AppContext, createPart, type Env, errorResponses, INFO, 
 
 const tags = ["Open Inference Protocol"];
 
-const modelParams = z.object({ model: z.string().openapi({ description: "The model's name." }) });
-const versionParams = modelParams.extend({
+const modelParams: z.ZodObject<{ model: z.ZodString }> = z.object({
+  model: z.string().openapi({ description: "The model's name." }),
+});
+const versionParams: z.ZodObject<{ model: z.ZodString; version: z.ZodString }> = modelParams.extend({
   version: z.string().openapi({ description: "One of its versions." }),
 });
 

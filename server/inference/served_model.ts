@@ -27,7 +27,7 @@ export interface ModelIdentity {
 /** One version of a model, loaded and probed. */
 export class LoadedModel {
   readonly batcher: Batcher;
-  readonly loadedAt = new Date();
+  readonly loadedAt: Date = new Date();
 
   private constructor(
     readonly identity: ModelIdentity,
