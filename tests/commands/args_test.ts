@@ -1,5 +1,4 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import fc from "fast-check";
 import { flag, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
 
 const command = {
@@ -117,19 +116,4 @@ Deno.test("the help text lists every flag with its default", () => {
   assertMatch(text, /--augment off\|light\|full +variation \(default light\)/);
   assertMatch(text, /--checkpoint \[NAME=\]PATH +file to serve \(may be repeated\)/);
   assertMatch(text, /--no-watch +do not reload/);
-});
-
-Deno.test("any arguments give values or a usage error, never another exception", () => {
-  const word = fc.oneof(
-    fc.string(),
-    fc.constantFrom("--port", "--json", "--", "-", "--no-", "--=", "--a.b", "-xyz=1"),
-  );
-  fc.assert(fc.property(fc.array(word, { maxLength: 6 }), (args) => {
-    try {
-      const { port } = parseFlags(args, { ...command, positionals: { name: "ANY" } });
-      return Number.isInteger(port);
-    } catch (error) {
-      return error instanceof UsageError;
-    }
-  }));
 });

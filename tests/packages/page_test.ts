@@ -3,9 +3,9 @@ import axe from "axe-core";
 import { Buffer } from "node:buffer";
 import type { Page } from "playwright-core";
 import { browserPath, startBrowser } from "./browser.ts";
-import { encodePhoto, type PortOptions, serveFake, until } from "../fixture.ts";
+import { encodePhoto, type PortOptions, serveFake, until } from "../server/fixture.ts";
 
-const ARTEFACTS = new URL("../../../.cache/screenshots/", import.meta.url);
+const ARTEFACTS = new URL("../../.cache/screenshots/", import.meta.url);
 const PHOTO = await encodePhoto([200, 10, 10], { width: 320, height: 200, format: "jpeg" });
 const FILE = { name: "photo.jpg", mimeType: "image/jpeg", buffer: Buffer.from(PHOTO) };
 const DESKTOP = { width: 1280, height: 900 }, PHONE = { width: 390, height: 844 };

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { FAKE_SIZE } from "../fake_loader.ts";
-import { setUp } from "../fixture.ts";
-import { bytesTensor, floatInput, INFER, post, postBinary, RED, ROW } from "./infer_client.ts";
+import { FAKE_SIZE } from "../server/fake_loader.ts";
+import { setUp } from "../server/fixture.ts";
+import { bytesTensor, floatInput, INFER, post, postBinary, RED, ROW } from "../server/http/infer_client.ts";
 
 const nan = new Uint8Array(Float32Array.from({ length: ROW }, () => NaN).buffer);
 const refused: readonly [name: string, body: unknown][] = [

@@ -1,0 +1,58 @@
+/**
+ * Tests with packages that nothing else needs: a browser's driver, onnxruntime, fast-check. Deno fetches every package
+ * of a configuration's lock file on the first run, so these have a configuration of their own in `tests/packages/`,
+ * and each of its files runs here in a process of its own.
+ */
+import { assert, assertEquals } from "@std/assert";
+import product from "../deno.json" with { type: "json" };
+import productLock from "../deno.lock" with { type: "text" };
+import packages from "./packages/deno.json" with { type: "json" };
+import { testNeeding } from "./permissions.ts";
+
+const test = testNeeding("all");
+const FOLDER = new URL("packages/", import.meta.url);
+
+const FILES = [
+  "args_property_test.ts",
+  "onnxruntime_test.ts",
+  "page_test.ts",
+  "safetensors_property_test.ts",
+  "v2_property_test.ts",
+];
+
+for (const file of FILES) {
+  test(`tests/packages/${file} passes`, async () => {
+    const args = ["test", "-A", "--no-prompt", "--config", "deno.json", file];
+    const command = new Deno.Command(Deno.execPath(), { args, cwd: FOLDER, env: { NO_COLOR: "1" } });
+    const { code, stdout, stderr } = await command.output();
+    const output = new TextDecoder().decode(stdout);
+    const result = output.match(/^(?:ok|FAILED) \|.*$/m)?.[0] ?? "";
+    // A software driver may crash while the process ends (signals 6 and 11), after every result is in.
+    const passed = result.startsWith("ok") && [0, 134, 139].includes(code);
+    assert(passed, `code ${code}\n${output}\n${new TextDecoder().decode(stderr)}`);
+    console.log(result);
+  });
+}
+
+testNeeding("read")("every test file of tests/packages is run", () => {
+  const found = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) =>
+    /_test\.ts$/.test(name)
+  );
+  assertEquals(found.sort(), FILES);
+});
+
+Deno.test("packages of the tests' own are in no lock file but theirs", () => {
+  const { specifiers } = JSON.parse(productLock) as { specifiers: Record<string, string> };
+  const named = (imports: Record<string, string>) =>
+    new Set(Object.values(imports).map((url) => url.replace(/^npm:\/?((?:@[^/]+\/)?[^/]+).*$/, "npm:$1")));
+  assertEquals(Object.keys(specifiers).sort(), [...named(product.imports)].sort());
+  const own = named(packages.imports).difference(named(product.imports));
+  assert(own.size > 0);
+});
+
+Deno.test("modules of the project mean the same to the tests with packages", () => {
+  const { imports, compilerOptions, unstable } = packages;
+  const shared = Object.entries(imports).filter(([name]) => name in product.imports);
+  assertEquals(Object.fromEntries(shared), { ...product.imports });
+  assertEquals([compilerOptions.lib, unstable], [product.compilerOptions.lib, product.unstable]);
+});
