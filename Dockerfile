@@ -18,7 +18,7 @@ COPY --from=deno /usr/local/bin/deno.bin /usr/local/bin/deno
 # Fewer arenas: with one per thread, memory that reloads give back stays scattered and resident.
 ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 XDG_RUNTIME_DIR=/tmp MALLOC_ARENA_MAX=2
 WORKDIR /app
-COPY deno.json deno.lock ./
+COPY deno.json deno.lock std.d.ts ./
 COPY commands commands
 COPY data data
 COPY engine engine
