@@ -186,11 +186,10 @@ export class Gpu implements Disposable {
  * containers. They only look whether it is set, so any existing folder quiets them.
  */
 export function silenceRuntimeDirNotice(): void {
-  try {
-    if (Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
-      Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
-    }
-  } catch {
-    // Without --allow-env the notice stays; nothing else depends on it.
+  // Without --allow-env the notice stays; nothing else depends on it, so nobody is asked for the permission.
+  const allowed =
+    Deno.permissions.querySync({ name: "env", variable: "XDG_RUNTIME_DIR" }).state === "granted";
+  if (allowed && Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
+    Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
   }
 }

@@ -3,6 +3,7 @@
  * whose names then end in the flags that they want; `deno test -A` runs all.
  * @module
  */
+import { existsSync } from "node:fs";
 
 /** What Deno can be asked to allow; `all` is `-A`. */
 export type Permission = "all" | "env" | "ffi" | "net" | "read" | "run" | "sys" | "write";
@@ -13,6 +14,11 @@ const KINDS = ["env", "ffi", "net", "read", "run", "sys", "write"] as const;
 export function granted(...permissions: readonly Permission[]): boolean {
   return permissions.flatMap((name) => name === "all" ? KINDS : [name])
     .every((name) => Deno.permissions.querySync({ name }).state === "granted");
+}
+
+/** Whether a file or folder is there and may be read: some tests use what may lie beside the project. */
+export function present(path: string | URL): boolean {
+  return granted("read") && existsSync(path);
 }
 
 /** Registers a test as `Deno.test` does. */

@@ -8,7 +8,9 @@ import { defaultPreprocess } from "../model/checkpoint/card.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { Network } from "../model/network.ts";
 import { gpu } from "./gpu.ts";
+import { testNeeding } from "./permissions.ts";
 
+const test = testNeeding("all");
 const ROOT = join(import.meta.dirname!, "..");
 
 /** Runs a program from the documentation, with `dir` for its caches; resolves with the words of each line it prints. */
@@ -25,7 +27,7 @@ async function runExample(program: string, dir: string, ...rest: string[]): Prom
   }
 }
 
-Deno.test("the README's library example runs as it stands", async () => {
+test("the README's library example runs as it stands", async () => {
   const readme = await Deno.readTextFile(join(ROOT, "README.md"));
   const example = readme.match(/```ts\n([^`]*loadClassifier[^`]*)```/)?.[1];
   assert(example, "the README has no example with loadClassifier");
@@ -54,7 +56,7 @@ Deno.test("the README's library example runs as it stands", async () => {
   }
 });
 
-Deno.test("the training loop in docs/library.md runs as it stands and learns", async () => {
+test("the training loop in docs/library.md runs as it stands and learns", async () => {
   const example = (await Deno.readTextFile(join(ROOT, "docs/library.md"))).match(/```ts\n([^`]*)```/)?.[1];
   assert(example, "docs/library.md has no example");
   const dir = await Deno.makeTempDir();

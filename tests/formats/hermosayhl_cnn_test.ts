@@ -6,6 +6,7 @@ import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from "../../model
 import { createClassifier } from "../../model/inference/classifier.ts";
 import { withGpu } from "../model/harness.ts";
 import { haveSeed, seedJson, seedPath } from "../model/hermosayhl_cnn.ts";
+import { testNeeding } from "../permissions.ts";
 
 const classes = ["dog", "panda", "bird"];
 const CONVOLUTIONS = [[3, 16], [16, 32], [32, 64], [64, 128]] as const;
@@ -117,7 +118,7 @@ Deno.test("a file with a value that is no number is refused by the tensor's name
   }
 });
 
-Deno.test({
+testNeeding("all")({
   name: "the C++ program's answers for its 15 photos are reproduced from the photos themselves",
   ignore: !haveSeed,
   fn: () =>

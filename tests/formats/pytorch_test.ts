@@ -5,10 +5,12 @@ import { loadTensors, saveCheckpoint, saveTensors } from "../../model/checkpoint
 import { Network } from "../../model/network.ts";
 import { loadWeights } from "../../training/transfer.ts";
 import { infer, noise, normalisedError, withGpu } from "../model/harness.ts";
+import { granted, testNeeding } from "../permissions.ts";
 import { someCheckpoint } from "./checkpoints.ts";
 
 /** A Python that has PyTorch; Debian's python3-torch belongs to the system's own. */
 const python = ["python3", "/usr/bin/python3"].find((command) => {
+  if (!granted("run")) return false;
   try {
     const probe = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is None)";
     return new Deno.Command(command, { args: ["-c", probe], stderr: "null" }).outputSync().success;
@@ -19,7 +21,7 @@ const python = ["python3", "/usr/bin/python3"].find((command) => {
 
 const SIZE = 71, CLASSES = 5, BATCH = 2;
 
-Deno.test({
+testNeeding("read", "write", "run")({
   name: "PyTorch loads our files strictly and computes our logits, and we load PyTorch's files",
   ignore: !python,
   fn: async () => {

@@ -1,10 +1,10 @@
 /** Files of the C++ program that this project descends from, where they are at hand. */
-import { existsSync } from "node:fs";
+import { present } from "../permissions.ts";
 
 const root = new URL("../../../shared/seed/", import.meta.url);
 
 /** Whether they are; tests that need them are skipped by name where they are not. */
-export const haveSeed = existsSync(root);
+export const haveSeed: boolean = present(root);
 
 /** The path of one of them. */
 export function seedPath(name: string): string {

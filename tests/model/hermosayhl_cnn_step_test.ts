@@ -6,9 +6,11 @@ import { readSeedModel } from "../../formats/hermosayhl_cnn.ts";
 import { architecture } from "../../model/architectures/alexnet.ts";
 import { Network } from "../../model/network.ts";
 import type { Gpu } from "../../engine/gpu.ts";
+import { testNeeding } from "../permissions.ts";
 import { infer, normalisedError, TestStep, toNchw, withGpu } from "./harness.ts";
 import { haveSeed, seedFloats, seedJson, seedPath } from "./hermosayhl_cnn.ts";
 
+const test = testNeeding("read");
 const classes = ["dog", "panda", "bird"];
 
 function readModel(name: string) {
@@ -24,7 +26,7 @@ function networkOf(gpu: Gpu, model: ReturnType<typeof readModel>): Network {
 /** Inputs of the training step, in order. */
 const INPUTS = ["09_dogs_00001", "16_panda_00001", "23_Acadian_Flycatcher_0047_795593", "10_dogs_00002"];
 
-Deno.test({
+test({
   name: "the C++ program's logits for its own 15 inputs are reproduced",
   ignore: !haveSeed,
   fn: () =>
@@ -41,7 +43,7 @@ Deno.test({
 });
 
 for (const folder of ["step_plain", "step_init"]) {
-  Deno.test({
+  test({
     name: `the C++ program's training step is reproduced: ${folder}`,
     ignore: !haveSeed,
     fn: () => withGpu((gpu) => compareStep(gpu, folder)),

@@ -14,6 +14,9 @@ import {
   TileTable,
 } from "../../engine/kernels/matmul/tiles.ts";
 import { gpu } from "../gpu.ts";
+import { testNeeding } from "../permissions.ts";
+
+const onDisk = testNeeding("read", "write");
 
 const shape: ProductShape = { op: "weight_grad", m: 576, n: 128, k: 1152 };
 const tile = { core: "workgroup", lanes: 1, group: 64, across: 8, tm: 4, tn: 4, bk: 2 } as const;
@@ -44,14 +47,14 @@ async function open(content: string | Uint8Array | undefined) {
   }
 }
 
-Deno.test("tiles that were measured are loaded from their file", async () => {
+onDisk("tiles that were measured are loaded from their file", async () => {
   const { tiles, notes } = await open(text());
   assertEquals(notes, []);
   assertInstanceOf(tiles, TileTable);
   assertEquals((tiles as TileTable).get(shape), { tile, splitK: 3 });
 });
 
-Deno.test("without a file the built-in tiles are used, and nobody is told", async () => {
+onDisk("without a file the built-in tiles are used, and nobody is told", async () => {
   const { tiles, id, notes } = await open(undefined);
   assertEquals([tiles, id, notes], [undefined, "built-in", []]);
 });
@@ -80,7 +83,7 @@ const BAD: Readonly<Record<string, readonly [string | Uint8Array, string]>> = {
   ],
 };
 for (const [name, [content, problem]] of Object.entries(BAD)) {
-  Deno.test(`${name} instead of measured tiles is passed over with a note`, async () => {
+  onDisk(`${name} instead of measured tiles is passed over with a note`, async () => {
     const { tiles, notes } = await open(content);
     assertEquals(tiles, undefined);
     assertEquals(notes.length, 1);

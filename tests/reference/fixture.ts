@@ -28,13 +28,14 @@ const fixture = z.object({
 /** One case of the file. Tensors are NCHW, weights [out, in / groups, kh, kw] or [out, in]. */
 export type Fixture = z.infer<typeof fixture>;
 
-/** Reads the cases of a JSON file, gzipped or not. */
-export async function readFixtures(url: URL): Promise<Fixture[]> {
-  const file = await Deno.open(url);
-  const plain = url.pathname.endsWith(".gz")
-    ? file.readable.pipeThrough(new DecompressionStream("gzip"))
-    : file.readable;
-  return z.object({ cases: z.array(fixture).min(1) }).parse(await new Response(plain).json()).cases;
+/** The cases of a file in JSON, unpacked. */
+export function parseFixtures(json: unknown): Fixture[] {
+  return z.object({ cases: z.array(fixture).min(1) }).parse(json).cases;
+}
+
+/** What a gzipped JSON file holds. */
+export async function unpackJson(file: Uint8Array<ArrayBuffer>): Promise<unknown> {
+  return await new Response(new Blob([file]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
 /** A tensor of the case; throws where the case has none of that name. */

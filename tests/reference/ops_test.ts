@@ -1,10 +1,12 @@
 /** PyTorch's numbers for every operation: those in the project and, where it is there, the file they came from. */
 import { assert, assertThrows } from "@std/assert";
+import ops from "../fixtures/ops.json.gz" with { type: "bytes" };
 import { assertPassed, gpu } from "../gpu.ts";
-import { type Fixture, readFixtures } from "./fixture.ts";
+import { present, testNeeding } from "../permissions.ts";
+import { type Fixture, parseFixtures, unpackJson } from "./fixture.ts";
 import { runFixture } from "./run.ts";
 
-const own = await readFixtures(new URL("../fixtures/ops.json.gz", import.meta.url));
+const own = parseFixtures(await unpackJson(ops));
 
 for (const fixture of own) {
   Deno.test(`${fixture.op} agrees with PyTorch: ${fixture.name}`, async () => {
@@ -18,13 +20,12 @@ Deno.test("the project's copy has all operations of the reference file", () => {
 });
 
 const shared = new URL("../../../shared/reference/ops.json", import.meta.url);
-const sharedExists = await Deno.stat(shared).then(() => true, () => false);
 
-Deno.test({
+testNeeding("read")({
   name: "every case of the reference file beside the project agrees with PyTorch",
-  ignore: !sharedExists,
+  ignore: !present(shared),
   async fn(t) {
-    for (const fixture of await readFixtures(shared)) {
+    for (const fixture of parseFixtures(JSON.parse(await Deno.readTextFile(shared)))) {
       await t.step(
         `${fixture.op}: ${fixture.name}`,
         async () => assertPassed(await runFixture(gpu, fixture)),

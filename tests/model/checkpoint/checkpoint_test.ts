@@ -13,6 +13,9 @@ import {
   saveTensors,
 } from "../../../model/checkpoint/checkpoint.ts";
 import { parseSafetensors, writeSafetensors } from "../../../model/checkpoint/safetensors.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const onDisk = testNeeding("read", "write");
 
 const card: ModelCard = {
   model: "compact",
@@ -89,7 +92,7 @@ Deno.test("metadata that is missing or wrong is named", () => {
   assertThrows(() => decodeCheckpoint(plain, "plain.safetensors"), CheckpointError, "plain.safetensors");
 });
 
-Deno.test("a file is replaced in one step and leaves nothing beside it", () =>
+onDisk("a file is replaced in one step and leaves nothing beside it", () =>
   inFolder(async (folder) => {
     const path = join(folder, "best.safetensors");
     await saveCheckpoint(path, { card: { ...card, parameters: 1 }, tensors });
@@ -98,7 +101,7 @@ Deno.test("a file is replaced in one step and leaves nothing beside it", () =>
     assertEquals(names(folder), ["best.safetensors"]);
   }));
 
-Deno.test("training state is kept in a file of its own", () =>
+onDisk("training state is kept in a file of its own", () =>
   inFolder(async (folder) => {
     const path = join(folder, "last.state.safetensors");
     const state = new Map([["velocity.0", { shape: [3], data: Float32Array.of(1, 2, 3) }]]);
@@ -108,7 +111,7 @@ Deno.test("training state is kept in a file of its own", () =>
     assertEquals([...back.tensors.get("velocity.0")!.data], [1, 2, 3]);
   }));
 
-Deno.test("a file that cannot be read or written is named", () =>
+onDisk("a file that cannot be read or written is named", () =>
   inFolder(async (folder) => {
     const absent = join(folder, "absent.safetensors");
     await assertRejects(() => loadCheckpoint(absent), CheckpointError, `${absent}: there is no such file`);
@@ -123,7 +126,7 @@ Deno.test("a file that cannot be read or written is named", () =>
     assertEquals(names(folder), []);
   }));
 
-Deno.test({
+testNeeding("all")({
   name: "a write that fails halfway leaves the old file and no other",
   ignore: Deno.build.os !== "linux",
   fn: () =>
