@@ -1,12 +1,10 @@
 /**
  * The decoders, one function per format: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once
- * per thread and read from the package cache, so that nothing is fetched and no native code sees a hostile file.
+ * per thread when the first photo of their format comes and read from the package cache, so that nothing is fetched and no native code
+ * sees a hostile file. imagescript's modules look at the environment when they are loaded, which needs a permission.
  * @module
  */
 import decodeMozJpeg, { init as initMozJpeg } from "@jsquash/jpeg/decode.js";
-import gif from "imagescript/wasm/node/gif.js";
-import jpeg from "imagescript/wasm/node/jpeg.js";
-import png from "imagescript/wasm/node/png.js";
 import { type DecodedImage, ImageError } from "./image.ts";
 import type { ImageHeader } from "./image_header.ts";
 
@@ -69,6 +67,7 @@ function withEnd(bytes: Uint8Array): ArrayBuffer {
 
 /** Decodes a CMYK or YCCK JPEG with inverted inks, as Adobe's programs write them. */
 export async function decodeCmykJpeg(bytes: Uint8Array): Promise<DecodedImage> {
+  const { default: jpeg } = await import("imagescript/wasm/node/jpeg.js");
   const decoder = await jpeg.init() as { decode(bytes: Uint8Array): ImagescriptFrame & { format: number } };
   const { width, height, buffer, format } = attempt("JPEG", () => decoder.decode(bytes));
   if (format !== CMYK) throw corrupt("JPEG", "its components are not those of its header");
@@ -82,6 +81,7 @@ export async function decodeCmykJpeg(bytes: Uint8Array): Promise<DecodedImage> {
 
 /** Decodes a PNG of any colour type and depth; of an animated one its still image. */
 export async function decodePng(bytes: Uint8Array): Promise<DecodedImage> {
+  const { default: png } = await import("imagescript/wasm/node/png.js");
   const decoder = await png.init() as {
     decode(bytes: Uint8Array): { width: number; height: number; framebuffer: Uint8Array<ArrayBuffer> };
   };
@@ -91,6 +91,7 @@ export async function decodePng(bytes: Uint8Array): Promise<DecodedImage> {
 
 /** Decodes the first frame of a GIF, in its place on a transparent canvas; `header` says where that frame ends. */
 export async function decodeGif(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
+  const { default: gif } = await import("imagescript/wasm/node/gif.js");
   const { Decoder } = await gif.init() as { Decoder: new (bytes: Uint8Array) => GifDecoder };
   const end = header.firstFrameEnd!;
   const alone = new Uint8Array(end + 1);
