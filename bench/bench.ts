@@ -3,7 +3,7 @@ import { flag, parseOrExit, UsageError } from "../commands/cli/args.ts";
 import { runCommand } from "../commands/cli/failures.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { Gpu } from "../engine/gpu.ts";
-import { ARCHITECTURES } from "../model/architectures/alexnet.ts";
+import { ARCHITECTURES } from "../model/architectures/registry.ts";
 import { unitsOf } from "./bench_plan.ts";
 import { reportLines } from "./report.ts";
 import { saveSection } from "./report_file.ts";

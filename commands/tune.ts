@@ -3,7 +3,7 @@ import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { TILE_FILE, tileAdapter } from "../model/tuned_gpu.ts";
-import { architecture, ARCHITECTURES } from "../model/architectures/alexnet.ts";
+import { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
 import type { Clock } from "../engine/profile.ts";
 import { prepare, type Product, Workload } from "./tuning/products.ts";
 import { durationText, progressText, tuningText } from "./tuning/report.ts";

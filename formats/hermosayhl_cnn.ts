@@ -4,7 +4,7 @@
  * PyTorch's order.
  * @module
  */
-import { architecture } from "../model/architectures/alexnet.ts";
+import { architecture } from "../model/architectures/registry.ts";
 import type { ModelCard, Preprocess } from "../model/checkpoint/card.ts";
 import { CheckpointError } from "../model/checkpoint/checkpoint_error.ts";
 import type { ParameterSpec } from "../model/layer.ts";

@@ -2,7 +2,7 @@
  * A checkpoint as an ONNX model, for onnxruntime and everything else that reads the format.
  * @module
  */
-import { architecture } from "../model/architectures/alexnet.ts";
+import { architecture } from "../model/architectures/registry.ts";
 import type { Preprocess } from "../model/checkpoint/card.ts";
 import { cardToMetadata, type Checkpoint, CheckpointError } from "../model/checkpoint/checkpoint.ts";
 import type { OnnxGraph } from "../model/layer.ts";

@@ -10,7 +10,7 @@ import { hash } from "../engine/random.ts";
 import { destroyTensor, writeTensor } from "../engine/tensor.ts";
 import { type Case, type Check, compare, normalisedError } from "../engine/verify/case.ts";
 import { normals } from "../engine/verify/sample.ts";
-import { architecture } from "./architectures/alexnet.ts";
+import { architecture } from "./architectures/registry.ts";
 import { type Architecture, Network } from "./network.ts";
 import { referenceStep } from "./reference_network.ts";
 import { TrainingStep } from "./training_step.ts";

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { ensureShapes } from "../data/shapes/shapes.ts";
 import { drawShape } from "../data/shapes/shape_drawing.ts";
 import { encodeJpeg } from "../data/shapes/jpeg_encoder.ts";
-import { architecture } from "../model/architectures/alexnet.ts";
+import { architecture } from "../model/architectures/registry.ts";
 import { defaultPreprocess } from "../model/checkpoint/card.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { Network } from "../model/network.ts";

@@ -5,7 +5,7 @@
 import { flag, type Parsed, UsageError } from "../commands/cli/args.ts";
 import { AUGMENT_LEVELS } from "../data/augment.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
-import { ARCHITECTURES } from "../model/architectures/alexnet.ts";
+import { ARCHITECTURES } from "../model/architectures/registry.ts";
 import { OPTIMIZERS } from "./optimizer.ts";
 import { CLASS_WEIGHTS, type RunOptions } from "./options.ts";
 import { RESIDENT } from "./resident_photos.ts";

@@ -5,7 +5,7 @@
 import { shuffle } from "../engine/random.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import { Plan, submit } from "../engine/plan.ts";
-import { architecture } from "../model/architectures/alexnet.ts";
+import { architecture } from "../model/architectures/registry.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
 import type { TensorValue } from "../model/checkpoint/checkpoint.ts";
 import { Network } from "../model/network.ts";

@@ -10,7 +10,7 @@ import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
-import { architecture } from "../model/architectures/alexnet.ts";
+import { architecture } from "../model/architectures/registry.ts";
 import { loadTensors } from "../model/checkpoint/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../model/checkpoint/card.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";

@@ -5,7 +5,7 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import type { Launch } from "../../engine/kernel.ts";
 import { Plan } from "../../engine/plan.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { passed } from "../../engine/verify/case.ts";
 import type { Ceilings } from "./ceilings.ts";
 import type { BenchCase, CaseGroup } from "./case.ts";

@@ -7,7 +7,7 @@ import { productLaunch } from "../kernels/product.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../engine/tensor.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { defaultPreprocess, type ModelCard } from "../../model/checkpoint/card.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";

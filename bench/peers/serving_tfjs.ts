@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
 import { Hono } from "hono";
 import { decodeImage } from "../../data/image/decode.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import type { Shape } from "../../model/layer.ts";
 import { describeLayers } from "../../model/network.ts";

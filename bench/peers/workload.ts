@@ -4,7 +4,7 @@
  * @module
  */
 import { normal } from "../../engine/random.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { initialValues } from "../../model/init.ts";
 import type { Layer, Shape } from "../../model/layer.ts";
 import { describeLayers } from "../../model/network.ts";

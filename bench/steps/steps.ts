@@ -3,7 +3,7 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { defaultPreprocess } from "../../model/checkpoint/card.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";

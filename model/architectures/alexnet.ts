@@ -1,11 +1,10 @@
 /**
- * The architectures, as lists of layers and nothing else.
+ * AlexNet, as torchvision has it and as its paper does.
  * @module
  */
 import { withInit } from "../init.ts";
-import { type Init, type Layer, type Shape, sizeOf } from "../layer.ts";
+import type { Init, Layer } from "../layer.ts";
 import { adaptiveAvgPool } from "../layers/adaptive_avg_pool.ts";
-import { batchNorm } from "../layers/batch_norm.ts";
 import { conv2d } from "../layers/conv2d.ts";
 import { dropout } from "../layers/dropout.ts";
 import { flatten } from "../layers/flatten.ts";
@@ -13,66 +12,8 @@ import { linear } from "../layers/linear.ts";
 import { localResponseNorm } from "../layers/local_response_norm.ts";
 import { maxPool } from "../layers/max_pool.ts";
 import { relu } from "../layers/relu.ts";
-import type { Architecture, NamedLayer } from "../network.ts";
-
-/** What an architecture is made for. */
-export interface ArchitectureOptions {
-  readonly classes: number;
-  /** Height and width of the input; default 224. */
-  readonly size?: number;
-  /** Share of values that dropout drops, where there is dropout; default 0.5. */
-  readonly dropout?: number;
-}
-
-/** Layers numbered within a block as PyTorch's `Sequential` numbers them: `features.0`, `features.1` … */
-function block(name: string, layers: readonly Layer[]): NamedLayer[] {
-  return layers.map((layer, i) => ({ name: `${name}.${i}`, layer }));
-}
-
-/** A square RGB input; throws a `RangeError` below the size that leaves one pixel for the last feature map. */
-function square(name: string, size: number, minimum: number): Shape {
-  if (size >= minimum) return { c: 3, h: size, w: size };
-  throw new RangeError(
-    `Cannot build ${name}: its input is ${size}x${size}, wanted at least ${minimum}x${minimum}`,
-  );
-}
-
-/** Values that these layers leave of an input. */
-function featuresOf(input: Shape, layers: readonly Layer[]): number {
-  return sizeOf(layers.reduce((shape, layer) => layer.describe(shape, Infinity).output, input));
-}
-
-function compactNetwork(
-  name: string,
-  { classes, size = 224 }: ArchitectureOptions,
-  normalise: boolean,
-): Architecture {
-  const input = square(name, size, 61);
-  const conv = (from: number, to: number) => [
-    conv2d({ in: from, out: to, kernel: 3, stride: 2 }),
-    ...(normalise ? [batchNorm({ channels: to })] : []),
-    relu(),
-  ];
-  const features = [
-    ...conv(3, 16),
-    maxPool({ kernel: 2 }),
-    ...conv(16, 32),
-    ...conv(32, 64),
-    ...conv(64, 128),
-  ];
-  const classifier = [flatten(), linear({ in: featuresOf(input, features), out: classes })];
-  return { name, input, layers: [...block("features", features), ...block("classifier", classifier)] };
-}
-
-/** Four strided convolutions and one linear layer: 111,267 parameters at three classes. */
-export function compact(options: ArchitectureOptions): Architecture {
-  return compactNetwork("compact", options, false);
-}
-
-/** `compact` with batch normalisation between each convolution and its ReLU: 111,747 parameters at three classes. */
-export function compactBn(options: ArchitectureOptions): Architecture {
-  return compactNetwork("compact-bn", options, true);
-}
+import type { Architecture } from "../network.ts";
+import { type ArchitectureOptions, block, featuresOf, square } from "./parts.ts";
 
 /**
  * torchvision's `alexnet` ("One weird trick for parallelizing convolutional neural networks", Krizhevsky 2014): one
@@ -168,23 +109,4 @@ export function alexnet2012({ classes, size = 227, dropout: rate = 0.5 }: Archit
     start(linear({ in: 4096, out: classes }), 0),
   ];
   return { name, input, layers: [...block("features", features), ...block("classifier", classifier)] };
-}
-
-/** Architectures by the name that `--model` takes. */
-export const ARCHITECTURES: Readonly<Record<string, (options: ArchitectureOptions) => Architecture>> = {
-  compact,
-  "compact-bn": compactBn,
-  alexnet,
-  "alexnet-2012": alexnet2012,
-};
-
-/** The architecture of that name; throws a `RangeError` that lists the known ones. */
-export function architecture(name: string, options: ArchitectureOptions): Architecture {
-  const make = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
-  if (!make) {
-    throw new RangeError(
-      `Cannot find model ${name}: known ones are ${Object.keys(ARCHITECTURES).join(", ")}`,
-    );
-  }
-  return make(options);
 }

@@ -8,7 +8,7 @@ import { type Gpu, GpuLostError } from "../../engine/gpu.ts";
 import { requestTunedGpu } from "../tuned_gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensors, writeTensor } from "../../engine/tensor.ts";
-import { architecture } from "../architectures/alexnet.ts";
+import { architecture } from "../architectures/registry.ts";
 import type { ModelCard } from "../checkpoint/card.ts";
 import { type Checkpoint, loadCheckpoint } from "../checkpoint/checkpoint.ts";
 import { type Classification, type Classifier, DeviceLostError, type Heatmap } from "./classifier_types.ts";

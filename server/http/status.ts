@@ -4,7 +4,7 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { basename } from "@std/path";
-import { preprocessSchema } from "../../model/checkpoint/card.ts";
+import { modelCardSchema, preprocessSchema } from "../../model/checkpoint/card.ts";
 import { type App, type AppContext, createPart, errorResponses, json, modelQuerySchema } from "./context.ts";
 
 const tags = ["Status"];
@@ -29,7 +29,7 @@ const modelSchema = z.object({
   classes: z.array(z.string()),
   preprocess: preprocessSchema,
   parameters: z.int(),
-  training: z.object({}).catchall(z.unknown()).optional().openapi({
+  training: modelCardSchema.shape.training.openapi({
     description: "Where the weights come from: run, epoch, step, validation accuracy and confusion matrix.",
   }),
   adapter: z.string(),

@@ -4,7 +4,7 @@ import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
 import { reluForward } from "../../engine/kernels/relu/relu.ts";
 import type { Tile } from "../../engine/kernels/matmul/product.ts";
 import { Gpu } from "../../engine/gpu.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { measureCeilings } from "../../bench/kernels/ceilings.ts";
 import { modelCases, productCases, rate, runCase } from "../../bench/kernels/kernels.ts";
 import { costOf } from "../../bench/kernels/cost.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import {
   encodeCheckpoint,
   loadCheckpoint,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { exportOnnx } from "../../formats/onnx.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { defaultPreprocess } from "../../model/checkpoint/card.ts";
 import { cardFromMetadata, type Checkpoint, CheckpointError } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";

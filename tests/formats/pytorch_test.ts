@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { architecture, ARCHITECTURES } from "../../model/architectures/alexnet.ts";
+import { architecture, ARCHITECTURES } from "../../model/architectures/registry.ts";
 import { loadTensors, saveCheckpoint, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { loadWeights } from "../../training/transfer.ts";

@@ -3,7 +3,7 @@ import { sgd } from "../../engine/kernels/optimizer/optimizer.ts";
 import { Plan } from "../../engine/plan.ts";
 import { destroyTensor, readTensor, type Tensor } from "../../engine/tensor.ts";
 import { readSeedModel } from "../../formats/hermosayhl_cnn.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { testNeeding } from "../permissions.ts";

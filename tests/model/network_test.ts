@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { compact } from "../../model/architectures/alexnet.ts";
+import { compact } from "../../model/architectures/compact.ts";
 import { conv2d } from "../../model/layers/conv2d.ts";
 import { flatten } from "../../model/layers/flatten.ts";
 import { linear } from "../../model/layers/linear.ts";

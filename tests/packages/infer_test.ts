@@ -2,7 +2,16 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { FAKE_SIZE } from "../server/fake_loader.ts";
 import { setUp } from "../server/fixture.ts";
-import { bytesTensor, floatInput, GREEN, post, postBinary, RED, ROW, tensor } from "../server/http/infer_client.ts";
+import {
+  bytesTensor,
+  floatInput,
+  GREEN,
+  post,
+  postBinary,
+  RED,
+  ROW,
+  tensor,
+} from "../server/http/infer_client.ts";
 
 Deno.test("FP32 tensors are answered with every output, the id and the version", async () => {
   await using server = await setUp();

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { defaultPreprocess } from "../../model/checkpoint/card.ts";
 import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
 import { initialValues } from "../../model/init.ts";

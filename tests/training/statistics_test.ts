@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor } from "../../engine/tensor.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../engine/gpu.ts";
-import { architecture, type ArchitectureOptions } from "../../model/architectures/alexnet.ts";
+import { architecture, type ArchitectureOptions } from "../../model/architectures/registry.ts";
 import { cardToMetadata, CheckpointError, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "../../training/transfer.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Gpu } from "../../../engine/gpu.ts";
 import { Plan } from "../../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../../engine/tensor.ts";
-import { architecture } from "../../../model/architectures/alexnet.ts";
+import { architecture } from "../../../model/architectures/registry.ts";
 import { Network } from "../../../model/network.ts";
 import { normalisedError } from "../../../engine/verify/case.ts";
 import { ALL_CASES } from "../../../model/cases.ts";

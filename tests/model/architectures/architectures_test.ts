@@ -3,7 +3,7 @@ import {
   architecture,
   type ArchitectureOptions,
   ARCHITECTURES,
-} from "../../../model/architectures/alexnet.ts";
+} from "../../../model/architectures/registry.ts";
 import { type Architecture, describeLayers, Network } from "../../../model/network.ts";
 import { product } from "../../../model/parameters.ts";
 import { initialValues } from "../../../model/init.ts";
@@ -37,6 +37,8 @@ Deno.test("architectures have the published numbers of parameters", () => {
     assertEquals(trainedCount("alexnet-2012", { classes: 1000, size }), 60_965_224);
   }
   assertEquals(trainedCount("alexnet", { classes: 3 }), 61_100_840 - 997 * 4097);
+  assertEquals(trainedCount("resnet18", { classes: 1000 }), 11_689_512);
+  assertEquals(trainedCount("compact-res", { classes: 3 }), 886_075);
 });
 
 Deno.test("alexnet has torchvision's names and shapes", () => {
@@ -102,6 +104,29 @@ Deno.test("alexnet-2012 starts as the paper says: deviation 0.01, biases 1 in la
   assertEquals(biases, [0, 1, 0, 1, 1, 1, 1, 0]);
 });
 
+Deno.test("resnet18 has torchvision's names and shapes", () => {
+  const list = parameters(architecture("resnet18", { classes: 10 }))
+    .map(({ name, spec }) => `${name} ${spec.shape}`);
+  assertEquals(list.length, 20 + 20 * 4 + 2);
+  assertEquals(list.slice(0, 5), [
+    "conv1.weight 64,3,7,7",
+    "bn1.weight 64",
+    "bn1.bias 64",
+    "bn1.running_mean 64",
+    "bn1.running_var 64",
+  ]);
+  for (
+    const one of [
+      "layer1.0.conv1.weight 64,64,3,3",
+      "layer2.0.downsample.0.weight 128,64,1,1",
+      "layer2.0.downsample.1.running_var 128",
+      "layer4.1.bn2.bias 512",
+      "fc.weight 10,512",
+      "fc.bias 10",
+    ]
+  ) assert(list.includes(one), one);
+});
+
 Deno.test("compact-bn normalises between convolution and ReLU", () => {
   const { layers } = architecture("compact-bn", { classes: 3 });
   const kinds = layers.map(({ layer }) => layer.kind);
@@ -111,7 +136,14 @@ Deno.test("compact-bn normalises between convolution and ReLU", () => {
 });
 
 Deno.test("every architecture takes its smallest input and refuses one pixel less", () => {
-  const smallest = { "compact": 61, "compact-bn": 61, "alexnet": 63, "alexnet-2012": 63 };
+  const smallest = {
+    "compact": 61,
+    "compact-bn": 61,
+    "compact-res": 32,
+    "alexnet": 63,
+    "alexnet-2012": 63,
+    "resnet18": 32,
+  };
   assertEquals(Object.keys(smallest), Object.keys(ARCHITECTURES));
   for (const [name, size] of Object.entries(smallest)) {
     describeLayers(architecture(name, { classes: 3, size }), Infinity);
@@ -124,14 +156,19 @@ Deno.test("every architecture takes its smallest input and refuses one pixel les
 
 Deno.test("an unknown architecture is refused with the known ones", () => {
   for (const name of ["vgg", "", "toString", "__proto__"]) {
-    const words = `Cannot find model ${name}: known ones are compact, compact-bn, alexnet, alexnet-2012`;
+    const words = `Cannot find model ${name}: known ones are ${Object.keys(ARCHITECTURES).join(", ")}`;
     assertThrows(() => architecture(name, { classes: 3 }), RangeError, words);
   }
 });
 
 // Sizes at which the maps have odd borders and alexnet's average is not the identity; dropout is on in training.
 for (
-  const [name, size, batch] of [["compact-bn", 131, 2], ["alexnet", 71, 1], ["alexnet-2012", 67, 1]] as const
+  const [name, size, batch] of [
+    ["compact-bn", 131, 2],
+    ["compact-res", 33, 2],
+    ["alexnet", 71, 1],
+    ["alexnet-2012", 67, 1],
+  ] as const
 ) {
   Deno.test(`${name} agrees with plain loops, forward and backward`, () =>
     withGpu(async (gpu) => {
@@ -140,6 +177,6 @@ for (
       const input = noise(batch * 3 * size * size);
       const expected = referenceLogits(network.architecture, await network.parameters.read(), input);
       assert(normalisedError(await infer(network, input), expected) < 1e-5);
-      await checkGradients(network, input, [3, 1].slice(0, batch), 1e-4);
+      await checkGradients(network, input, [3, 1, 0].slice(0, batch), 1e-4);
     }));
 }

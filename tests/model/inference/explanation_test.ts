@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Plan } from "../../../engine/plan.ts";
 import { readTensors, writeTensor } from "../../../engine/tensor.ts";
-import { compact, compactBn } from "../../../model/architectures/alexnet.ts";
+import { compact, compactBn } from "../../../model/architectures/compact.ts";
 import { batchNorm } from "../../../model/layers/batch_norm.ts";
 import { conv2d } from "../../../model/layers/conv2d.ts";
 import { flatten } from "../../../model/layers/flatten.ts";
