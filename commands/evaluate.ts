@@ -2,6 +2,7 @@
 import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { decodeSide } from "../model/checkpoint/card.ts";
+import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { DataError, openDataset } from "../data/dataset/folder.ts";
@@ -29,7 +30,7 @@ const COMMAND = {
 const flags = parseOrExit(Deno.args, COMMAND);
 
 await runCommand(NAME, async () => {
-  const classifier = await loadClassifier(flags.checkpoint, { maxBatch: flags.batchSize });
+  const classifier = await blameInput(() => loadClassifier(flags.checkpoint, { maxBatch: flags.batchSize }));
   const { classes, preprocess } = classifier.card;
   const dataset = await openDataset(flags.data, { classes, seed: flags.seed });
   const samples = dataset.splits[flags.split];

@@ -1,6 +1,7 @@
 /** `deno task export`: writes a checkpoint as an ONNX model. */
 import { parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
+import { blameInput } from "../engine/errors.ts";
 import { exportOnnx } from "../formats/onnx.ts";
 import { writeFileAtomically } from "../model/checkpoint/atomic_file.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
@@ -16,7 +17,8 @@ const flags = parseOrExit(Deno.args, {
 
 await runCommand(NAME, async () => {
   const [from, to] = flags.positionals as [string, string];
-  const bytes = exportOnnx(await loadCheckpoint(from));
+  const checkpoint = await loadCheckpoint(from);
+  const bytes = await blameInput(() => exportOnnx(checkpoint));
   await writeFileAtomically(to, bytes);
   console.log(`${to}: ${bytes.length} bytes`);
 });

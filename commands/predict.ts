@@ -3,6 +3,7 @@ import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DecoderPool } from "../data/image/decoder_pool.ts";
 import { decodeSide, type Preprocess } from "../model/checkpoint/card.ts";
+import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 
 const NAME = "deno task predict";
@@ -18,7 +19,7 @@ const flags = parseOrExit(Deno.args, {
 });
 
 await runCommand(NAME, async () => {
-  const classifier = await loadClassifier(flags.checkpoint, { maxBatch: 1 });
+  const classifier = await blameInput(() => loadClassifier(flags.checkpoint, { maxBatch: 1 }));
   await using pool = new DecoderPool({ workers: 1 });
   const answers = [];
   for (const file of flags.positionals) {

@@ -2,12 +2,13 @@
  * Stops a run whose numbers are no longer finite, and says where that began.
  * @module
  */
+import { UserError } from "../engine/errors.ts";
 import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { FoundNonFinite } from "./numeric_checks.ts";
 import type { Metrics, Trainer } from "./trainer.ts";
 
 /** The loss was not finite: the message names the step and the first layer that shows it. */
-export class DivergedError extends Error {
+export class DivergedError extends UserError {
   override readonly name = "DivergedError";
 }
 

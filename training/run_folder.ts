@@ -3,6 +3,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { UserError } from "../engine/errors.ts";
 import { writeFileAtomically } from "../model/checkpoint/atomic_file.ts";
 import { type Checkpoint, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { type RunOptions, runOptionsSchema } from "./options.ts";
@@ -26,12 +27,12 @@ export type LogRow = Readonly<Record<typeof LOG_COLUMNS[number], number | undefi
 export class RunFolder {
   private constructor(readonly path: string) {}
 
-  /** Makes the folder (and its parents) and writes the configuration; throws if it holds another run already. */
+  /** Makes the folder (and its parents) and writes the configuration; throws a `UserError` if it holds another run already. */
   static async create(path: string, options: RunOptions): Promise<RunFolder> {
     await Deno.mkdir(path, { recursive: true });
     const folder = new RunFolder(path);
     if (await exists(folder.file("config.json"))) {
-      throw new RangeError(
+      throw new UserError(
         `Cannot start a run in ${path}: it already holds one; go on with --resume ${path} or choose another --out`,
       );
     }
@@ -40,21 +41,21 @@ export class RunFolder {
     return folder;
   }
 
-  /** The folder of a run to be continued, and its options; throws a `RangeError` where there is none. */
+  /** The folder of a run to be continued, and its options; throws a `UserError` where there is none. */
   static async open(path: string): Promise<{ folder: RunFolder; options: RunOptions }> {
     const folder = new RunFolder(path);
     const config = folder.file("config.json");
     const text = await Deno.readTextFile(config).catch(() => undefined);
-    if (text === undefined) throw new RangeError(`Cannot resume ${path}: it has no config.json`);
+    if (text === undefined) throw new UserError(`Cannot resume ${path}: it has no config.json`);
     if (!await exists(folder.file("last.state.safetensors"))) {
-      throw new RangeError(
+      throw new UserError(
         `Cannot resume ${path}: it has no last.state.safetensors, which the end of the first epoch or Ctrl-C writes`,
       );
     }
     const options = runOptionsSchema.safeParse(readJson(text));
     if (!options.success) {
       const { path: key, message } = options.error.issues[0]!;
-      throw new RangeError(
+      throw new UserError(
         `Cannot resume ${path}: ${key.join(".") || "everything"} in config.json is wrong (${message})`,
       );
     }

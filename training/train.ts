@@ -7,6 +7,7 @@ import { basename } from "@std/path";
 import { type Dataset, openDataset, requireBatch } from "../data/dataset/folder.ts";
 import { ensureShapes } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
+import { blameInput } from "../engine/errors.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
@@ -75,7 +76,7 @@ async function trainIn(
   existing?: RunFolder,
 ): Promise<Evaluation | undefined> {
   // The architecture is built first: an unknown name should not wait for the data.
-  architecture(options.model, { classes: 2, size: options.size });
+  await networkOf(options, 2);
   const dataset = await openData(options, report);
   requireBatch(dataset, options.batchSize * options.accumulate);
   // A run that goes on has its weights in its state; the file still says how photos become input.
@@ -84,7 +85,7 @@ async function trainIn(
     ? transferPreprocess(start.metadata, options.size)
     : defaultPreprocess(options.size);
   using gpu = await requestTunedGpu({ onNote: (text) => report({ event: "note", text }) });
-  const layers = architecture(options.model, { classes: dataset.classes.length, size: options.size });
+  const layers = await networkOf(options, dataset.classes.length);
   const frozen = options.freeze && freezeBlocks(options.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
   network.parameters.initialise(options.seed);
@@ -146,6 +147,11 @@ async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, repo
     report({ event: "note", text: `${error.message}; the photos are read from the cache instead` });
     return undefined;
   }
+}
+
+/** The architecture that the options name; throws a `UserError` for an unknown one and for an input too small for it. */
+function networkOf({ model, size }: RunOptions, classes: number): Promise<Architecture> {
+  return blameInput(() => architecture(model, { classes, size }));
 }
 
 /** Names of all parameters and statistics of an architecture. */

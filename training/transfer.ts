@@ -2,6 +2,7 @@
  * Starting from weights trained elsewhere: what fits is loaded, the rest is reported and keeps its first values.
  * @module
  */
+import { UserError } from "../engine/errors.ts";
 import type { Preprocess } from "../model/checkpoint/card.ts";
 import { cardFromMetadata, CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
 import type { Network } from "../model/network.ts";
@@ -75,7 +76,7 @@ export function transferLines({ loaded, skipped, missing }: TransferReport): str
 
 /**
  * Which parameters `--freeze` leaves alone: those of these blocks or layers (`features`, `classifier.1`). Throws a
- * `RangeError` for a name that `parameters` do not have, and when nothing would be left to train.
+ * `UserError` for a name that `parameters` do not have, and when nothing would be left to train.
  */
 export function freezeBlocks(
   blocks: readonly string[],
@@ -85,11 +86,11 @@ export function freezeBlocks(
   const unknown = blocks.find((block) => !parameters.some((name) => within(block, name)));
   if (unknown !== undefined) {
     const known = [...new Set(parameters.map((name) => name.split(".")[0]))].join(", ");
-    throw new RangeError(`Cannot freeze ${unknown}: the network has no such block, it has ${known}`);
+    throw new UserError(`Cannot freeze ${unknown}: the network has no such block, it has ${known}`);
   }
   const frozen = (name: string) => blocks.some((block) => within(block, name));
   if (parameters.every(frozen)) {
-    throw new RangeError(`Cannot freeze ${blocks.join(", ")}: nothing is left to train`);
+    throw new UserError(`Cannot freeze ${blocks.join(", ")}: nothing is left to train`);
   }
   return frozen;
 }

@@ -2,41 +2,32 @@
  * How commands end when something goes wrong.
  * @module
  */
+import { UserError } from "../../engine/errors.ts";
+import { GpuLostError, GpuUnavailableError, GpuValidationError } from "../../engine/gpu.ts";
+import { DeviceLostError } from "../../model/inference/classifier_types.ts";
+import { exitWithUsageError } from "./args.ts";
 import { UsageError } from "./flags.ts";
 
 /** Errors whose message is written for people: what could not be done, what came, what was wanted. */
-const EXPECTED = new Set([
-  "CheckpointError",
-  "DataError",
-  "DeviceLostError",
-  "DivergedError",
-  "FileWriteError",
-  "GpuLostError",
-  "GpuUnavailableError",
-  "GpuValidationError",
-  "ImageError",
-  "RangeError",
-]);
+const EXPECTED = [
+  ...[UserError, DeviceLostError, GpuLostError, GpuUnavailableError, GpuValidationError],
+  ...Object.values(Deno.errors),
+];
 
 /** Runs a command. Expected errors become one line on standard error and exit code 1 (2 for usage); others a stack trace. */
 export async function runCommand(name: string, work: () => Promise<number | void>): Promise<never> {
   try {
     Deno.exit(await work() ?? 0);
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${name}: ${error.message} (--help lists the flags)`);
-      Deno.exit(2);
-    }
+    if (error instanceof UsageError) exitWithUsageError(name, error);
     console.error(describeFailure(name, error));
     Deno.exit(1);
   }
 }
 
-/** One line for an expected error or a failed file operation, the stack otherwise. */
+/** One line for a `UserError`, a device's error or a failed file operation; the stack otherwise, and of a `RangeError` too. */
 export function describeFailure(name: string, error: unknown): string {
   if (!(error instanceof Error)) return `${name}: ${error}`;
-  const ofFiles = Object.values(Deno.errors).some((kind) => error instanceof kind);
-  return EXPECTED.has(error.name) || ofFiles
-    ? `${name}: ${error.message}`
-    : `${name}: ${error.stack ?? error.message}`;
+  const expected = EXPECTED.some((kind) => error instanceof kind);
+  return `${name}: ${expected ? error.message : error.stack ?? error.message}`;
 }

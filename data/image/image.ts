@@ -2,6 +2,7 @@
  * Decoded photos and what can be wrong with an encoded one.
  * @module
  */
+import { UserError } from "../../engine/errors.ts";
 
 /** A decoded photo: upright (EXIF applied), 8-bit RGBA, row-major, `data.length = width * height * 4`. */
 export interface DecodedImage {
@@ -14,7 +15,7 @@ export interface DecodedImage {
 export type ImageErrorCode = "too-large" | "unsupported" | "corrupt" | "timeout";
 
 /** An image that cannot or must not be decoded. `code` tells a server which status to answer with. */
-export class ImageError extends Error {
+export class ImageError extends UserError {
   override readonly name = "ImageError";
   constructor(readonly code: ImageErrorCode, message: string) {
     super(message);

@@ -1,8 +1,9 @@
 /** @module */
+import { UserError } from "../../engine/errors.ts";
 import { basename, dirname, join } from "@std/path";
 
 /** A file that could not be written; what was there before is intact. */
-export class FileWriteError extends Error {
+export class FileWriteError extends UserError {
   override readonly name = "FileWriteError";
 }
 

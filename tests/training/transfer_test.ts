@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../../engine/errors.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { architecture, type ArchitectureOptions } from "../../model/architectures/registry.ts";
 import { cardToMetadata, CheckpointError, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
@@ -96,7 +97,7 @@ Deno.test("a block is frozen by its name or a layer's, never by half a name", ()
   assertEquals(names.map(freezeBlocks(["features.1"], names)), [true, false, false]);
   assertEquals(names.map(freezeBlocks(["features.10", "classifier.1.bias"], names)), [false, true, true]);
   const refused = (blocks: string[], words: string) =>
-    assertThrows(() => freezeBlocks(blocks, names), RangeError, words);
+    assertThrows(() => freezeBlocks(blocks, names), UserError, words);
   refused(["feature"], "Cannot freeze feature: the network has no such block, it has features, classifier");
   refused([""], "no such block");
   refused(["features", "classifier"], "Cannot freeze features, classifier: nothing is left to train");

@@ -1,0 +1,34 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describeFailure } from "../../commands/cli/failures.ts";
+import { CacheError } from "../../data/dataset/cache.ts";
+import { DataError } from "../../data/data_error.ts";
+import { ImageError } from "../../data/image/image.ts";
+import { blameInput, UserError } from "../../engine/errors.ts";
+import { FileWriteError } from "../../model/checkpoint/atomic_file.ts";
+import { CheckpointError } from "../../model/checkpoint/checkpoint.ts";
+import { DivergedError } from "../../training/diverged.ts";
+
+Deno.test("what a person can put right is one line, without a stack", () => {
+  const errors = [
+    ...[new UserError("no"), new DataError("no"), new CacheError("no"), new ImageError("corrupt", "no")],
+    ...[new FileWriteError("no"), new CheckpointError("no"), new DivergedError("no")],
+    new Deno.errors.NotFound("no"),
+  ];
+  for (const error of errors) assertEquals(describeFailure("train", error), "train: no", error.name);
+});
+
+Deno.test("a fault of the program keeps its stack, a RangeError too", () => {
+  for (const error of [new RangeError("Invalid array length"), new TypeError("no"), new Error("no")]) {
+    assertMatch(describeFailure("train", error), /^train: \w*Error: .*\n +at .*failures_test\.ts/);
+  }
+});
+
+Deno.test("only a RangeError of a call that a person's input decides becomes a person's error", async () => {
+  const failure = (error: Error) => blameInput(() => Promise.reject(error)).catch((e) => e);
+  const own = new RangeError("Cannot find model lenet");
+  const blamed = await failure(own);
+  assertEquals([blamed instanceof UserError, blamed.message, blamed.cause], [true, own.message, own]);
+  const other = new TypeError("no");
+  assertEquals(await failure(other), other);
+  assertEquals(await blameInput(() => 3), 3);
+});
