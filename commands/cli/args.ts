@@ -14,7 +14,7 @@
  * ```
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "node:util";
 import { type Flag, flag, UsageError } from "./flags.ts";
 
 export { type Flag, flag, UsageError };
@@ -23,11 +23,15 @@ export { type Flag, flag, UsageError };
 export interface Command<F extends Readonly<Record<string, Flag<unknown>>>> {
   /** How people call it, such as `deno task serve`. */
   readonly name: string;
+  /** What it does, in a sentence or two. */
   readonly summary: string;
+  /** Its flags by camel-case name. */
   readonly flags: F;
   /** Arguments without a flag; absent: none are taken. */
   readonly positionals?: { readonly name: string; readonly min?: number; readonly max?: number };
 }
+
+type AnyCommand = Command<Readonly<Record<string, Flag<unknown>>>>;
 
 /** What parsing gives: one value per flag, and the arguments without a flag. */
 export type Parsed<F> =
@@ -39,8 +43,8 @@ export function parseFlags<F extends Readonly<Record<string, Flag<unknown>>>>(
   args: readonly string[],
   command: Command<F>,
 ): Parsed<F> {
-  const flags = new Map(Object.entries(command.flags).map(([key, flag]) => [kebabCase(key), { key, flag }]));
-  const { given, positionals, unknown } = collect(args, flags);
+  const flags = byName(command);
+  const { given, positionals } = collect(args, flags);
   const values: Record<string, unknown> = { positionals };
   for (const [name, { key, flag }] of flags) {
     const texts = given.get(name);
@@ -51,8 +55,6 @@ export function parseFlags<F extends Readonly<Record<string, Flag<unknown>>>>(
       values[key] = read(name, flag, texts);
     }
   }
-  const stranger = unknown[0];
-  if (stranger !== undefined) throw new UsageError(`unknown flag ${stranger}`);
   const { name, min = 0, max = Infinity } = command.positionals ?? { name: "argument", max: 0 };
   if (positionals.length > max) {
     throw new UsageError(`unexpected argument ${JSON.stringify(positionals[max])}`);
@@ -89,7 +91,7 @@ export function exitWithUsageError(name: string, error: UsageError): never {
 }
 
 /** The text of `--help`: usage, summary, and a line for each flag with its default. */
-export function helpText(command: Command<Readonly<Record<string, Flag<unknown>>>>): string {
+export function helpText(command: AnyCommand): string {
   const rows = Object.entries(command.flags).map(([key, flag]) => {
     const name = flag.kind === "switch" && flag.fallback === true
       ? `--no-${kebabCase(key)}`
@@ -114,53 +116,72 @@ function kebabCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-interface Collected {
-  given: Map<string, string[]>;
-  positionals: string[];
-  unknown: string[];
+/** The kebab-case names of all flags that `args` hold, in their order; throws a `UsageError` for an unknown one. */
+export function givenFlags(args: readonly string[], command: AnyCommand): string[] {
+  return [...collect(args, byName(command)).given.keys()];
 }
 
-type Known = ReadonlyMap<string, { readonly flag: Flag<unknown> }>;
+type Known = ReadonlyMap<string, { readonly key: string; readonly flag: Flag<unknown> }>;
 
-/** Lets the standard parser split the arguments, keeping every value as the text that was given. */
-function collect(args: readonly string[], flags: Known): Collected {
-  const switches = [...flags].filter(([, { flag }]) => flag.kind === "switch").map(([name]) => name);
-  const others = [...flags].filter(([, { flag }]) => flag.kind !== "switch").map(([name]) => name);
-  // The parser would read --no-port=80 as --port=80.
-  const end = args.indexOf("--");
-  const unknown = args.filter((arg, i) => /^--no-[^=]*=/.test(arg) && (end === -1 || i < end));
-  const parsed = parseArgs(spellOut(args, new Set(switches)), {
-    // Switches are spelt out as --name=true beforehand: the parser would read --name=maybe as true.
-    string: [...others, ...switches, "_"],
-    collect: [...others, ...switches],
-    unknown: (arg: string, key?: string) => {
-      if (key === undefined) return true;
-      unknown.push(arg.split("=", 1)[0]!);
-      return false;
-    },
-  }) as Record<string, unknown>;
-  const given = new Map<string, string[]>();
-  for (const name of flags.keys()) {
-    const texts = parsed[name] as string[] | undefined;
-    if (texts !== undefined && texts.length > 0) given.set(name, texts);
-  }
-  return { given, positionals: parsed._ as string[], unknown };
+function byName({ flags }: AnyCommand): Known {
+  return new Map(Object.entries(flags).map(([key, flag]) => [kebabCase(key), { key, flag }]));
 }
 
-function spellOut(args: readonly string[], switches: ReadonlySet<string>): string[] {
-  const end = args.indexOf("--");
-  return args.map((arg, i) => {
-    if (!arg.startsWith("--") || (end !== -1 && i >= end)) return arg;
-    const name = arg.slice(2);
-    if (switches.has(name)) return `${arg}=true`;
-    return name.startsWith("no-") && switches.has(name.slice(3)) ? `--${name.slice(3)}=false` : arg;
+/**
+ * Splits the arguments, keeping every value as the text that was given. What is refused is refused here and not by `parseArgs`, whose
+ * sentences are for programmers and which takes no `--json=false`.
+ */
+function collect(
+  args: readonly string[],
+  flags: Known,
+): { given: Map<string, string[]>; positionals: string[] } {
+  const types = [...flags].map(([name, { flag }]) =>
+    [name, { type: flag.kind === "switch" ? "boolean" : "string" }] as const
+  );
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(types),
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
   });
+  const given = new Map<string, string[]>(), positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const { name, text } = optionOf(token, flags);
+    given.set(name, [...given.get(name) ?? [], text]);
+  }
+  return { given, positionals };
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+/** Which flag a token means, and its value as text: of a switch `true` or `false`. */
+function optionOf({ name, rawName, value, inlineValue }: OptionToken, flags: Known) {
+  const isSwitch = (name: string) => flags.get(name)?.flag.kind === "switch";
+  const negated = rawName.startsWith("--no-");
+  if (negated && value === undefined && isSwitch(name.slice(3))) {
+    return { name: name.slice(3), text: "false" };
+  }
+  if (rawName !== `--${name}` || !flags.has(name)) {
+    throw new UsageError(`unknown flag ${rawName}${negated && inlineValue ? `=${value}` : ""}`);
+  }
+  if (value === undefined && isSwitch(name)) return { name, text: "true" };
+  // What follows and looks like a flag is taken for one that was meant.
+  const text = inlineValue || !value?.startsWith("-") ? value : "";
+  if (!text) {
+    throw new UsageError(`--${name} needs a value, written --${name}=VALUE if it starts with -`);
+  }
+  return { name, text };
 }
 
 function read(name: string, flag: Flag<unknown>, texts: readonly string[]): unknown {
-  if (texts.includes("")) {
-    throw new UsageError(`--${name} needs a value, written --${name}=VALUE if it starts with -`);
-  }
   try {
     return flag.parse(texts);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { flag, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
+import { flag, givenFlags, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
 
 const command = {
   name: "deno task serve",
@@ -72,6 +72,8 @@ Deno.test("an unknown flag is named", () => {
   fails(["--no-port=80"], /unknown flag --no-port=80/);
   fails(["--no-json=true"], /unknown flag --no-json=true/);
   fails(["--__proto__=1"], /unknown flag --__proto__/);
+  fails(["-_"], /unknown flag -_/);
+  fails(["-5"], /unknown flag -5/);
 });
 
 Deno.test("an unreadable value is named with what came and what was wanted", () => {
@@ -116,4 +118,10 @@ Deno.test("the help text lists every flag with its default", () => {
   assertMatch(text, /--augment off\|light\|full +variation \(default light\)/);
   assertMatch(text, /--checkpoint \[NAME=\]PATH +file to serve \(may be repeated\)/);
   assertMatch(text, /--no-watch +do not reload/);
+});
+
+Deno.test("the flags that were given are known by name, however they are written", () => {
+  assertEquals(givenFlags(["--no-json", "--port=1", "--classes", "a", "--classes=b"], command), [
+    ...["json", "port", "classes"],
+  ]);
 });
