@@ -1,7 +1,8 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
 import { parseOrExit } from "./commands/cli/args.ts";
 import { runCommand } from "./commands/cli/failures.ts";
-import { requireResumable, runOptions, TRAIN_COMMAND } from "./training/flags.ts";
+import { requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
+import { runOptions } from "./training/options.ts";
 import { jsonReporter, textReporter } from "./training/reporter.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
@@ -23,12 +24,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       stop.abort();
     });
   }
-  const { out, workers, cache: cacheDir, resident, saveEvery, resume, epochs, steps } = flags;
-  const places = { out, workers, cacheDir, resident, saveEvery };
-  if (resume === undefined) {
-    await train(runOptions(flags), places, report, stop.signal);
+  if (flags.resume === undefined) {
+    await train(runOptions(flags), flags, report, stop.signal);
   } else {
     requireResumable(Deno.args);
-    await resumeTraining(resume, { epochs, steps }, places, report, stop.signal);
+    await resumeTraining(flags.resume, flags, flags, report, stop.signal);
   }
 });

@@ -1,57 +1,204 @@
 /**
- * The options of a training run, as `config.json` records them.
+ * The options of a training run. Each is named here once: a field of `config.json`, whose `meta` tells people what it means, and from
+ * which the command line makes a flag.
  * @module
  */
 import { z } from "zod";
-import { AUGMENT_LEVELS } from "../data/augment.ts";
-import { OPTIMIZERS } from "./optimizer.ts";
-import { SCHEDULES } from "./schedule.ts";
+import { AUGMENT_LEVELS, type AugmentLevel } from "../data/augment.ts";
+import { CACHE_FOLDER } from "../data/dataset/cache.ts";
+import { trainingBatchCount } from "../data/dataset/sampler.ts";
+import { UserError } from "../engine/errors.ts";
+import { ARCHITECTURES } from "../model/architectures/registry.ts";
+import { type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
+import { RESIDENT, type Resident } from "./resident_photos.ts";
+import { type ScheduleName, SCHEDULES } from "./schedule.ts";
 
 /** How classes weigh in the loss: all alike, or so that each has the same share of it. */
 export const CLASS_WEIGHTS = ["equal", "balanced"] as const;
 
-const natural = z.int().nonnegative();
-const positive = z.int().positive();
+/** How classes weigh in the loss. */
+export type ClassWeights = typeof CLASS_WEIGHTS[number];
 
-/** Everything that decides a run's result; two runs with equal options on one adapter end bitwise equal. */
-export const runOptionsSchema = z.object({
+/** A schema of one option with a value of type `T`; `meta` holds its help text and what that calls the value. */
+export type Option<T> = z.ZodType<T>;
+
+/** The values of a set of options. */
+export type OptionValues<F> = { readonly [K in keyof F]: F[K] extends Option<infer T> ? T : never };
+
+const names = z.array(z.string()).readonly().optional();
+/** A share that would be useless at 1. */
+const share = z.number().min(0).max(0.999999).optional();
+
+/**
+ * Everything that decides a run's result; two runs with equal options on one adapter end bitwise equal. The fields of `config.json`. To
+ * add an option, add it here and read it where it acts: `RunOptions` carries it there.
+ */
+export const RUN_OPTIONS = {
   /** Folder of photos; absent: the procedural shapes. */
-  data: z.string().optional(),
+  data: z.string().optional().meta({
+    description: "folder of photos; without it, shapes are drawn into a cache folder",
+    value: "DIR",
+  }) as Option<string | undefined>,
   /** Classes and their order; absent: all, sorted. */
-  classes: z.array(z.string()).readonly().optional(),
-  model: z.string(),
-  /** Height and width of the input. */
-  size: positive,
+  classes: names.meta({
+    description: "class names and their order (default: all, sorted)",
+    value: "A,B",
+  }) as Option<readonly string[] | undefined>,
+  /** Name of the architecture. */
+  model: z.string().default("compact").meta({
+    description: `architecture: ${Object.keys(ARCHITECTURES).join(", ")}`,
+  }) as Option<string>,
+  /** Height and width of the input in pixels. */
+  size: z.int().min(15).max(4096).default(224).meta({
+    description: "height and width of the input",
+  }) as Option<number>,
   /** Passes over the training split; ignored if `steps` is given. */
-  epochs: positive,
-  steps: positive.optional(),
+  epochs: z.int().min(1).optional().meta({
+    description: "passes over the training images (default: 30; 12 for the shapes)",
+  }) as Option<number | undefined>,
+  /** Steps of the whole run. */
+  steps: z.int().min(1).optional().meta({ description: "batches, instead of --epochs" }) as Option<
+    number | undefined
+  >,
   /** Images in one pass. */
-  batchSize: positive,
+  batchSize: z.int().min(1).max(4096).default(32).meta({ description: "images in a batch" }) as Option<
+    number
+  >,
   /** Batches whose gradients are averaged into one step. */
-  accumulate: positive.default(1),
-  optimizer: z.enum(OPTIMIZERS),
-  lr: z.number().nonnegative(),
-  momentum: z.number().optional(),
-  nesterov: z.boolean().optional(),
-  weightDecay: z.number().optional(),
-  schedule: z.enum(SCHEDULES),
-  /** Steps of linear warm-up. */
-  warmup: natural,
-  labelSmoothing: z.number().min(0).max(1),
-  classWeights: z.enum(CLASS_WEIGHTS).default("equal"),
-  augment: z.enum(AUGMENT_LEVELS),
-  seed: natural,
-  /** Decay of the moving average of the weights; absent: none is kept. */
-  ema: z.number().optional(),
+  accumulate: z.int().min(1).max(65_536).default(1).meta({
+    description: "batches whose gradients are averaged into one step",
+  }) as Option<number>,
+  /** Highest learning rate. */
+  lr: z.number().min(0).default(0.02).meta({ description: "highest learning rate" }) as Option<number>,
+  /** Update rule. */
+  optimizer: z.enum(OPTIMIZERS).default("sgd").meta({ description: "update rule" }) as Option<OptimizerName>,
+  /** Of sgd and rmsprop; absent: the optimiser's own. */
+  momentum: z.number().min(0).max(1).optional().meta({
+    description: "momentum of sgd (default 0.9) and rmsprop (default 0)",
+  }) as Option<number | undefined>,
+  /** Of sgd. */
+  nesterov: z.boolean().default(false).meta({
+    description: "Nesterov's look-ahead for sgd",
+  }) as Option<boolean>,
+  /** Decay of the running means of the gradient and its square; absent: the optimiser's own. */
+  betas: z.tuple([share.unwrap(), share.unwrap()]).readonly().optional().meta({
+    description: "decay of adam's and adamw's two running means (default 0.9,0.999)",
+    value: "B1,B2",
+  }) as Option<readonly [number, number] | undefined>,
+  /** Added to a denominator; absent: the optimiser's own. */
+  eps: z.number().min(1e-30).max(1).optional().meta({
+    description: "added to the denominator of adam, adamw and rmsprop (default 1e-8) and adagrad (1e-10)",
+  }) as Option<number | undefined>,
+  /** Decay of rmsprop's running mean of the squared gradient; absent: the optimiser's own. */
+  alpha: share.meta({
+    description: "decay of rmsprop's running mean of the squared gradient (default 0.99)",
+  }) as Option<number | undefined>,
   /** Largest global norm of the gradient; absent: not clipped. */
-  clipNorm: z.number().optional(),
+  clipNorm: z.number().min(1e-6).optional().meta({
+    description: "largest global norm of the gradient (default: not clipped)",
+  }) as Option<number | undefined>,
+  /** Decay of the moving average of the weights; absent: none is kept. */
+  ema: share.meta({
+    description: "validate and keep a moving average of the weights with this decay, such as 0.999",
+  }) as Option<number | undefined>,
   /** File of weights to start from; absent: random. */
-  weights: z.string().optional(),
+  weights: z.string().optional().meta({
+    description: "safetensors file with weights to start from",
+    value: "FILE",
+  }) as Option<string | undefined>,
   /** Blocks or layers whose parameters stay as they are. */
-  freeze: z.array(z.string()).readonly().optional(),
+  freeze: names.meta({
+    description: "blocks that are not trained, such as features",
+    value: "A,B",
+  }) as Option<readonly string[] | undefined>,
   /** Look for non-finite values in every layer after every step. */
-  checkNumerics: z.boolean(),
-});
+  checkNumerics: z.boolean().default(false).meta({
+    description: "name the first layer whose output is not finite, at every step (slow)",
+  }) as Option<boolean>,
+  /** L2 penalty. */
+  weightDecay: z.number().min(0).default(5e-4).meta({ description: "L2 penalty" }) as Option<number>,
+  /** Learning rate over the run. */
+  schedule: z.enum(SCHEDULES).default("cosine").meta({
+    description: "learning rate over the run",
+  }) as Option<ScheduleName>,
+  /** Steps of linear warm-up. */
+  warmup: z.int().min(0).default(50).meta({ description: "steps of linear warm-up" }) as Option<number>,
+  /** Share of the target spread over all classes. */
+  labelSmoothing: z.number().min(0).max(0.99).default(0).meta({
+    description: "share of the target spread over all classes",
+  }) as Option<number>,
+  /** How classes weigh in the loss. */
+  classWeights: z.enum(CLASS_WEIGHTS).default("equal").meta({
+    description: "how classes weigh in the loss; balanced: each with the same share",
+  }) as Option<ClassWeights>,
+  /** How much training photos are varied. */
+  augment: z.enum(AUGMENT_LEVELS).default("light").meta({
+    description: "how much training photos are varied",
+  }) as Option<AugmentLevel>,
+  /** Decides every random number. */
+  seed: z.int().min(0).max(2 ** 32 - 1).default(1).meta({
+    description: "decides every random number",
+  }) as Option<number>,
+};
 
-/** Everything that decides a run's result. */
-export type RunOptions = z.infer<typeof runOptionsSchema>;
+/** Where a run's files go and how it is carried out; none of it changes the result, and none is recorded. */
+export const PLACE_OPTIONS = {
+  /** Folder of the run; absent: a new one under `runs/`. */
+  out: z.string().optional().meta({
+    description: "folder of the run (default: a new one under runs/)",
+    value: "DIR",
+  }) as Option<string | undefined>,
+  /** Steps after which the state is saved, besides the end of every epoch. */
+  saveEvery: z.int().min(1).optional().meta({
+    description: "steps after which the state for --resume is saved, besides every epoch's end",
+  }) as Option<number | undefined>,
+  /** Whether photos are kept in device memory. */
+  resident: z.enum(RESIDENT).default("auto").meta({
+    description: "keep all photos in device memory; auto: on a GPU, up to 2 GiB",
+  }) as Option<Resident>,
+  /** Decoding processes; absent: one per core. */
+  workers: z.int().min(1).max(64).optional().meta({
+    description: "processes that decode photos (default: one per core)",
+  }) as Option<number | undefined>,
+  /** Folder of the cache of decoded photos. */
+  cache: z.string().default(CACHE_FOLDER).meta({
+    description: "folder for decoded photos",
+    value: "DIR",
+  }) as Option<string>,
+};
+
+/** Where a run's files go and how it is carried out. */
+export type PlaceOptions = Partial<OptionValues<typeof PLACE_OPTIONS>>;
+
+/** Everything that decides a run's result, `epochs` filled in. */
+export interface RunOptions extends Omit<OptionValues<typeof RUN_OPTIONS>, "epochs"> {
+  /** Passes over the training split; ignored if `steps` is given. */
+  readonly epochs: number;
+}
+
+/** Epochs where neither epochs nor steps are given. */
+const DEFAULT_EPOCHS = { photos: 30, shapes: 12 };
+
+/** Reads `config.json`, or options of which some are left out: those have their defaults afterwards. */
+export const runOptionsSchema: z.ZodType<RunOptions> = z.object(RUN_OPTIONS).transform((options) => ({
+  ...options,
+  epochs: options.epochs ?? (options.data === undefined ? DEFAULT_EPOCHS.shapes : DEFAULT_EPOCHS.photos),
+}));
+
+/** The options of a run, defaults filled in; throws a `UserError` that names the first field that is wrong. */
+export function runOptions(given: Partial<OptionValues<typeof RUN_OPTIONS>>): RunOptions {
+  const options = runOptionsSchema.safeParse(given);
+  if (options.success) return options.data;
+  const { path, message } = options.error.issues[0]!;
+  throw new UserError(`Cannot train: ${path.join(".")} is wrong (${message})`);
+}
+
+/** How many steps and epochs the options mean for that many training photos, and how many steps an epoch has. */
+export function runLength(
+  options: RunOptions,
+  photos: number,
+): { perEpoch: number; steps: number; epochs: number } {
+  const perEpoch = trainingBatchCount(photos, options.batchSize * options.accumulate);
+  const steps = options.steps ?? options.epochs * perEpoch;
+  return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
+}

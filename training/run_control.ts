@@ -2,9 +2,7 @@
  * What a run works on and how it is steered.
  * @module
  */
-import { trainingBatchCount } from "../data/dataset/sampler.ts";
 import type { Reporter } from "./events.ts";
-import type { RunOptions } from "./options.ts";
 import type { PhotoSource } from "./photo_source.ts";
 import type { RunFolder } from "./run_folder.ts";
 
@@ -25,14 +23,4 @@ export interface RunControl {
   readonly resume?: boolean | undefined;
   /** Steps after which the state is saved, besides the end of every epoch. */
   readonly saveEvery?: number | undefined;
-}
-
-/** How many steps and epochs the options mean for that many training photos. */
-export function runLength(
-  options: RunOptions,
-  photos: number,
-): { perEpoch: number; steps: number; epochs: number } {
-  const perEpoch = trainingBatchCount(photos, options.batchSize * options.accumulate);
-  const steps = options.steps ?? options.epochs * perEpoch;
-  return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
 }

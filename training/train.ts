@@ -17,33 +17,24 @@ import { decodeSide, defaultPreprocess } from "../model/checkpoint/card.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";
-import type { RunOptions } from "./options.ts";
+import {
+  type OptionValues,
+  type PlaceOptions,
+  type RUN_OPTIONS,
+  runLength,
+  type RunOptions,
+} from "./options.ts";
 import { openPhotos } from "./photos.ts";
 import { type Resident, ResidentPhotos, wantsResident } from "./resident_photos.ts";
 import { runTraining } from "./run.ts";
-import { runLength } from "./run_control.ts";
 import { newRunPath, RunFolder } from "./run_folder.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
-
-/** Where a run's files go and come from; none of it changes the result. */
-export interface TrainPlaces {
-  /** Folder of the run; default: a new one under `runs/`. */
-  readonly out?: string | undefined;
-  /** Decoding processes. */
-  readonly workers?: number | undefined;
-  /** Folder of the cache of decoded photos. */
-  readonly cacheDir?: string | undefined;
-  /** Whether photos are kept in device memory; default "auto". */
-  readonly resident?: Resident | undefined;
-  /** Steps after which the state is saved, besides the end of every epoch. */
-  readonly saveEvery?: number | undefined;
-}
 
 /** Goes on with the run in `path`; `longer` may replace its number of epochs or steps. Else as `train`. */
 export async function resumeTraining(
   path: string,
-  longer: Pick<RunOptions, "steps"> & { readonly epochs?: number | undefined },
-  places: TrainPlaces,
+  longer: Partial<Pick<OptionValues<typeof RUN_OPTIONS>, "steps" | "epochs">>,
+  places: PlaceOptions,
   report: Reporter,
   signal?: AbortSignal,
 ): Promise<Evaluation | undefined> {
@@ -60,7 +51,7 @@ export async function resumeTraining(
 /** Runs training as `options` say. Resolves with the best checkpoint's result, or undefined if stopped or untested. */
 export async function train(
   options: RunOptions,
-  places: TrainPlaces,
+  places: PlaceOptions,
   report: Reporter,
   signal?: AbortSignal,
 ): Promise<Evaluation | undefined> {
@@ -70,7 +61,7 @@ export async function train(
 /** `existing` is the folder of a run to go on with. */
 async function trainIn(
   options: RunOptions,
-  places: TrainPlaces,
+  places: PlaceOptions,
   report: Reporter,
   signal: AbortSignal | undefined,
   existing?: RunFolder,
@@ -112,7 +103,7 @@ async function trainIn(
   });
   using photos = await openPhotos([...train, ...valid, ...test], {
     side: decodeSide(preprocess),
-    cacheDir: places.cacheDir,
+    cacheDir: places.cache,
     workers: places.workers,
     signal,
     onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),

@@ -116,9 +116,10 @@ function kebabCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The kebab-case names of all flags that `args` hold, in their order; throws a `UsageError` for an unknown one. */
-export function givenFlags(args: readonly string[], command: AnyCommand): string[] {
-  return [...collect(args, byName(command)).given.keys()];
+/** The flags that `args` hold, by their key and as people write them (`--max-batch`); throws a `UsageError` for an unknown one. */
+export function givenFlags(args: readonly string[], command: AnyCommand): Map<string, string> {
+  const flags = byName(command);
+  return new Map([...collect(args, flags).given.keys()].map((name) => [flags.get(name)!.key, `--${name}`]));
 }
 
 type Known = ReadonlyMap<string, { readonly key: string; readonly flag: Flag<unknown> }>;

@@ -14,8 +14,11 @@ export interface Flag<T> {
   readonly kind: "switch" | "value" | "list";
   /** What the help text calls the value, such as `PATH`. */
   readonly placeholder: string;
+  /** One sentence for the help text. */
   readonly help: string;
+  /** The value without the flag. */
   readonly fallback: T;
+  /** Leaving the flag out is an error. */
   readonly required: boolean;
   /** Turns the texts given (at least one) into the value; throws a plain `Error` that says what was wanted. */
   parse(texts: readonly string[]): T;
@@ -83,10 +86,23 @@ function int<D extends number | undefined = undefined, R extends boolean = false
 function float<D extends number | undefined = undefined, R extends boolean = false>(
   options: Options<D, R> & Range,
 ): Flag<Value<number, D, R>> {
-  return single(options, "X", (text) => {
-    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
-    if (!Number.isFinite(value)) throw new Error("a number");
-    return inRange(value, options, "a number");
+  return single(options, "X", (text) => readFloat(text, options));
+}
+
+function readFloat(text: string, range: Range): number {
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  if (!Number.isFinite(value)) throw new Error("a number");
+  return inRange(value, range, "a number");
+}
+
+function floats<D extends readonly number[] | undefined = undefined, R extends boolean = false>(
+  ranges: readonly Range[],
+  options: Options<D, R>,
+): Flag<Value<number[], D, R>> {
+  return single(options, ranges.map(() => "X").join(","), (text) => {
+    const parts = text.split(",");
+    if (parts.length !== ranges.length) throw new Error(`${ranges.length} numbers with commas between them`);
+    return parts.map((part, i) => readFloat(part.trim(), ranges[i]!));
   });
 }
 
@@ -136,4 +152,4 @@ function list<D extends readonly string[] | undefined = undefined, R extends boo
 }
 
 /** The kinds of flags: `flag.int({ help, default, min, max })` and so on. */
-export const flag = { string, int, float, choice, boolean, list };
+export const flag = { string, int, float, floats, choice, boolean, list };

@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { parseFlags, UsageError } from "../../commands/cli/args.ts";
+import { parseFlags } from "../../commands/cli/args.ts";
+import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { loadTensors, saveTensors } from "../../model/checkpoint/checkpoint.ts";
-import { requireResumable, runOptions, TRAIN_COMMAND } from "../../training/flags.ts";
+import { runOptions } from "../../training/options.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 
@@ -123,12 +124,6 @@ Deno.test("what cannot be resumed is refused in one sentence and left as it is",
     await Deno.writeFile(path, whole);
     await refused("model in config.json is wrong");
   }));
-
-Deno.test("flags that the run's own options would contradict cannot stand beside --resume", () => {
-  requireResumable(["--resume", "runs/a", "--epochs=3", "--json", "--no-json", "--workers", "2"]);
-  const refuse = () => requireResumable(["--resume", "runs/a", "--lr=0.1"]);
-  assertThrows(refuse, UsageError, "--lr cannot stand beside --resume");
-});
 
 Deno.test("the options that config.json records are those of the flags", () =>
   withShapes(async (dir, data) => {

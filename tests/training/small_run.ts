@@ -1,8 +1,9 @@
 /** What the tests of whole runs share: a few shapes, small options, places. */
 import { join } from "@std/path";
 import { parseFlags } from "../../commands/cli/args.ts";
+import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { ensureShapes } from "../../data/shapes/shapes.ts";
-import { runOptions, TRAIN_COMMAND } from "../../training/flags.ts";
+import { runOptions } from "../../training/options.ts";
 
 const counts = { train: 48, valid: 8, test: 8 };
 
@@ -24,5 +25,5 @@ export function smallOptions(data: string, ...flags: string[]) {
 
 /** Where a run of that name goes. */
 export function places(dir: string, name: string) {
-  return { out: join(dir, name), cacheDir: join(dir, "cache"), workers: 2 };
+  return { out: join(dir, name), cache: join(dir, "cache"), workers: 2 };
 }

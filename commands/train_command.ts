@@ -1,0 +1,36 @@
+/**
+ * The command line of `deno task train`.
+ * @module
+ */
+import { PLACE_OPTIONS, RUN_OPTIONS } from "../training/options.ts";
+import { flag, givenFlags, UsageError } from "./cli/args.ts";
+import { flagsOf } from "./cli/schema_flags.ts";
+
+const { out, ...places } = flagsOf(PLACE_OPTIONS);
+
+/** A flag for each option of a run, for where it goes, and for what this command alone knows. */
+export const TRAIN_COMMAND = {
+  name: "deno task train",
+  summary: "Trains a network on a folder of photos, or on procedurally drawn shapes, on any WebGPU adapter.",
+  flags: {
+    ...flagsOf(RUN_OPTIONS),
+    out,
+    resume: flag.string({
+      help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it",
+      value: "RUN",
+    }),
+    ...places,
+    json: flag.boolean({ help: "print one JSON object a line" }),
+  },
+};
+
+/** Throws a `UsageError` for a flag beside --resume that the run's own options would contradict. */
+export function requireResumable(args: readonly string[]): void {
+  for (const [key, name] of givenFlags(args, TRAIN_COMMAND)) {
+    const lengthens = key === "epochs" || key === "steps";
+    if (lengthens || !(key in RUN_OPTIONS || key === "out")) continue;
+    throw new UsageError(
+      `${name} cannot stand beside --resume: the run keeps the options it was started with`,
+    );
+  }
+}
