@@ -3,7 +3,7 @@
  * @module
  */
 import { dirname, fromFileUrl, join } from "@std/path";
-import { writeFileAtomically } from "../model/checkpoint/atomic_file.ts";
+import { writeFileAtomically } from "../model/checkpoint/files.ts";
 
 /** File name of an adapter's results, such as `llvmpipe-llvm-15.0.6-256-bits.md`. */
 export function resultFile(adapter: string): string {

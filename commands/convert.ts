@@ -4,8 +4,9 @@ import { runCommand } from "./cli/failures.ts";
 import { DataError, openDataset } from "../data/dataset/folder.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { readSeedModel, type SeedModel } from "../formats/hermosayhl_cnn.ts";
-import { decodeSide } from "../model/checkpoint/card.ts";
-import { CheckpointError, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
+import { decodeSide } from "../data/preprocess.ts";
+import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
+import { CheckpointError, readWeightsFile } from "../model/checkpoint/files.ts";
 import { openPhotos } from "../training/photos.ts";
 import { estimateStatistics } from "../training/statistics.ts";
 
@@ -35,7 +36,7 @@ await runCommand(NAME, async () => {
   if (new Set(classes).size < classes.length) {
     throw new UsageError(`--classes names a class twice: ${classes}`);
   }
-  const model = readSeedModel(await read(from), classes, from);
+  const model = readSeedModel(await readWeightsFile(from), classes, from);
   const tensors = new Map(model.tensors);
   if (model.lacksStatistics) {
     for (const [name, tensor] of await estimate(model, from)) tensors.set(name, tensor);
@@ -45,15 +46,6 @@ await runCommand(NAME, async () => {
     `${to}: ${model.card.model}, ${model.card.parameters} parameters, classes ${classes.join(", ")}`,
   );
 });
-
-async function read(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new CheckpointError(`Cannot read ${path}: ${reason}`);
-  }
-}
 
 /** Moving statistics from the training photos. */
 async function estimate({ card, tensors }: SeedModel, name: string) {

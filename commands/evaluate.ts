@@ -1,7 +1,7 @@
 /** `deno task evaluate`: how good a checkpoint is on a split of a data set. */
 import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { decodeSide } from "../model/checkpoint/card.ts";
+import { decodeSide } from "../data/preprocess.ts";
 import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";

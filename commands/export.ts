@@ -3,7 +3,7 @@ import { parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { blameInput } from "../engine/errors.ts";
 import { exportOnnx } from "../formats/onnx.ts";
-import { writeFileAtomically } from "../model/checkpoint/atomic_file.ts";
+import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 
 const NAME = "deno task export";

@@ -2,7 +2,7 @@
 import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DecoderPool } from "../data/image/decoder_pool.ts";
-import { decodeSide, type Preprocess } from "../model/checkpoint/card.ts";
+import { decodeSide, type Preprocess } from "../data/preprocess.ts";
 import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 

@@ -3,7 +3,7 @@
  * the input kernel.
  * @module
  */
-import type { Preprocess } from "../model/checkpoint/card.ts";
+import { CENTRE_CROP, type Preprocess } from "./preprocess.ts";
 import { Stream, uniform } from "../engine/random.ts";
 
 /** How much training photos are varied. */
@@ -51,9 +51,6 @@ export const VARIATIONS: Readonly<Record<Exclude<AugmentLevel, "off">, Variation
     rotation: { probability: 0.3, min: 15, max: 75 },
   },
 };
-
-/** The part of each side that evaluation keeps with `resize: "crop"`: 224 of 256, as torchvision does. */
-export const CENTRE_CROP = 0.875;
 
 /** The map for evaluation: the whole photo (`stretch`), or its centre in the output's aspect ratio (`crop`). */
 export function evaluationMap(source: Size, output: Size, resize: Preprocess["resize"]): Affine {

@@ -3,7 +3,7 @@
  * @module
  */
 import { type AugmentLevel, augmentMap, evaluationMap } from "../data/augment.ts";
-import type { Preprocess } from "../model/checkpoint/card.ts";
+import type { Preprocess } from "../data/preprocess.ts";
 import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 
 /** Decoded photos by index. `data/dataset/photo_store.ts` is one. */

@@ -4,7 +4,7 @@
  */
 import { join } from "@std/path";
 import { UserError } from "../engine/errors.ts";
-import { writeFileAtomically } from "../model/checkpoint/atomic_file.ts";
+import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { type Checkpoint, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { type RunOptions, runOptionsSchema } from "./options.ts";
 

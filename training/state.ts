@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { modelCardSchema } from "../model/checkpoint/card.ts";
+import { trainingRecordSchema } from "../model/checkpoint/card.ts";
 import {
   CheckpointError,
   loadTensors,
@@ -30,7 +30,7 @@ const progressSchema = z.object({
   /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
   device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
   /** What the last epoch's checkpoint says about itself. */
-  training: modelCardSchema.shape.training.unwrap(),
+  training: trainingRecordSchema,
 });
 
 /** How far a run has come. */

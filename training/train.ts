@@ -13,7 +13,7 @@ import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import { architecture } from "../model/architectures/registry.ts";
 import { loadTensors } from "../model/checkpoint/checkpoint.ts";
-import { decodeSide, defaultPreprocess } from "../model/checkpoint/card.ts";
+import { decodeSide, defaultPreprocess } from "../data/preprocess.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";

@@ -3,8 +3,9 @@
  * @module
  */
 import { UserError } from "../engine/errors.ts";
-import type { Preprocess } from "../model/checkpoint/card.ts";
-import { cardFromMetadata, CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
+import type { Preprocess } from "../data/preprocess.ts";
+import { cardFromMetadata } from "../model/checkpoint/card.ts";
+import { CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
 import type { Network } from "../model/network.ts";
 
 /** What became of every tensor. */

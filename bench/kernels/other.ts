@@ -10,7 +10,7 @@ import {
   softmaxCrossEntropy,
 } from "../../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
 import { destroyTensor, readTensor, readTensors, writeTensor } from "../../engine/tensor.ts";
-import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
 import { type Architecture, Network } from "../../model/network.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { compare } from "../../engine/verify/case.ts";

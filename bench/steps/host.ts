@@ -5,7 +5,7 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { submit } from "../../engine/plan.ts";
 import { median } from "../../engine/profile.ts";
-import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
 import { PhotoFeed, type PlacedPhoto } from "../../model/inference/photo_feed.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { Trainer } from "../../training/trainer.ts";

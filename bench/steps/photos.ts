@@ -5,7 +5,7 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { openDataset, requireBatch } from "../../data/dataset/folder.ts";
 import { trainingBatches } from "../../data/dataset/sampler.ts";
-import { decodeSide, defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { decodeSide, defaultPreprocess } from "../../data/preprocess.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { openPhotos } from "../../training/photos.ts";
 import { labelsOf, mostPixels, trainingPhotos } from "../../training/photo_source.ts";

@@ -13,7 +13,7 @@ import {
   type TileFile,
 } from "../../model/tuned_gpu.ts";
 import { TileTable } from "../../engine/kernels/matmul/tiles.ts";
-import { writeFileAtomically } from "../../model/checkpoint/atomic_file.ts";
+import { writeFileAtomically } from "../../model/checkpoint/files.ts";
 import type { Outcome } from "./search.ts";
 
 /**

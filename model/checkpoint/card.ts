@@ -1,73 +1,119 @@
 /**
- * What a checkpoint says about itself: enough to serve it from the file alone.
+ * What a checkpoint says about itself: enough to serve it from the file alone. In the file it is the strings of `__metadata__`.
  * @module
  */
 import { z } from "zod";
+import { type Preprocess, preprocessSchema } from "../../data/preprocess.ts";
+import { CheckpointError } from "./files.ts";
 
-/** How a photo becomes the network's input. Stored with every checkpoint and repeated at inference. */
-export const preprocessSchema = z.object({
-  /** Input height in pixels. */
-  height: z.int().positive(),
-  /** Input width in pixels. */
-  width: z.int().positive(),
-  /** Order of the input's channels. */
-  channels: z.enum(["RGB", "BGR"]),
-  /** `stretch` ignores the aspect ratio; `crop` takes the centre 87.5 % (torchvision's 224 of 256). */
-  resize: z.enum(["stretch", "crop"]),
-  /** Whether shrinking averages over the source pixels (true) or samples four of them (plain bilinear). */
-  antialias: z.boolean(),
-  /** Per channel (in `channels` order), subtracted after dividing bytes by 255. */
-  mean: z.tuple([z.number(), z.number(), z.number()]),
-  /** Per channel, divided by after subtracting the mean. */
-  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
-});
-
-/** How a photo becomes the network's input. */
-export type Preprocess = z.infer<typeof preprocessSchema>;
-
-/** Rows are true classes, columns predicted ones; entries count images. */
-export const confusionSchema = z.array(z.array(z.int().nonnegative()));
-
-/** The model card: what the file `__metadata__` holds, parsed. */
-export const modelCardSchema = z.object({
-  /** Architecture name, as `--model` takes it. */
-  model: z.string().min(1),
-  /** Class names in the order of the logits. */
-  classes: z.array(z.string().min(1)).min(1),
-  preprocess: preprocessSchema,
-  /** Number of trained scalars. */
-  parameters: z.int().nonnegative(),
-  /** Where the weights come from; absent when unknown. */
-  training: z.object({
-    run: z.string(),
-    epoch: z.int().nonnegative(),
-    step: z.int().nonnegative(),
-    validationAccuracy: z.number().min(0).max(1),
-    validationLoss: z.number(),
-    confusion: confusionSchema.optional(),
-  }).partial().optional(),
-});
-
-/** A model's self-description. */
-export type ModelCard = z.infer<typeof modelCardSchema>;
-
-/**
- * The shorter side that a photo may be shrunk to while decoding, in pixels: a little more than the input needs, as exact area
- * averages. Without antialiasing the sampled pixels matter, so only huge photos are shrunk.
- */
-export function decodeSide({ height, width, antialias }: Preprocess): number {
-  return antialias ? Math.ceil(Math.max(height, width) / 0.875) : 2048;
+/** Where weights come from; what is unknown is absent. */
+export interface TrainingRecord {
+  /** The run's folder. */
+  run?: string | undefined;
+  /** Epochs done. */
+  epoch?: number | undefined;
+  /** Steps done. */
+  step?: number | undefined;
+  /** Share of the validation photos that were recognised. */
+  validationAccuracy?: number | undefined;
+  /** Mean cross-entropy over the validation photos, in nats. */
+  validationLoss?: number | undefined;
+  /** Rows are true classes, columns predicted ones; entries count validation photos. */
+  confusion?: number[][] | undefined;
 }
 
-/** How the architectures here are trained unless told otherwise: RGB, stretched, values about -1 to 1. */
-export function defaultPreprocess(size: number): Preprocess {
+/** A model's self-description. */
+export interface ModelCard {
+  /** Architecture name, as `--model` takes it. */
+  model: string;
+  /** Class names in the order of the logits. */
+  classes: string[];
+  /** How photos become its input. */
+  preprocess: Preprocess;
+  /** Number of trained scalars. */
+  parameters: number;
+  /** Where the weights come from; absent when unknown. */
+  training?: TrainingRecord | undefined;
+}
+
+const natural = z.int().nonnegative();
+
+/** Reads a `TrainingRecord`. */
+export const trainingRecordSchema: z.ZodType<TrainingRecord> = z.object({
+  run: z.string(),
+  epoch: natural,
+  step: natural,
+  validationAccuracy: z.number().min(0).max(1),
+  validationLoss: z.number(),
+  confusion: z.array(z.array(natural)),
+}).partial();
+
+/** Reads a `ModelCard`. */
+export const modelCardSchema: z.ZodType<ModelCard> = z.object({
+  model: z.string().min(1),
+  classes: z.array(z.string().min(1)).min(1),
+  preprocess: preprocessSchema,
+  parameters: natural,
+  training: trainingRecordSchema.optional(),
+});
+
+/** The card as strings, in the file's `__metadata__`. */
+export function cardToMetadata(card: ModelCard): Record<string, string> {
+  const { preprocess: p } = card;
   return {
-    height: size,
-    width: size,
-    channels: "RGB",
-    resize: "stretch",
-    antialias: true,
-    mean: [0.5, 0.5, 0.5],
-    std: [0.5, 0.5, 0.5],
+    format: "pt",
+    model: card.model,
+    classes: JSON.stringify(card.classes),
+    image_size: JSON.stringify([p.height, p.width]),
+    channel_order: p.channels,
+    mean: JSON.stringify(p.mean),
+    std: JSON.stringify(p.std),
+    resize: p.resize,
+    antialias: String(p.antialias),
+    parameters: String(card.parameters),
+    ...(card.training && { training: JSON.stringify(card.training) }),
   };
+}
+
+/** The card and whatever else the metadata holds; throws a `CheckpointError` that names the field. */
+export function cardFromMetadata(
+  metadata: Readonly<Record<string, string>>,
+  name = "checkpoint",
+): { card: ModelCard; extras: Record<string, string> } {
+  const { format: _, model, classes, image_size, channel_order, mean, std, resize, antialias, ...rest } =
+    metadata;
+  const { parameters, training, ...extras } = rest;
+  if (model === undefined) {
+    throw new CheckpointError(`Cannot use ${name}: its metadata names no model, wanted a file written here`);
+  }
+  const size = json(image_size);
+  const [height, width] = Array.isArray(size) ? size : [];
+  const card = modelCardSchema.safeParse({
+    model,
+    classes: json(classes),
+    preprocess: {
+      height,
+      width,
+      channels: channel_order,
+      resize,
+      antialias: json(antialias),
+      mean: json(mean),
+      std: json(std),
+    },
+    parameters: json(parameters),
+    ...(training !== undefined && { training: json(training) }),
+  });
+  if (!card.success) {
+    const { path, message } = card.error.issues[0]!;
+    throw new CheckpointError(`Cannot use ${name}: ${path.join(".")} in its metadata is wrong (${message})`);
+  }
+  return { card: card.data, extras };
+}
+
+function json(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return text; // the schema says what is wrong with it
+  }
 }

@@ -3,15 +3,15 @@
  * so that the file alone can be served and `safetensors.torch.load_file` reads it unchanged.
  * @module
  */
-import { writeFileAtomically } from "./atomic_file.ts";
-import { type ModelCard, modelCardSchema } from "./card.ts";
-import { CheckpointError } from "./checkpoint_error.ts";
+import { cardFromMetadata, cardToMetadata, type ModelCard } from "./card.ts";
+import { CheckpointError, readWeightsFile, writeFileAtomically } from "./files.ts";
 import { parseSafetensors, type Safetensors, type TensorValue, writeSafetensors } from "./safetensors.ts";
 
 export { CheckpointError, type TensorValue };
 
 /** A trained model. */
 export interface Checkpoint {
+  /** What the model is. */
   readonly card: ModelCard;
   /** By PyTorch's name, running statistics included, in PyTorch's shape. */
   readonly tensors: ReadonlyMap<string, TensorValue>;
@@ -42,7 +42,7 @@ export function decodeCheckpoint(bytes: Uint8Array, name = "checkpoint"): Checkp
 
 /** Reads a checkpoint file; throws a `CheckpointError` that names it. */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
-  return decodeCheckpoint(await readBytes(path), path);
+  return decodeCheckpoint(await readWeightsFile(path), path);
 }
 
 /** Writes a checkpoint file in one step; throws a `CheckpointError` and leaves the old file as it was. */
@@ -58,7 +58,7 @@ export async function loadTensors(path: string): Promise<{
   metadata: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, TensorValue>;
 }> {
-  const { metadata, tensors } = parseSafetensors(await readBytes(path), path);
+  const { metadata, tensors } = parseSafetensors(await readWeightsFile(path), path);
   return { metadata, tensors: withoutCounters(tensors) };
 }
 
@@ -71,67 +71,6 @@ export async function saveTensors(
   await writeBytes(path, writeSafetensors(tensors, metadata));
 }
 
-/** The card as strings, in the file's `__metadata__`. */
-export function cardToMetadata(card: ModelCard): Record<string, string> {
-  const { preprocess: p } = card;
-  return {
-    format: "pt",
-    model: card.model,
-    classes: JSON.stringify(card.classes),
-    image_size: JSON.stringify([p.height, p.width]),
-    channel_order: p.channels,
-    mean: JSON.stringify(p.mean),
-    std: JSON.stringify(p.std),
-    resize: p.resize,
-    antialias: String(p.antialias),
-    parameters: String(card.parameters),
-    ...(card.training && { training: JSON.stringify(card.training) }),
-  };
-}
-
-/** The card and whatever else the metadata holds; throws a `CheckpointError` that names the field. */
-export function cardFromMetadata(
-  metadata: Readonly<Record<string, string>>,
-  name = "checkpoint",
-): { card: ModelCard; extras: Record<string, string> } {
-  const { format: _, model, classes, image_size, channel_order, mean, std, resize, antialias, ...rest } =
-    metadata;
-  const { parameters, training, ...extras } = rest;
-  if (model === undefined) {
-    throw new CheckpointError(`Cannot use ${name}: its metadata names no model, wanted a file written here`);
-  }
-  const size = json(image_size);
-  const [height, width] = Array.isArray(size) ? size : [];
-  const card = modelCardSchema.safeParse({
-    model,
-    classes: json(classes),
-    preprocess: {
-      height,
-      width,
-      channels: channel_order,
-      resize,
-      antialias: json(antialias),
-      mean: json(mean),
-      std: json(std),
-    },
-    parameters: json(parameters),
-    ...(training !== undefined && { training: json(training) }),
-  });
-  if (!card.success) {
-    const { path, message } = card.error.issues[0]!;
-    throw new CheckpointError(`Cannot use ${name}: ${path.join(".")} in its metadata is wrong (${message})`);
-  }
-  return { card: card.data, extras };
-}
-
-function json(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return text; // the schema says what is wrong with it
-  }
-}
-
 function splitName(name: string): [layer: string, tensor: string] {
   const dot = name.lastIndexOf(".") + 1;
   return [name.slice(0, dot), name.slice(dot)];
@@ -140,15 +79,6 @@ function splitName(name: string): [layer: string, tensor: string] {
 function withoutCounters(tensors: Safetensors["tensors"]): Map<string, TensorValue> {
   const kept = [...tensors].filter(([name]) => !COUNTER.test(name));
   return new Map(kept.map(([name, { shape, data }]) => [name, { shape, data }]));
-}
-
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new CheckpointError(`Cannot read ${path}: ${reason}`);
-  }
 }
 
 async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {

@@ -4,21 +4,24 @@
  * @module
  */
 import { z } from "zod";
-import { CheckpointError } from "./checkpoint_error.ts";
-import { repeatedKey } from "./json_keys.ts";
+import { CheckpointError } from "./files.ts";
 
 /** Element types that can be read. `I64` is there for PyTorch's counters. */
 export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I64";
 
 /** A tensor in memory: row-major, `data.length` is the product of `shape`; [] is a scalar. */
 export interface TensorValue {
+  /** Sizes, the slowest first. */
   readonly shape: readonly number[];
+  /** The values. */
   readonly data: Float32Array;
 }
 
 /** What a file holds. Values of other types than F32 are converted; names in the file's order of data. */
 export interface Safetensors {
+  /** `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** By name. */
   readonly tensors: Map<string, TensorValue & { readonly dtype: Dtype }>;
 }
 
@@ -124,6 +127,24 @@ function parseHeader(bytes: Uint8Array, fail: (reason: string) => never): Record
   const twice = repeatedKey(text);
   if (twice !== undefined) fail(`its header names ${twice} twice`);
   return header as Record<string, unknown>;
+}
+
+/** The first key that an object of this valid JSON text has twice: `JSON.parse` keeps the last one silently. */
+function repeatedKey(json: string): string | undefined {
+  const open: (Set<string> | undefined)[] = []; // one per open bracket, undefined for an array
+  const tokens = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
+  for (const [token, colon] of json.matchAll(tokens)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "[") open.push(undefined);
+    else if (token === "}" || token === "]") open.pop();
+    else if (colon !== undefined) {
+      const key = JSON.parse(token.slice(0, -colon.length)) as string;
+      const keys = open.at(-1)!;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
 }
 
 function place(tensor: string, entry: unknown, fail: (reason: string) => never) {

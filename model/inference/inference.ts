@@ -4,7 +4,7 @@
  */
 import { Plan, submit } from "../../engine/plan.ts";
 import { readTensor, type Tensor } from "../../engine/tensor.ts";
-import type { Preprocess } from "../checkpoint/card.ts";
+import type { Preprocess } from "../../data/preprocess.ts";
 import type { Network } from "../network.ts";
 import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
 import { TensorFeed } from "./tensor_feed.ts";

@@ -7,7 +7,7 @@ import { encodeSample, photosToInput, SAMPLE_WORDS } from "../../engine/kernels/
 import type { Plan } from "../../engine/plan.ts";
 import { createTensor, destroyTensor, type Tensor } from "../../engine/tensor.ts";
 import type { Affine, Size } from "../../data/augment.ts";
-import type { Preprocess } from "../checkpoint/card.ts";
+import type { Preprocess } from "../../data/preprocess.ts";
 
 /** A photo's bytes that lie on the device already: from `offset` on, a multiple of 4. */
 export interface DevicePixels {

@@ -4,7 +4,7 @@ import { CacheError } from "../../data/dataset/cache.ts";
 import { DataError } from "../../data/data_error.ts";
 import { ImageError } from "../../data/image/image.ts";
 import { blameInput, UserError } from "../../engine/errors.ts";
-import { FileWriteError } from "../../model/checkpoint/atomic_file.ts";
+import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { CheckpointError } from "../../model/checkpoint/checkpoint.ts";
 import { DivergedError } from "../../training/diverged.ts";
 

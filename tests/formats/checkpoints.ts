@@ -1,5 +1,6 @@
 /** Checkpoints of arbitrary weights, for tests of formats. */
-import { defaultPreprocess, type ModelCard } from "../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
+import type { ModelCard } from "../../model/checkpoint/card.ts";
 import type { Checkpoint } from "../../model/checkpoint/checkpoint.ts";
 import type { Network } from "../../model/network.ts";
 import { fillParameters } from "../model/harness.ts";

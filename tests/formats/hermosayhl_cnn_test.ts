@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DecoderPool } from "../../data/image/decoder_pool.ts";
 import { readSeedModel, SEED_PREPROCESS } from "../../formats/hermosayhl_cnn.ts";
-import { decodeSide } from "../../model/checkpoint/card.ts";
+import { decodeSide } from "../../data/preprocess.ts";
 import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { createClassifier } from "../../model/inference/classifier.ts";
 import { withGpu } from "../model/harness.ts";

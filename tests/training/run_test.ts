@@ -7,7 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
-import { FileWriteError } from "../../model/checkpoint/atomic_file.ts";
+import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
 import { balancedWeights } from "../../training/class_weights.ts";
 import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";

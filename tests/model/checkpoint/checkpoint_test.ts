@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import type { ModelCard } from "../../../model/checkpoint/card.ts";
+import { cardFromMetadata, cardToMetadata } from "../../../model/checkpoint/card.ts";
 import {
-  cardFromMetadata,
-  cardToMetadata,
   CheckpointError,
   decodeCheckpoint,
   encodeCheckpoint,

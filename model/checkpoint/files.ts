@@ -1,15 +1,35 @@
-/** @module */
-import { UserError } from "../../engine/errors.ts";
+/**
+ * Files that are read and written whole, and what can be wrong with them.
+ * @module
+ */
 import { basename, dirname, join } from "@std/path";
+import { UserError } from "../../engine/errors.ts";
+
+/** A weights file that cannot be read, written or used, said in one sentence that names the place. */
+export class CheckpointError extends UserError {
+  /** The class's name. */
+  override readonly name = "CheckpointError";
+}
 
 /** A file that could not be written; what was there before is intact. */
 export class FileWriteError extends UserError {
+  /** The class's name. */
   override readonly name = "FileWriteError";
+}
+
+/** The bytes of a weights file; throws a `CheckpointError` that names it. */
+export async function readWeightsFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
+    throw new CheckpointError(`Cannot read ${path}: ${reason}`);
+  }
 }
 
 /**
  * Replaces a file in one step: a temporary file beside it is written, synced and renamed, so that a reader, a crash
- * or a full disk never leaves half a file. Throws `FileWriteError`, and removes the temporary file then.
+ * or a full disk never leaves half a file. Throws a `FileWriteError`, and removes the temporary file then.
  */
 export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.tmp`);
