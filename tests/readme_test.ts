@@ -1,10 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { ensureShapes } from "../data/shapes/shapes.ts";
-import { drawShape } from "../data/shapes/shape_drawing.ts";
-import { encodeJpeg } from "../data/shapes/jpeg_encoder.ts";
+import { drawShape, encodeJpeg } from "../data/shapes/shape_drawing.ts";
 import { architecture } from "../model/architectures/registry.ts";
-import { defaultPreprocess } from "../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../data/preprocess.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { Network } from "../model/network.ts";
 import { gpu } from "./gpu.ts";

@@ -7,9 +7,9 @@
  */
 import { basename, dirname, join, resolve } from "@std/path";
 import { type CacheIndex, covers, type FileStamp, newIndex, readIndex, writeIndex } from "./cache_index.ts";
-import { DataError } from "../data_error.ts";
 import { DecoderPool } from "../image/decoder_pool.ts";
 import type { Sample } from "./folder.ts";
+import { DataError } from "./listing.ts";
 import { ImageError } from "../image/image.ts";
 import { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./photo_store.ts";
 import { FileShards, FileShardWriter, MemoryShards, type Place, type ShardWriter } from "./shards.ts";
@@ -94,8 +94,8 @@ async function build(
     });
   await write(Deno.mkdir(parent, { recursive: true }));
   await removeAbandoned(parent, prefix);
-  const workshop = await write(Deno.makeTempDir({ dir: parent, prefix }));
-  const drafts = join(workshop, "new");
+  const scratch = await write(Deno.makeTempDir({ dir: parent, prefix }));
+  const drafts = join(scratch, "new");
   const writer = new FileShardWriter(drafts);
   try {
     await write(Deno.mkdir(drafts));
@@ -105,7 +105,7 @@ async function build(
     });
     const index = newIndex({ side, shards: await write(writer.finish()), ...decoded });
     await write(writeIndex(drafts, index));
-    await Deno.rename(folder, join(workshop, "old")).catch(() => {}); // there may be none
+    await Deno.rename(folder, join(scratch, "old")).catch(() => {}); // there may be none
     try {
       await write(Deno.rename(drafts, folder));
       return index;
@@ -116,7 +116,7 @@ async function build(
     }
   } finally {
     writer.abort();
-    await Deno.remove(workshop, { recursive: true });
+    await Deno.remove(scratch, { recursive: true });
   }
 }
 

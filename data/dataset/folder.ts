@@ -1,23 +1,24 @@
 /**
  * Opens a folder of photos as a data set. Three layouts, tried in this order:
  *
- * - `DIR/SPLIT.tsv` names the split, class and file of each photo (see `split_table.ts`);
+ * - `DIR/SPLIT.tsv` names the split, class and file of each photo (see `readSplitTable`);
  * - `DIR/{train,valid,test}/<class>/*`, where `val` and `validation` also mean `valid`;
  * - `DIR/<class>/*`, split at random by class into 0.8, 0.1 and 0.1.
  * @module
  */
 import { basename, join, resolve } from "@std/path";
-import { DataError } from "../data_error.ts";
 import {
+  DataError,
   type FoundPhoto,
   imageNames,
   listClasses,
   listFolder,
+  readSplitTable,
   SPLIT_NAMES,
+  SPLIT_TABLE,
   type SplitName,
 } from "./listing.ts";
-import { seededSplit } from "./seeded_split.ts";
-import { readSplitTable, SPLIT_TABLE } from "./split_table.ts";
+import { seededSplit } from "./sampler.ts";
 
 export { DataError };
 

@@ -5,8 +5,7 @@
  * @module
  */
 import decodeMozJpeg, { init as initMozJpeg } from "@jsquash/jpeg/decode.js";
-import { type DecodedImage, ImageError } from "./image.ts";
-import type { ImageHeader } from "./image_header.ts";
+import { type DecodedImage, ImageError, type ImageHeader } from "./image.ts";
 
 const CMYK = 2; // imagescript's number for four components
 

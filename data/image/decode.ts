@@ -4,8 +4,8 @@
  * @module
  */
 import { decodeCmykJpeg, decodeGif, decodeJpeg, decodePng } from "./codecs.ts";
-import { type DecodedImage, ImageError } from "./image.ts";
-import { type ImageHeader, readImageHeader } from "./image_header.ts";
+import { type DecodedImage, ImageError, type ImageHeader } from "./image.ts";
+import { readImageHeader } from "./image_header.ts";
 import { flattenOnWhite, orient, shrink } from "./pixels.ts";
 import { decodeTiff } from "./tiff.ts";
 

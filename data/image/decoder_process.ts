@@ -1,21 +1,57 @@
 /**
- * The program's end of one decoder process (`decode_process.ts`).
+ * A decoder in a process of its own: the program's end, the process's end, and how they talk.
+ *
+ * A process and not a Worker because Deno's `Worker.terminate()` does not stop a thread that is busy, and a thread that runs out of
+ * memory takes the whole program with it (both measured on Deno 2.9.6).
+ *
+ * Request: two u32 (number of bytes, shorter side or 0), the bytes. Reply: three u32 (a `REPLY` and two numbers), then nothing
+ * (`ready`), RGBA pixels (`image`: width, height) or text (`error`: index in `REPLY_CODES`, length). Both ends are one machine, so
+ * numbers have its byte order.
  * @module
  */
 import { dirname, fromFileUrl } from "@std/path";
-import { readExactly, REPLY, REPLY_CODES } from "./decode_protocol.ts";
-import { type DecodedImage, ImageError } from "./image.ts";
+import { decodeImage } from "./decode.ts";
+import { type DecodedImage, ImageError, type ImageErrorCode } from "./image.ts";
 
-/** How much of what a dying process says is kept. */
-const LAST_WORDS = 400;
+/** What a reply is. */
+const REPLY = { ready: 0, image: 1, error: 2 } as const;
 
-/** A decoder process; it does one image at a time. */
+/** The codes that an error reply can carry. */
+const REPLY_CODES: readonly ImageErrorCode[] = ["too-large", "unsupported", "corrupt", "timeout"];
+
+/** Reads `length` bytes into a buffer of their own; null when the stream ends before. */
+async function readExactly(
+  reader: ReadableStreamBYOBReader,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  let buffer = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const { value, done } = await reader.read(new Uint8Array(buffer.buffer, at));
+    if (done) return null;
+    buffer = new Uint8Array(value.buffer); // the stream took the buffer and gave it back
+    at += value.length;
+  }
+  return buffer;
+}
+
+/** Writes every byte. */
+async function writeAll(
+  writer: { write(bytes: Uint8Array): Promise<number> },
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await writer.write(bytes.subarray(at));
+}
+
+/** How many characters of what a process last wrote to its standard error are kept, to say why it ended. */
+const KEPT_STDERR = 400;
+
+/** The program's end of a decoder process; it does one image at a time. */
 export class DecoderProcess {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #output: ReadableStreamBYOBReader;
   readonly #listening: Promise<void>;
-  #lastWords = "";
+  #stderr = "";
 
   /** Resolves when the process can take images; rejects with an `Error` when it could not start. */
   readonly ready: Promise<void>;
@@ -30,7 +66,7 @@ export class DecoderProcess {
         // Nothing else: what decodes strangers' files can neither write, nor connect, nor read anything of value.
         `--allow-read=${readableFolders().join(",")}`,
         "--allow-env=IMAGESCRIPT_WASM_SIMD",
-        fromFileUrl(new URL("./decode_process.ts", import.meta.url)),
+        fromFileUrl(import.meta.url),
       ],
       env: { NO_COLOR: "1" },
       stdin: "piped",
@@ -82,13 +118,13 @@ export class DecoderProcess {
     if (bytes !== null) return bytes;
     const { code } = await this.#child.status;
     await this.#listening;
-    const words = this.#lastWords.trim();
-    throw new Error(`the decoder process ended with code ${code}${words && `: ${words}`}`);
+    const reason = this.#stderr.trim();
+    throw new Error(`the decoder process ended with code ${code}${reason && `: ${reason}`}`);
   }
 
   async #listen(): Promise<void> {
     for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS);
+      this.#stderr = (this.#stderr + text).slice(-KEPT_STDERR);
     }
   }
 
@@ -106,4 +142,41 @@ function readableFolders(): string[] {
     ...files.map((file) => dirname(file)),
     dirname(dirname(files[1]!)),
   ];
+}
+
+/** The process's end: reads requests from standard input and answers each on standard output, until the input ends. */
+async function answerRequests(): Promise<void> {
+  const input = Deno.stdin.readable.getReader({ mode: "byob" });
+  const answer = async (words: [number, number, number], payload: Uint8Array) => {
+    await writeAll(Deno.stdout, new Uint8Array(Uint32Array.from(words).buffer));
+    await writeAll(Deno.stdout, payload);
+  };
+  await answer([REPLY.ready, 0, 0], new Uint8Array());
+  while (true) {
+    const head = await readExactly(input, 8);
+    if (head === null) return;
+    const [length, shorterSide] = new Uint32Array(head.buffer) as unknown as [number, number];
+    const bytes = await readExactly(input, length);
+    if (bytes === null) return;
+    try {
+      const image = await decodeImage(bytes, { shorterSide: shorterSide || undefined });
+      await answer([REPLY.image, image.width, image.height], image.data);
+    } catch (error) {
+      const message = new TextEncoder().encode(error instanceof Error ? error.message : String(error));
+      await answer([REPLY.error, REPLY_CODES.indexOf(codeOf(error)), message.length], message);
+    }
+  }
+}
+
+/** A `RangeError` is an allocation that failed: too large for this machine, whatever the limit says. */
+function codeOf(error: unknown): ImageErrorCode {
+  if (error instanceof ImageError) return error.code;
+  return error instanceof RangeError ? "too-large" : "corrupt";
+}
+
+if (import.meta.main) {
+  // Ctrl-C reaches every process of a terminal; the program that started this one decides when to end it.
+  Deno.addSignalListener("SIGINT", () => {});
+  await answerRequests();
+  Deno.exit(0);
 }

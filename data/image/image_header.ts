@@ -3,30 +3,8 @@
  * started on something it could choke on.
  * @module
  */
-import { ByteReader } from "./byte_reader.ts";
-import { ImageError } from "./image.ts";
-import { readJpegHeader } from "./jpeg_header.ts";
+import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
-
-/** The file formats that can be decoded. */
-export type ImageFormat = "jpeg" | "png" | "gif" | "tiff";
-
-/** EXIF orientation: 1 is upright; 5 to 8 swap width and height (see `orient.ts`). */
-export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
-
-/** An image's self-description. */
-export interface ImageHeader {
-  readonly format: ImageFormat;
-  /** Columns as stored, before `orientation` is applied. */
-  readonly width: number;
-  /** Rows as stored. */
-  readonly height: number;
-  readonly orientation: Orientation;
-  /** Colour components of a JPEG: 1 grey, 3 colour, 4 CMYK; samples per pixel of a TIFF; absent otherwise. */
-  readonly components?: number;
-  /** GIF only: where the first frame's data ends, so that the frames after it need not be looked at. */
-  readonly firstFrameEnd?: number;
-}
 
 /**
  * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF, the first frame of a GIF). Throws an
@@ -91,4 +69,62 @@ function readGifHeader(reader: ByteReader): ImageHeader {
   at += 10 + tableSize(reader.u8(at + 9)) + 1;
   skipBlocks();
   return { format: "gif", width, height, orientation: 1, firstFrameEnd: at };
+}
+
+const EXIF = [0x45, 0x78, 0x69, 0x66, 0, 0]; // "Exif", two zeros
+
+/**
+ * Walks a JPEG's markers up to the frame header (SOF) exactly as libjpeg does, so that what is checked is what will be decoded; throws an
+ * `ImageError` where it is missing or of a kind that no decoder here takes.
+ */
+function readJpegHeader(reader: ByteReader): ImageHeader {
+  let orientation: Orientation = 1;
+  let at = 2;
+  while (true) {
+    while (reader.u8(at) !== 0xff || reader.u8(at + 1) === 0xff || reader.u8(at + 1) === 0) at++;
+    const marker = reader.u8(at + 1);
+    at += 2;
+    if (marker >= 0xd0 && marker <= 0xd7 || marker === 0x01) continue; // no length follows
+    if (marker >= 0xd8 && marker <= 0xda) {
+      throw new ImageError("corrupt", "Cannot decode the JPEG: its pixels come before their size");
+    }
+    const length = reader.u16(at);
+    if (length < 2) {
+      throw new ImageError("corrupt", `Cannot decode the JPEG: a segment has the length ${length}`);
+    }
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
+      return readJpegFrame(reader, at, marker, orientation);
+    }
+    if (marker === 0xe1) {
+      const segment = reader.slice(at + 2, at + length);
+      if (EXIF.every((byte, i) => segment[i] === byte)) {
+        orientation = readExifOrientation(segment.subarray(6));
+      }
+    }
+    at += length;
+  }
+}
+
+function readJpegFrame(
+  reader: ByteReader,
+  at: number,
+  marker: number,
+  orientation: Orientation,
+): ImageHeader {
+  // Baseline, extended and progressive with Huffman coding; not lossless, hierarchical or arithmetic-coded.
+  if (marker > 0xc2) {
+    throw new ImageError(
+      "unsupported",
+      `Cannot decode the JPEG: its coding SOF${marker - 0xc0} is not supported`,
+    );
+  }
+  const precision = reader.u8(at + 2);
+  if (precision !== 8) {
+    throw new ImageError(
+      "unsupported",
+      `Cannot decode the JPEG: it has ${precision} bits per sample, expected 8`,
+    );
+  }
+  const height = reader.u16(at + 3), width = reader.u16(at + 5);
+  return { format: "jpeg", width, height, orientation, components: reader.u8(at + 7) };
 }

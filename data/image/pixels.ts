@@ -3,8 +3,7 @@
  * All images are 8-bit RGBA, row-major.
  * @module
  */
-import type { DecodedImage } from "./image.ts";
-import type { Orientation } from "./image_header.ts";
+import type { DecodedImage, Orientation } from "./image.ts";
 
 /** Puts the pixels on white, in place, so that every alpha is 255. */
 export function flattenOnWhite(data: Uint8Array): void {

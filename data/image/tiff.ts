@@ -5,8 +5,7 @@
  * here nothing is ever larger than the picture.
  * @module
  */
-import { ByteReader } from "./byte_reader.ts";
-import { type DecodedImage, ImageError } from "./image.ts";
+import { ByteReader, type DecodedImage, ImageError } from "./image.ts";
 import { unpack } from "./tiff_compression.ts";
 import { readTiffHeader, TiffTags } from "./tiff_header.ts";
 

@@ -2,9 +2,7 @@
  * The first directory of a TIFF, which is also how EXIF stores its tags.
  * @module
  */
-import { ByteReader } from "./byte_reader.ts";
-import { ImageError } from "./image.ts";
-import type { ImageHeader, Orientation } from "./image_header.ts";
+import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 
 const WIDTH = 256, HEIGHT = 257, ORIENTATION = 274, SAMPLES_PER_PIXEL = 277;
 

@@ -1,7 +1,9 @@
 /**
- * Draws the default data set's pictures: one shape on a background, everything about it random but for its class.
+ * Draws the default data set's pictures, one shape on a background, everything about it random but for its class, and writes them as
+ * files. Started as a Worker it takes one list of pictures, reports each, and is ended by its owner.
  * @module
  */
+import encodeMozJpeg, { init } from "@jsquash/jpeg/encode.js";
 import type { DecodedImage } from "../image/image.ts";
 import { hash, Stream, uniform } from "../../engine/random.ts";
 
@@ -104,4 +106,81 @@ function patches(random: Random): Background {
 
 function smooth(t: number): number {
   return t * t * (3 - 2 * t);
+}
+
+/** MozJPEG's own settings; what is not given is as MozJPEG has it. */
+export interface JpegOptions {
+  /** 0 to 100. */
+  readonly quality?: number;
+  /** Whether the picture comes in several passes. */
+  readonly progressive?: boolean;
+  /** 1 grey, 2 RGB, 3 YCbCr. */
+  readonly color_space?: number;
+}
+
+let ready: Promise<void> | undefined;
+
+/** Encodes an image as JPEG; alpha is ignored. */
+export async function encodeJpeg(
+  image: DecodedImage,
+  options: JpegOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  ready ??= start();
+  await ready;
+  const { width, height, data } = image;
+  const pixels = new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength);
+  return new Uint8Array(
+    await encodeMozJpeg({ width, height, data: pixels, colorSpace: "srgb" } as ImageData, options),
+  );
+}
+
+async function start(): Promise<void> {
+  const code = await Deno.readFile(new URL(import.meta.resolve("@jsquash/jpeg/codec/enc/mozjpeg_enc.wasm")));
+  const compiled = await WebAssembly.compile(code);
+  await init({
+    instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
+      const instance = new WebAssembly.Instance(compiled, imports);
+      done(instance);
+      return instance.exports;
+    },
+  });
+}
+
+/** A picture to draw and the file that it goes to, whose folder exists. */
+export interface ShapeFile {
+  /** The file. */
+  readonly path: string;
+  /** What to draw. */
+  readonly shape: Shape;
+  /** Number of the picture. */
+  readonly id: number;
+}
+
+/** What a worker is told: once, after it was started. */
+export interface ShapesRequest {
+  /** Of the whole set. */
+  readonly seed: number;
+  /** This worker's part of the set. */
+  readonly files: readonly ShapeFile[];
+}
+
+/** What it answers: for each file that no error has been met, or the error. */
+export type ShapesReply = { readonly error: string | null };
+
+if (import.meta.main) {
+  const scope = self as unknown as {
+    onmessage: (event: MessageEvent<ShapesRequest>) => void;
+    postMessage(reply: ShapesReply): void;
+  };
+  scope.onmessage = async ({ data: { seed, files } }) => {
+    try {
+      for (const { path, shape, id } of files) {
+        const jpeg = await encodeJpeg(drawShape(shape, id, seed), { quality: 85, progressive: false });
+        await Deno.writeFile(path, jpeg);
+        scope.postMessage({ error: null });
+      }
+    } catch (error) {
+      scope.postMessage({ error: (error as Error).message });
+    }
+  };
 }

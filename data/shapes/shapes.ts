@@ -4,13 +4,11 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "@std/path";
-import { DataError } from "../data_error.ts";
-import { listFolder, type SplitName } from "../dataset/listing.ts";
-import { SHAPES } from "./shape_drawing.ts";
-import type { ShapeFile, ShapesReply, ShapesRequest } from "./shapes_worker.ts";
+import { DataError, listFolder, type SplitName } from "../dataset/listing.ts";
+import { type ShapeFile, SHAPES, type ShapesReply, type ShapesRequest } from "./shape_drawing.ts";
 
 /** Where the pictures go unless another folder is named, relative to the working directory. */
-export const SHAPES_FOLDER = join(".cache", "shapes");
+export const SHAPES_FOLDER: string = join(".cache", "shapes");
 
 /** How many pictures each split has, all classes together. */
 export type ShapeCounts = Readonly<Record<SplitName, number>>;
@@ -46,17 +44,17 @@ export async function ensureShapes(
   const parent = dirname(resolve(dir));
   await Deno.mkdir(parent, { recursive: true });
   // Drawn elsewhere and moved when finished: whoever sees the folder sees all of it.
-  const workshop = await Deno.makeTempDir({ dir: parent, prefix: `.${basename(resolve(dir))}-` });
+  const scratch = await Deno.makeTempDir({ dir: parent, prefix: `.${basename(resolve(dir))}-` });
   try {
-    const drawing = join(workshop, "new");
+    const drawing = join(scratch, "new");
     await draw(await plan(drawing, counts), seed, onProgress);
     await Deno.writeTextFile(join(drawing, MARKER), marker);
-    if (found === "outdated") await Deno.rename(dir, join(workshop, "old"));
+    if (found === "outdated") await Deno.rename(dir, join(scratch, "old"));
     await Deno.rename(drawing, dir).catch(async (error) => {
       if (await inspect(dir, marker, counts) !== "finished") throw error; // or another program was quicker
     });
   } finally {
-    await Deno.remove(workshop, { recursive: true });
+    await Deno.remove(scratch, { recursive: true });
   }
   return dir;
 }
@@ -116,7 +114,7 @@ async function draw(
   let done = 0;
   try {
     await Promise.all(Array.from({ length: threads }, (_, thread) => {
-      const worker = new Worker(new URL("./shapes_worker.ts", import.meta.url), { type: "module" });
+      const worker = new Worker(new URL("./shape_drawing.ts", import.meta.url), { type: "module" });
       workers.push(worker);
       const mine = files.filter((_, i) => i % threads === thread);
       return new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { DataError } from "../../data/data_error.ts";
+import { DataError } from "../../data/dataset/listing.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { type BenchChoice, keepsCase, unitsOf } from "../../bench/bench_plan.ts";
 import {

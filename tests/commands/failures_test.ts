@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describeFailure } from "../../commands/cli/failures.ts";
 import { CacheError } from "../../data/dataset/cache.ts";
-import { DataError } from "../../data/data_error.ts";
+import { DataError } from "../../data/dataset/listing.ts";
 import { ImageError } from "../../data/image/image.ts";
 import { blameInput, UserError } from "../../engine/errors.ts";
 import { FileWriteError } from "../../model/checkpoint/files.ts";

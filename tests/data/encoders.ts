@@ -4,7 +4,7 @@
  */
 import { crc32, deflateSync } from "node:zlib";
 
-export { encodeJpeg } from "../../data/shapes/jpeg_encoder.ts";
+export { encodeJpeg } from "../../data/shapes/shape_drawing.ts";
 
 /** Joins byte arrays, numbers being single bytes and strings Latin-1. */
 export function join(...parts: (Uint8Array | number | string)[]): Uint8Array<ArrayBuffer> {

@@ -64,7 +64,7 @@ Deno.test("the Dockerfile starts the server with flags that exist, and copies wh
     "serve.ts",
     "server/workers/gpu_worker.ts",
     "server/workers/codec_worker.ts",
-    "data/image/decode_process.ts",
+    "data/image/decoder_process.ts",
   ];
   const modules: { local?: string }[] = [];
   for (const entry of entries) {

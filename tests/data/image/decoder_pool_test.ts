@@ -88,7 +88,7 @@ function decoders(): number[] {
     try {
       const parent = Number(/^PPid:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/${name}/status`))?.[1]);
       const command = Deno.readTextFileSync(`/proc/${name}/cmdline`);
-      if (parent === Deno.pid && command.includes("decode_process.ts")) found.push(Number(name));
+      if (parent === Deno.pid && command.includes("decoder_process.ts")) found.push(Number(name));
     } catch {
       // it has ended meanwhile
     }

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { DecodedImage } from "../../../data/image/image.ts";
-import type { Orientation } from "../../../data/image/image_header.ts";
+import type { DecodedImage, Orientation } from "../../../data/image/image.ts";
 import { flattenOnWhite, orient, shrink } from "../../../data/image/pixels.ts";
 import { hash } from "../../../engine/random.ts";
 
