@@ -7,29 +7,29 @@ import type { Place, Shards } from "./shards.ts";
 
 /** A decoded photo: its size in pixels, what it shows, and where its `width * height * 4` RGBA bytes lie. */
 export interface PhotoEntry extends Place {
+  /** The file. */
   readonly path: string;
+  /** Index of its class. */
   readonly label: number;
+  /** Columns. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
 }
 
 /** A file that could not be decoded. */
 export interface SkippedPhoto {
+  /** The file. */
   readonly path: string;
+  /** Why, in one sentence. */
   readonly reason: string;
-}
-
-/** A photo's pixels: RGBA, row-major, every alpha 255. */
-export interface Photo {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array<ArrayBuffer>;
 }
 
 /** Photos of a data set, decoded and shrunk once. Close it to release its files; views of it share them. */
 export class PhotoStore implements Disposable {
   readonly #shards: Shards;
 
+  /** Takes over the shards. */
   constructor(
     shards: Shards,
     /** In the order of the samples, without those skipped. */
@@ -52,30 +52,22 @@ export class PhotoStore implements Disposable {
     return this.shards.reduce((sum, size) => sum + size, 0);
   }
 
-  /** A photo, in an array of its own. */
-  read(index: number): Photo {
-    const { width, height } = this.#entry(index);
-    const data = new Uint8Array(width * height * 4);
-    this.readInto(index, data);
-    return { width, height, data };
-  }
-
-  /** Copies a photo's bytes into `target` from `at` on and returns their number; throws a `RangeError` where they do not fit. */
-  readInto(index: number, target: Uint8Array, at = 0): number {
-    const entry = this.#entry(index);
-    const length = entry.width * entry.height * 4;
-    if (at + length > target.length) {
-      throw new RangeError(
-        `Cannot read photo ${index}: it has ${length} bytes, room for ${target.length - at}`,
-      );
+  /** Copies a photo's bytes to the start of `target`; throws a `RangeError` where there is no such photo or they do not fit. */
+  readInto(index: number, target: Uint8Array): void {
+    const entry = this.entries[index];
+    if (entry === undefined) {
+      throw new RangeError(`Cannot read photo ${index}: the store has ${this.entries.length}`);
     }
-    this.#shards.read(entry, target.subarray(at, at + length));
-    return length;
+    const length = entry.width * entry.height * 4;
+    if (length > target.length) {
+      throw new RangeError(`Cannot read photo ${index}: it has ${length} bytes, room for ${target.length}`);
+    }
+    this.#shards.read(entry, target.subarray(0, length));
   }
 
-  /** A function that copies the photo's bytes to the start of an array. */
+  /** `readInto` for one photo: a function that copies its bytes to the start of an array. */
   pixels(index: number): (target: Uint8Array) => void {
-    return (target) => void this.readInto(index, target);
+    return (target) => this.readInto(index, target);
   }
 
   /** All bytes of a shard: its photos in their order, without gaps. */
@@ -107,13 +99,5 @@ export class PhotoStore implements Disposable {
   /** As `close`. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #entry(index: number): PhotoEntry {
-    const entry = this.entries[index];
-    if (entry === undefined) {
-      throw new RangeError(`Cannot read photo ${index}: the store has ${this.entries.length}`);
-    }
-    return entry;
   }
 }

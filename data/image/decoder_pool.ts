@@ -39,11 +39,6 @@ export class DecoderPool implements AsyncDisposable {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Images that are being decoded or wait for it. */
-  get pending(): number {
-    return this.#queue.length + this.#busy.size;
-  }
-
   /**
    * Decodes one image as `decodeImage` does; leave the bytes alone until it is done. Rejects with an `ImageError` for what cannot or must
    * not be decoded or takes too long, and with the signal's reason when it is aborted.

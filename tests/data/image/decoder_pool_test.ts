@@ -47,7 +47,6 @@ Deno.test("the pool decodes as decodeImage does, many at a time, whichever is do
   for (const [i, file] of files.entries()) {
     assertEquals(images[i], await decodeImage(file, { shorterSide: 20 }));
   }
-  assertEquals(pool.pending, 0);
 });
 
 Deno.test("bytes that are part of a larger buffer decode and are left as they were", async () => {
@@ -177,10 +176,8 @@ Deno.test("an aborted decode is rejected with the signal's reason, waiting or ru
   const running = new AbortController(), waiting = new AbortController();
   const first = pool.decode(jpeg, { signal: running.signal });
   const second = pool.decode(jpeg, { signal: waiting.signal });
-  assertEquals(pool.pending, 2);
   waiting.abort(new Error("gone away"));
   await assertRejects(() => second, Error, "gone away");
-  assertEquals(pool.pending, 1);
   running.abort(new Error("left too"));
   await assertRejects(() => first, Error, "left too");
   await assertRejects(
