@@ -3,13 +3,15 @@
  * ranges.
  * @module
  */
+import { concat } from "@std/bytes/concat";
 import { join } from "@std/path";
 
 /** A shard is closed before it would exceed this, so that each fits into one storage binding of any device; in bytes. */
-export const SHARD_BYTES = 64 * 2 ** 20;
+export const SHARD_BYTES: number = 64 * 2 ** 20;
 
 /** Where a photo's pixels begin. */
 export interface Place {
+  /** Its number, from 0. */
   readonly shard: number;
   /** In bytes. */
   readonly offset: number;
@@ -41,8 +43,10 @@ export class FileShardWriter implements ShardWriter {
   readonly #sizes: number[] = [];
   #file: Deno.FsFile | null = null;
 
+  /** Writes to `folder`, which exists, shards of at most `limit` bytes. */
   constructor(readonly folder: string, readonly limit: number = SHARD_BYTES) {}
 
+  /** Opens the next file where the photo does not fit into the open one. */
   async append(bytes: Uint8Array): Promise<Place> {
     if (this.#file === null || this.#sizes.at(-1)! + bytes.length > this.limit) {
       await this.#close();
@@ -58,6 +62,7 @@ export class FileShardWriter implements ShardWriter {
     return { shard, offset };
   }
 
+  /** Closes the last file. */
   async finish(): Promise<number[]> {
     await this.#close();
     return this.#sizes;
@@ -98,6 +103,7 @@ export class FileShards implements Shards {
     }
   }
 
+  /** Throws an `Error` where a file has become shorter or was replaced. */
   read({ shard, offset }: Place, target: Uint8Array): void {
     const file = this.#open(shard);
     file.seekSync(offset, Deno.SeekMode.Start);
@@ -108,6 +114,7 @@ export class FileShards implements Shards {
     }
   }
 
+  /** Closes the files. */
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
@@ -143,12 +150,15 @@ export class MemoryShards implements ShardWriter, Shards {
   #pieces: Uint8Array[] = [];
   #filled = 0;
 
+  /** Shards of at most `limit` bytes. */
   constructor(readonly limit: number = SHARD_BYTES) {}
 
+  /** Bytes in each finished shard. */
   get sizes(): readonly number[] {
     return this.#shards.map((shard) => shard.length);
   }
 
+  /** Keeps the bytes, not copied. */
   append(bytes: Uint8Array): Promise<Place> {
     if (this.#filled > 0 && this.#filled + bytes.length > this.limit) this.#join();
     const place = { shard: this.#shards.length, offset: this.#filled };
@@ -157,29 +167,26 @@ export class MemoryShards implements ShardWriter, Shards {
     return Promise.resolve(place);
   }
 
+  /** Finishes the last shard. */
   finish(): Promise<number[]> {
     if (this.#filled > 0) this.#join();
     return Promise.resolve([...this.sizes]);
   }
 
+  /** Throws a `RangeError` where there is no such shard. */
   read({ shard, offset }: Place, target: Uint8Array): void {
     const bytes = this.#shards[shard];
     if (bytes === undefined) throw new RangeError(`Cannot read photos: there is no shard ${shard}`);
     target.set(bytes.subarray(offset, offset + target.length));
   }
 
+  /** Releases the memory. */
   [Symbol.dispose](): void {
     this.#shards.length = this.#pieces.length = this.#filled = 0;
   }
 
   #join(): void {
-    const shard = new Uint8Array(this.#filled);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      shard.set(piece, at);
-      at += piece.length;
-    }
-    this.#shards.push(shard);
+    this.#shards.push(concat(this.#pieces));
     this.#pieces = [];
     this.#filled = 0;
   }

@@ -2,26 +2,22 @@
  * Small encoders for tests: every format and pixel layout that the decoders must take, byte by byte.
  * @module
  */
+import { concat } from "@std/bytes/concat";
 import { crc32, deflateSync } from "node:zlib";
 
 export { encodeJpeg } from "../../data/shapes/shape_drawing.ts";
 
 /** Joins byte arrays, numbers being single bytes and strings Latin-1. */
 export function join(...parts: (Uint8Array | number | string)[]): Uint8Array<ArrayBuffer> {
-  const arrays = parts.map((part) =>
-    typeof part === "number"
-      ? [part]
-      : typeof part === "string"
-      ? Array.from(part, (c) => c.charCodeAt(0))
-      : part
+  return concat(
+    parts.map((part) =>
+      typeof part === "number"
+        ? Uint8Array.of(part)
+        : typeof part === "string"
+        ? Uint8Array.from(part, (c) => c.charCodeAt(0))
+        : part
+    ),
   );
-  const joined = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    joined.set(array, at);
-    at += array.length;
-  }
-  return joined;
 }
 
 function number(value: number, bytes: number, little: boolean): Uint8Array {
