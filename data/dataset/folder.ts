@@ -2,7 +2,7 @@
  * Opens a folder of photos as a data set. Three layouts, tried in this order:
  *
  * - `DIR/SPLIT.tsv` names the split, class and file of each photo (see `readSplitTable`);
- * - `DIR/{train,valid,test}/<class>/*`, where `val` and `validation` also mean `valid`;
+ * - `DIR/{train,valid,test}/<class>/*`, one of them or more, where `val` and `validation` also mean `valid`;
  * - `DIR/<class>/*`, split at random by class into 0.8, 0.1 and 0.1.
  * @module
  */
@@ -22,56 +22,74 @@ import { seededSplit } from "./sampler.ts";
 
 export { DataError };
 
-/** One photo: where it lies and what it shows; `label` is the index of `class` in the data set's classes. */
+/** One photo: where it lies and what it shows. */
 export interface Sample {
+  /** The file. */
   readonly path: string;
+  /** Index of `class` in the data set's classes. */
   readonly label: number;
+  /** The class's name. */
   readonly class: string;
 }
 
 /** The photos of a folder. */
 export interface Dataset {
+  /** The folder as it was named. */
+  readonly dir: string;
   /** The folder's own name. */
   readonly name: string;
   /** In the order of the labels. */
   readonly classes: readonly string[];
   /** Sorted by class name, then file name. */
   readonly splits: Readonly<Record<SplitName, readonly Sample[]>>;
+  /** Whether the seed decided the split, because the folder has none of its own. */
+  readonly seeded: boolean;
+  /** Classes that were asked for and of which there is no photo. */
+  readonly missing: readonly string[];
   /** How the split came about, as a phrase for people. */
   readonly origin: string;
 }
 
-/**
- * Finds the photos in `dir`. `classes` chooses classes and their order (default: all, sorted); `seed` decides a random split.
- * Throws a `DataError` where no data set can be made of the folder.
- */
-export async function openDataset(
-  dir: string,
-  { classes: chosen, seed }: { classes?: readonly string[] | undefined; seed: number },
-): Promise<Dataset> {
+/** What is wanted of a folder. */
+export interface DatasetOptions {
+  /** Chooses classes and their order; default: all, sorted. */
+  readonly classes?: readonly string[] | undefined;
+  /** Decides a random split. */
+  readonly seed: number;
+  /** Whether chosen classes may have no photo: they are `missing` then, and keep their labels. Default: that is a `DataError`. */
+  readonly allowMissing?: boolean;
+}
+
+/** Finds the photos in `dir`. Throws a `DataError` where no data set can be made of the folder. */
+export async function openDataset(dir: string, options: DatasetOptions): Promise<Dataset> {
   const { folders, files } = await listFolder(dir);
-  const { photos, origin } = files.includes(SPLIT_TABLE)
-    ? { photos: await readSplitTable(dir), origin: SPLIT_TABLE }
-    : folders.includes("train") && folders.every((name) => SPLIT_NAMES.has(name))
-    ? await readSplitFolders(dir, folders, chosen, seed)
-    : await readClassFolders(dir, folders, files, chosen, seed);
-  const classes = chooseClasses(dir, [...new Set(photos.map((photo) => photo.class))].sort(), chosen);
+  const { photos, origin, seeded = false } = await readPhotos(dir, folders, files, options);
+  const present = [...new Set(photos.map((photo) => photo.class))].sort();
+  const classes = chooseClasses(dir, present, options);
   const labels = new Map(classes.map((name, label) => [name, label]));
   const splits: Record<SplitName, Sample[]> = { train: [], valid: [], test: [] };
   for (const { split, class: name, path } of photos.sort(byClassAndPath)) {
     const label = labels.get(name);
     if (label !== undefined) splits[split].push({ path, label, class: name });
   }
-  const trained = new Set(splits.train.map((sample) => sample.label));
-  const missing = classes.find((_, label) => !trained.has(label));
-  if (missing !== undefined) {
-    throw new DataError(`Cannot train on ${dir}: class "${missing}" has no training image`);
-  }
-  return { name: basename(resolve(dir)), classes, splits, origin };
+  return {
+    dir,
+    name: basename(resolve(dir)),
+    classes,
+    splits,
+    seeded,
+    missing: classes.filter((name) => !present.includes(name)),
+    origin,
+  };
 }
 
-/** Throws a `DataError` unless the training split fills one batch. */
+/** Throws a `DataError` unless every class has a training photo and the training split fills one batch. */
 export function requireBatch(dataset: Dataset, batchSize: number): void {
+  const trained = new Set(dataset.splits.train.map((sample) => sample.label));
+  const without = dataset.classes.find((_, label) => !trained.has(label));
+  if (without !== undefined) {
+    throw new DataError(`Cannot train on ${dataset.dir}: class "${without}" has no training image`);
+  }
   const count = dataset.splits.train.length;
   if (count < batchSize) {
     throw new DataError(
@@ -85,70 +103,96 @@ function byClassAndPath(a: FoundPhoto, b: FoundPhoto): number {
   return a.path < b.path ? -1 : 1;
 }
 
-type Found = { photos: FoundPhoto[]; origin: string };
+/** `seeded`: the folder has no split of its own. */
+type Found = { photos: FoundPhoto[]; origin: string; seeded?: true };
+
+async function readPhotos(
+  dir: string,
+  folders: readonly string[],
+  files: readonly string[],
+  options: DatasetOptions,
+): Promise<Found> {
+  if (files.includes(SPLIT_TABLE)) return { photos: await readSplitTable(dir), origin: SPLIT_TABLE };
+  return await isSplit(dir, folders)
+    ? await readSplitFolders(dir, folders, options)
+    : await readClassFolders(dir, folders, files, options);
+}
+
+/** Whether the folders are splits and not classes: one is called train, or each holds folders and no photo. */
+async function isSplit(dir: string, folders: readonly string[]): Promise<boolean> {
+  if (folders.length === 0 || !folders.every((name) => SPLIT_NAMES.has(name))) return false;
+  if (folders.includes("train")) return true;
+  const inside = await Promise.all(folders.map((name) => listFolder(join(dir, name))));
+  return inside.every(({ folders, files }) => folders.length > 0 && imageNames(files).length === 0);
+}
 
 async function readClassFolders(
   dir: string,
   folders: readonly string[],
   files: readonly string[],
-  chosen: readonly string[] | undefined,
-  seed: number,
+  options: DatasetOptions,
 ): Promise<Found> {
   if (folders.length === 0) {
     const what = imageNames(files).length > 0 ? "its photos are in no class folder" : "it is empty";
     throw new DataError(`Cannot use ${dir}: ${what}, expected photos in ${join(dir, "<class>", "*.jpg")}`);
   }
-  const photos = await listClasses(dir, chooseClasses(dir, folders, chosen));
-  const shares = { valid: 0.1, test: 0.1 };
-  return { photos: seededSplit(photos, seed, shares), origin: `split 80/10/10 by class with seed ${seed}` };
+  const photos = await listClasses(dir, wanted(folders, chooseClasses(dir, folders, options)), options);
+  const { seed } = options;
+  return {
+    photos: seededSplit(photos, seed, { valid: 0.1, test: 0.1 }),
+    origin: `split 80/10/10 by class with seed ${seed}`,
+    seeded: true,
+  };
 }
 
 async function readSplitFolders(
   dir: string,
   folders: readonly string[],
-  chosen: readonly string[] | undefined,
-  seed: number,
+  options: DatasetOptions,
 ): Promise<Found> {
   const present = new Map<string, string[]>();
   for (const folder of folders) present.set(folder, (await listFolder(join(dir, folder))).folders);
-  if (present.get("train")!.length === 0) {
+  if (present.get("train")?.length === 0) {
     throw new DataError(
       `Cannot use ${dir}: its train folder has no class folder, expected train/<class>/*.jpg`,
     );
   }
-  const all = [...new Set([...present.values()].flat())].sort();
-  const wanted = new Set(chooseClasses(dir, all, chosen));
+  const classes = chooseClasses(dir, [...new Set([...present.values()].flat())].sort(), options);
   const bySplit = new Map<SplitName, FoundPhoto[]>();
-  for (const [folder, classes] of present) {
+  for (const [folder, inside] of present) {
     const split = SPLIT_NAMES.get(folder)!;
     if (bySplit.has(split)) {
       throw new DataError(`Cannot use ${dir}: more than one of its folders is the ${split} split`);
     }
-    const photos = await listClasses(join(dir, folder), classes.filter((name) => wanted.has(name)));
+    const photos = await listClasses(join(dir, folder), wanted(inside, classes), options);
     bySplit.set(split, photos.map((photo) => ({ ...photo, split })));
   }
-  if (bySplit.has("valid")) {
-    return { photos: [...bySplit.values()].flat(), origin: `folders ${folders.join(", ")}` };
-  }
-  const train = seededSplit(bySplit.get("train") ?? [], seed, { valid: 0.1, test: 0 });
+  const origin = `folders ${folders.join(", ")}`, given = [...bySplit.values()].flat();
+  const train = bySplit.get("train");
+  if (train === undefined || bySplit.has("valid")) return { photos: given, origin };
+  const { seed } = options;
   return {
-    photos: [...train, ...bySplit.get("test") ?? []],
-    origin: `folders ${folders.join(", ")}; validation is 10 % of train with seed ${seed}`,
+    photos: [...seededSplit(train, seed, { valid: 0.1, test: 0 }), ...bySplit.get("test") ?? []],
+    origin: `${origin}; validation is 10 % of train with seed ${seed}`,
   };
 }
 
-/** The classes to use, in order: those chosen, all of which must be present, or else all. */
+function wanted(present: readonly string[], classes: readonly string[]): string[] {
+  return classes.filter((name) => present.includes(name));
+}
+
+/** The classes to use, in order: those chosen, or else all. */
 function chooseClasses(
   dir: string,
   present: readonly string[],
-  chosen: readonly string[] | undefined,
+  { classes: chosen, allowMissing }: DatasetOptions,
 ): readonly string[] {
   if (chosen === undefined) return present;
-  const unknown = chosen.find((name) => !present.includes(name));
-  if (unknown !== undefined) {
-    throw new DataError(
-      `Cannot use ${dir}: it has no class "${unknown}", its classes are ${present.join(", ")}`,
-    );
+  const unknown = chosen.filter((name) => !present.includes(name));
+  const missing = allowMissing && unknown.length < chosen.length ? undefined : unknown[0];
+  if (missing !== undefined) {
+    const which = allowMissing ? `none of the classes ${chosen.join(", ")}` : `no class "${missing}"`;
+    throw new DataError(`Cannot use ${dir}: it has ${which}, its classes are ${present.join(", ")}`);
   }
   const twice = chosen.find((name, i) => chosen.indexOf(name) !== i);
   if (twice !== undefined) throw new DataError(`Cannot use ${dir}: class "${twice}" was asked for twice`);

@@ -63,15 +63,19 @@ export function imageNames(files: readonly string[]): string[] {
   return files.filter((name) => IMAGE_NAME.test(name));
 }
 
-/** The photos of `parent/<class>/` for every folder, sorted by class and name; a class without one is a `DataError`. */
+/**
+ * The photos of `parent/<class>/` for every folder, sorted by name within a class; a class without one is a `DataError`, unless it may be
+ * missing.
+ */
 export async function listClasses(
   parent: string,
   folders: readonly string[],
+  { allowMissing = false }: { readonly allowMissing?: boolean } = {},
 ): Promise<{ class: string; path: string }[]> {
   const photos: { class: string; path: string }[] = [];
   for (const folder of folders) {
     const names = imageNames((await listFolder(join(parent, folder))).files);
-    if (names.length === 0) {
+    if (names.length === 0 && !allowMissing) {
       throw new DataError(
         `Cannot use class "${folder}": ${join(parent, folder)} holds no JPEG, PNG, GIF or TIFF file`,
       );

@@ -168,7 +168,6 @@ Deno.test("a folder that holds no data set is refused with the reason", async ()
   await refuses(["1.jpg", "2.jpg"], "its photos are in no class folder");
   await refuses(["a/1.jpg", "b/notes.txt"], 'Cannot use class "b"');
   await refuses(["train/1.jpg", "test/1.jpg"], "its train folder has no class folder");
-  await refuses(["train/a/1.jpg", "test/b/1.jpg", "val/a/1.jpg"], 'class "b" has no training image');
   await refuses(
     ["train/a/1.jpg", "val/a/1.jpg", "valid/a/2.jpg"],
     "more than one of its folders is the valid split",
@@ -199,6 +198,57 @@ Deno.test("fewer training images than a batch are refused with both numbers", as
       () => requireBatch(dataset, 9),
       DataError,
       "8 training images, expected at least one batch of 9",
+    );
+  });
+});
+
+Deno.test("a class without a training image cannot be trained on, though the folder is a data set", async () => {
+  await withFolder(["train/a/1.jpg", "test/b/1.jpg", "val/a/1.jpg"], async (dir) => {
+    const dataset = await openDataset(dir, { seed: 1 });
+    assertEquals(dataset.splits.test.map((s) => s.class), ["b"]);
+    assertThrows(
+      () => requireBatch(dataset, 1),
+      DataError,
+      `Cannot train on ${dir}: class "b" has no training image`,
+    );
+  });
+});
+
+Deno.test("a folder with a test split alone is a data set whose split is its own", async () => {
+  await withFolder([...photos("test/a", 2), ...photos("test/b", 1)], async (dir) => {
+    const { classes, splits, origin, seeded } = await openDataset(dir, { seed: 1 });
+    assertEquals([classes, origin, seeded], [["a", "b"], "folders test", false]);
+    assertEquals([splits.train.length, splits.valid.length, splits.test.length], [0, 0, 3]);
+  });
+  const table = "split\tclass\tfile\ntest\ta\t1.jpg\n";
+  await withFolder({ "SPLIT.tsv": table, "a/1.jpg": "", "a/2.jpg": "" }, async (dir) => {
+    const { splits, seeded } = await openDataset(dir, { seed: 1 });
+    assertEquals([splits.train.length, names(dir, splits.test), seeded], [0, ["a/1.jpg"], false]);
+  });
+});
+
+Deno.test("folders called test and val that hold photos and no folders are classes", async () => {
+  await withFolder([...photos("test", 3), ...photos("val", 3)], async (dir) => {
+    const { classes, seeded } = await openDataset(dir, { seed: 1 });
+    assertEquals([classes, seeded], [["test", "val"], true]);
+  });
+});
+
+Deno.test("chosen classes that may be missing keep their labels and are named", async () => {
+  const options = { seed: 1, classes: ["dog", "cat", "bird"], allowMissing: true };
+  for (const files of [["cat/1.jpg", "fish/1.jpg", "dog/"], ["test/cat/1.jpg", "test/dog/"]]) {
+    await withFolder(files, async (dir) => {
+      const { classes, missing, splits } = await openDataset(dir, options);
+      assertEquals([classes, missing], [options.classes, ["dog", "bird"]]);
+      assertEquals(Object.values(splits).flat().map((s) => [s.class, s.label]), [["cat", 1]]);
+      await assertRejects(() => openDataset(dir, { ...options, allowMissing: false }), DataError);
+    });
+  }
+  await withFolder(["fish/1.jpg"], async (dir) => {
+    await assertRejects(
+      () => openDataset(dir, options),
+      DataError,
+      "it has none of the classes dog, cat, bird, its classes are fish",
     );
   });
 });
