@@ -53,10 +53,10 @@ export {
   evaluationPhotos,
   labelsOf,
   mostPixels,
+  openPhotos,
   type PhotoSource,
   trainingPhotos,
 } from "./training/photo_source.ts";
-export { openPhotos } from "./training/photos.ts";
 export { learningRate } from "./training/schedule.ts";
 export { type Metrics, Trainer, type TrainerOptions } from "./training/trainer.ts";
 export { resumeTraining, train } from "./training/train.ts";

@@ -7,7 +7,7 @@ import { readSeedModel, type SeedModel } from "../formats/hermosayhl_cnn.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { CheckpointError, readWeightsFile } from "../model/checkpoint/files.ts";
-import { openPhotos } from "../training/photos.ts";
+import { openPhotos } from "../training/photo_source.ts";
 import { estimateStatistics } from "../training/statistics.ts";
 
 const NAME = "deno task convert";

@@ -5,7 +5,7 @@ import { decodeSide } from "../data/preprocess.ts";
 import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 import { evaluate } from "../training/evaluate.ts";
-import { openPhotos } from "../training/photos.ts";
+import { openPhotos } from "../training/photo_source.ts";
 import { evaluationText } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";

@@ -10,7 +10,7 @@ import { trainingBatchCount } from "../data/dataset/sampler.ts";
 import { UserError } from "../engine/errors.ts";
 import { ARCHITECTURES } from "../model/architectures/registry.ts";
 import { type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
-import { RESIDENT, type Resident } from "./resident_photos.ts";
+import { RESIDENT, type Resident } from "./photo_source.ts";
 import { type ScheduleName, SCHEDULES } from "./schedule.ts";
 
 /** How classes weigh in the loss: all alike, or so that each has the same share of it. */

@@ -1,9 +1,14 @@
 /**
- * Photos as training and evaluation see them: by index, each with the map that places it in the input.
+ * Photos as training and evaluation see them: opened from a cache on disk or kept in device memory, then read by index, each with the map
+ * that places it in the input.
  * @module
  */
 import { type AugmentLevel, augmentMap, evaluationMap } from "../data/augment.ts";
+import { CacheError, openPhotoStore } from "../data/dataset/cache.ts";
+import { DataError, type Sample } from "../data/dataset/folder.ts";
+import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import type { Preprocess } from "../data/preprocess.ts";
+import type { Gpu } from "../engine/gpu.ts";
 import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 
 /** Decoded photos by index. `data/dataset/photo_store.ts` is one. */
@@ -16,7 +21,9 @@ export interface PhotoSource {
 
 /** What decides how training photos vary. */
 export interface Variation {
+  /** Of the run. */
   readonly seed: number;
+  /** How much they vary. */
   readonly augment: AugmentLevel;
 }
 
@@ -57,4 +64,114 @@ export function labelsOf(source: PhotoSource, indices: Uint32Array): number[] {
 /** Most pixels of any photo. */
 export function mostPixels(source: PhotoSource): number {
   return source.entries.reduce((most, e) => Math.max(most, e.width * e.height), 1);
+}
+
+/** Weights that give each class the same share of the loss: photos / (classes * photos of the class). 1 for an empty class. */
+export function balancedWeights(source: PhotoSource, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const { label } of source.entries) counts[label]!++;
+  return counts.map((count) => count > 0 ? source.entries.length / (classes * count) : 1);
+}
+
+/** How photos are opened. */
+export interface PhotoOptions {
+  /** Shorter side that photos are shrunk to while decoding, in pixels. */
+  readonly side: number;
+  /** Folder of the cache. */
+  readonly cacheDir?: string | undefined;
+  /** Decoding processes; default: one per core. */
+  readonly workers?: number | undefined;
+  /** Ends decoding. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each photo that had to be decoded. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Called once for each thing to tell: a file left out, a cache that cannot be written. */
+  readonly onNote?: (text: string) => void;
+}
+
+/**
+ * Opens all of `samples` in one store; `select` gives each split. Where the cache cannot be written, photos are kept in memory.
+ * Throws a `DataError` if none can be decoded.
+ */
+export async function openPhotos(samples: readonly Sample[], options: PhotoOptions): Promise<PhotoStore> {
+  const { side, cacheDir, workers, signal, onProgress, onNote } = options;
+  const open = (place: { cacheDir?: string | null }) =>
+    openPhotoStore(samples, {
+      ...place,
+      side,
+      ...workers !== undefined && { workers },
+      ...onProgress && { onProgress },
+      ...signal && { signal },
+    });
+  let store: PhotoStore;
+  try {
+    store = await open(cacheDir === undefined ? {} : { cacheDir });
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
+    onNote?.(`${error.message}; the photos are kept in memory instead`);
+    store = await open({ cacheDir: null });
+  }
+  for (const { path, reason } of store.skipped) onNote?.(`Left out ${path}: ${reason}`);
+  if (store.skipped.length > 0) onNote?.(`Left out ${store.skipped.length} of ${samples.length} files`);
+  if (samples.length > 0 && store.entries.length === 0) {
+    throw new DataError(`Cannot use the photos: none of ${samples.length} could be decoded`);
+  }
+  return store;
+}
+
+/** Values of `--resident`. */
+export const RESIDENT = ["auto", "always", "never"] as const;
+
+/** Whether photos are kept in device memory. */
+export type Resident = typeof RESIDENT[number];
+
+/** WebGPU does not tell how much memory is free, so "auto" stays below what cards of the last ten years have. */
+const AUTO_BYTES = 2 * 2 ** 30;
+
+/** Whether `choice` means to upload these photos. On a software adapter the copy would only double the memory. */
+export function wantsResident(choice: Resident, gpu: Gpu, store: PhotoStore): boolean {
+  if (choice !== "auto") return choice === "always";
+  return gpu.kind !== "cpu" && store.bytes <= AUTO_BYTES;
+}
+
+/** The shards of a store on the device. */
+export class ResidentPhotos implements Disposable {
+  private constructor(readonly gpu: Gpu, readonly buffers: readonly GPUBuffer[]) {}
+
+  /** Uploads every shard; throws `GpuValidationError` where the device has no room, having freed what it took. */
+  static async upload(gpu: Gpu, store: PhotoStore): Promise<ResidentPhotos> {
+    const buffers: GPUBuffer[] = [];
+    try {
+      for (const [shard, bytes] of store.shards.entries()) {
+        await gpu.guard(`keep ${bytes} bytes of photos on the device`, () => {
+          const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+          const buffer = gpu.createBuffer(`photos ${shard}`, bytes, usage);
+          buffers.push(buffer);
+          gpu.device.queue.writeBuffer(buffer, 0, store.readShard(shard));
+        });
+        // What is written waits in host memory until it is submitted: one shard of it at a time.
+        await gpu.settle();
+      }
+    } catch (error) {
+      for (const buffer of buffers) gpu.destroyBuffer(buffer);
+      throw error;
+    }
+    return new ResidentPhotos(gpu, buffers);
+  }
+
+  /** The photos of `store`, which must be the uploaded store or a selection from it. */
+  of({ entries }: PhotoStore): PhotoSource {
+    return {
+      entries,
+      pixels: (index) => {
+        const { shard, offset } = entries[index]!;
+        return { buffer: this.buffers[shard]!, offset };
+      },
+    };
+  }
+
+  /** Frees the device memory. */
+  [Symbol.dispose](): void {
+    for (const buffer of this.buffers) this.gpu.destroyBuffer(buffer);
+  }
 }

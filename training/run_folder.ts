@@ -109,9 +109,10 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-function readJson(text: string): unknown {
+/** What a text of JSON says; undefined where it is none. */
+export function readJson(text: string | undefined): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text ?? "null");
   } catch {
     return undefined;
   }

@@ -3,56 +3,43 @@
  * safetensors file, so that a crash never leaves parts of different steps.
  * @module
  */
-import { z } from "zod";
-import { trainingRecordSchema } from "../model/checkpoint/card.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import { tilesId } from "../engine/kernels/matmul/tiles.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import type { ModelCard } from "../model/checkpoint/card.ts";
 import {
+  type Checkpoint,
   CheckpointError,
   loadTensors,
   saveTensors,
   type TensorValue,
 } from "../model/checkpoint/checkpoint.ts";
 import type { Network } from "../model/network.ts";
-import type { Gpu } from "../engine/gpu.ts";
-import type { Tensor } from "../engine/tensor.ts";
-import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import type { WeightAverage } from "./average.ts";
 import type { Optimizer } from "./optimizer.ts";
-
-const progressSchema = z.object({
-  /** Steps done. */
-  step: z.int().nonnegative(),
-  /** Whole epochs done. */
-  epoch: z.int().nonnegative(),
-  /** Sums over the part of the epoch that is done. */
-  sums: z.object({ images: z.number(), loss: z.number(), hits: z.number() }),
-  /** The best checkpoint's validation. */
-  best: z.object({ accuracy: z.number(), loss: z.number() }).optional(),
-  /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
-  device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
-  /** What the last epoch's checkpoint says about itself. */
-  training: trainingRecordSchema,
-});
-
-/** How far a run has come. */
-export type Progress = z.infer<typeof progressSchema>;
-
-/** A run that has not begun. */
-export const START: Progress = {
-  step: 0,
-  epoch: 0,
-  sums: { images: 0, loss: 0, hits: 0 },
-  training: { epoch: 0, step: 0 },
-};
+import { type Progress, progressSchema } from "./progress.ts";
+import { readJson, type RunFolder } from "./run_folder.ts";
 
 /** What computes on a device: the adapter and which tiles cut its products. */
-export function deviceOf(gpu: Gpu): NonNullable<Progress["device"]> {
+function deviceOf(gpu: Gpu): NonNullable<Progress["device"]> {
   return { adapter: gpu.name, tiles: tilesId(gpu) };
+}
+
+/** Says where a run goes on, and whether on the device that it was on. */
+export function resumedText({ step, device }: Progress, gpu: Gpu): string {
+  const now = deviceOf(gpu);
+  if (device?.adapter === now.adapter && device.tiles === now.tiles) return `Resumed   after step ${step}`;
+  const then = device ? `${device.adapter} with tiles ${device.tiles}` : "an unknown adapter";
+  return `Resumed   after step ${step}, which was done on ${then}: what follows is close to the unbroken run, not bitwise equal`;
 }
 
 /** What is saved and restored. */
 export interface Trained {
+  /** The weights that are trained. */
   readonly network: Network;
+  /** With its state. */
   readonly optimizer: Optimizer;
+  /** The average of the weights, where one is kept. */
   readonly average: WeightAverage | undefined;
 }
 
@@ -103,10 +90,44 @@ export async function loadState(path: string, trained: Trained): Promise<Progres
   return progress.data;
 }
 
-function readJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return undefined;
+/** Writes a run's checkpoints and state. */
+export class RunSaver {
+  /** Writes to `folder`; `card` is what every checkpoint says about itself. */
+  constructor(
+    readonly folder: RunFolder,
+    readonly trained: Trained,
+    readonly card: Omit<ModelCard, "training">,
+  ) {}
+
+  /** What is validated and kept: the network, or the average of its weights. */
+  get kept(): Network {
+    return this.trained.average?.network ?? this.trained.network;
+  }
+
+  /** Writes `best.safetensors`. */
+  async best(training: Progress["training"]): Promise<void> {
+    await this.folder.save("best", await this.#checkpoint(training));
+  }
+
+  /** Writes `last.safetensors` and the state beside it; resolves with the former's path. */
+  async last(progress: Progress): Promise<string> {
+    const training = { ...progress.training, step: progress.step };
+    const path = await this.folder.save("last", await this.#checkpoint(training));
+    await this.state(progress);
+    return path;
+  }
+
+  /** Writes the state alone. */
+  async state(progress: Progress): Promise<void> {
+    await saveState(this.folder.file("last.state.safetensors"), this.trained, progress);
+  }
+
+  async #checkpoint(training: Progress["training"]): Promise<Checkpoint> {
+    const { parameters } = this.kept;
+    const values = await parameters.read();
+    const tensors = new Map(
+      parameters.all.map(({ name, spec }) => [name, { shape: [...spec.shape], data: values.get(name)! }]),
+    );
+    return { card: { ...this.card, training }, tensors };
   }
 }

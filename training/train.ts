@@ -16,7 +16,7 @@ import { loadTensors } from "../model/checkpoint/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../data/preprocess.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
-import type { Reporter } from "./events.ts";
+import type { Reporter } from "./reporter.ts";
 import {
   type OptionValues,
   type PlaceOptions,
@@ -24,9 +24,8 @@ import {
   runLength,
   type RunOptions,
 } from "./options.ts";
-import { openPhotos } from "./photos.ts";
-import { type Resident, ResidentPhotos, wantsResident } from "./resident_photos.ts";
-import { runTraining } from "./run.ts";
+import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
+import { runTraining } from "./run_loop.ts";
 import { newRunPath, RunFolder } from "./run_folder.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
 
@@ -121,10 +120,8 @@ async function trainIn(
     preprocess,
     parameters: network.parameters.count,
   };
-  const { saveEvery } = places;
-  return await runTraining(network, data, options, card, {
-    ...{ folder, report, signal, saveEvery, resume: existing !== undefined },
-  });
+  const { saveEvery } = places, resume = existing !== undefined;
+  return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery });
 }
 
 async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, report: Reporter) {

@@ -7,9 +7,14 @@ import { openDataset, requireBatch } from "../../data/dataset/folder.ts";
 import { trainingBatches } from "../../data/dataset/sampler.ts";
 import { decodeSide, defaultPreprocess } from "../../data/preprocess.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
-import { openPhotos } from "../../training/photos.ts";
-import { labelsOf, mostPixels, trainingPhotos } from "../../training/photo_source.ts";
-import { ResidentPhotos, wantsResident } from "../../training/resident_photos.ts";
+import {
+  labelsOf,
+  mostPixels,
+  openPhotos,
+  ResidentPhotos,
+  trainingPhotos,
+  wantsResident,
+} from "../../training/photo_source.ts";
 import { Trainer } from "../../training/trainer.ts";
 import { LEARNING_RATE, networkOf, runner, type Subject, syntheticBatch } from "./steps.ts";
 import { ratioOf, type Rounds, timeRounds } from "./rounds.ts";

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { RunEvent } from "../../training/events.ts";
-import { jsonReporter, textReporter } from "../../training/reporter.ts";
+import { jsonReporter, type RunEvent, textReporter } from "../../training/reporter.ts";
 
 const step = (n: number): RunEvent => ({
   event: "step",

@@ -9,9 +9,9 @@ import {
 import { join } from "@std/path";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
-import { balancedWeights } from "../../training/class_weights.ts";
+import { balancedWeights } from "../../training/photo_source.ts";
 import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
-import type { RunEvent } from "../../training/events.ts";
+import type { RunEvent } from "../../training/reporter.ts";
 import { train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 

@@ -1,0 +1,141 @@
+/**
+ * What a run knows about itself: how far it has come, how fast, how good, and whether its numbers are still finite.
+ * @module
+ */
+import { z } from "zod";
+import { UserError } from "../engine/errors.ts";
+import { type TrainingRecord, trainingRecordSchema } from "../model/checkpoint/card.ts";
+import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
+import type { Evaluation } from "./evaluate.ts";
+import type { FoundNonFinite } from "./numeric_checks.ts";
+import type { Metrics, Trainer } from "./trainer.ts";
+
+/** How far a run has come. */
+export interface Progress {
+  /** Steps done. */
+  step: number;
+  /** Whole epochs done. */
+  epoch: number;
+  /** Sums over the part of the epoch that is done. */
+  sums: { images: number; loss: number; hits: number };
+  /** The best checkpoint's validation. */
+  best?: { accuracy: number; loss: number } | undefined;
+  /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
+  device?: { adapter: string; tiles: string } | undefined;
+  /** What the last epoch's checkpoint says about itself. */
+  training: TrainingRecord;
+}
+
+/** Reads a `Progress`. */
+export const progressSchema: z.ZodType<Progress> = z.object({
+  step: z.int().nonnegative(),
+  epoch: z.int().nonnegative(),
+  sums: z.object({ images: z.number(), loss: z.number(), hits: z.number() }),
+  best: z.object({ accuracy: z.number(), loss: z.number() }).optional(),
+  device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
+  training: trainingRecordSchema,
+});
+
+/** A run that has not begun. */
+export const START: Progress = {
+  step: 0,
+  epoch: 0,
+  sums: { images: 0, loss: 0, hits: 0 },
+  training: { epoch: 0, step: 0 },
+};
+
+/** The progress at a step, with what was measured since the last reading. */
+export function counted(
+  progress: Progress,
+  step: number,
+  { images, loss, accuracy }: Omit<Metrics, "losses">,
+): Progress {
+  const { sums } = progress;
+  return {
+    ...progress,
+    step,
+    sums: {
+      images: sums.images + images,
+      loss: sums.loss + loss * images,
+      hits: sums.hits + accuracy * images,
+    },
+  };
+}
+
+/** The progress of a run that is continued: one that is lengthened goes on in the epoch that it ended in, which counts from here on. */
+export function resumedIn(progress: Progress, perEpoch: number): Progress {
+  const epoch = Math.floor(progress.step / perEpoch);
+  return epoch === progress.epoch ? progress : { ...progress, epoch };
+}
+
+/** Whether an epoch's checkpoint is to be kept as the best: always without validation, else for accuracy, then loss. */
+export function isBest(valid: Evaluation | undefined, best: Progress["best"]): boolean {
+  return !valid || !best || valid.accuracy > best.accuracy ||
+    (valid.accuracy === best.accuracy && valid.loss < best.loss);
+}
+
+/** Images per second of training alone, validation left out. */
+export class RateMeter {
+  #from = 0;
+  #images = 0;
+  #seconds = 0;
+
+  /** `images`: how many a step takes. */
+  constructor(readonly images: number) {}
+
+  /** An epoch's training begins. */
+  start(): void {
+    this.#from = performance.now();
+    this.#images = this.#seconds = 0;
+  }
+
+  /** Steps done since the last call; returns the rate over them. */
+  mark(steps: number): number {
+    const now = performance.now();
+    const seconds = (now - this.#from) / 1000;
+    this.#from = now;
+    this.#images += steps * this.images;
+    this.#seconds += seconds;
+    return steps * this.images / seconds;
+  }
+
+  /** The rate over the epoch. */
+  epoch(): number {
+    return this.#images / this.#seconds;
+  }
+}
+
+/** The loss was not finite: the message names the step and the first layer that shows it. */
+export class DivergedError extends UserError {
+  /** The class's name. */
+  override readonly name = "DivergedError";
+}
+
+/**
+ * Throws a `DivergedError` at the first step since the last reading whose loss is not finite. `batchOf` gives the photos and labels of
+ * a step, numbered from 0.
+ */
+export async function requireFiniteLoss(
+  trainer: Trainer,
+  { losses }: Metrics,
+  batchOf: (step: number) => [PlacedPhoto[], number[]],
+): Promise<void> {
+  const bad = losses.findIndex((loss) => !Number.isFinite(loss));
+  if (bad < 0) return;
+  const step = trainer.step - losses.length + bad;
+  const section = await trainer.findNonFinite(...batchOf(step), step);
+  const where = section ? `first seen in ${section.layer}, ${section.pass} pass` : "first seen in the loss";
+  throw new DivergedError(
+    `Training stopped: the loss of step ${step + 1} is ${losses[bad]}, ${where}; a lower --lr usually helps`,
+  );
+}
+
+/** Throws a `DivergedError` for what `Trainer.runChecked` found. */
+export function requireFiniteLayers(trainer: Trainer, found: FoundNonFinite | undefined): void {
+  if (!found) return;
+  const { layer, pass, count, first } = found;
+  throw new DivergedError(
+    `Training stopped: in step ${trainer.step}, ${pass} pass, ${layer} gave ${count} values that are not finite, ` +
+      `the first at [${first}]`,
+  );
+}
