@@ -22,7 +22,13 @@ export * from "./model/architectures/alexnet.ts";
 export * from "./model/architectures/compact.ts";
 export * from "./model/architectures/registry.ts";
 export * from "./model/architectures/resnet.ts";
-export * from "./model/checkpoint/card.ts";
+export { decodeSide, defaultPreprocess, type Preprocess } from "./data/preprocess.ts";
+export {
+  cardFromMetadata,
+  cardToMetadata,
+  type ModelCard,
+  type TrainingRecord,
+} from "./model/checkpoint/card.ts";
 export * from "./model/checkpoint/checkpoint.ts";
 export * from "./model/inference/classifier.ts";
 export type * from "./model/inference/classifier_types.ts";
@@ -48,7 +54,16 @@ export type { PlacedPhoto } from "./model/inference/photo_feed.ts";
 export { WeightAverage } from "./training/average.ts";
 export { evaluate, type Evaluation } from "./training/evaluate.ts";
 export { createOptimizer, type Optimizer, type OptimizerOptions } from "./training/optimizer.ts";
-export type { RunOptions } from "./training/options.ts";
+export {
+  type ClassWeights,
+  type Option,
+  type OptionValues,
+  PLACE_OPTIONS,
+  type PlaceOptions,
+  RUN_OPTIONS,
+  type RunOptions,
+  runOptions,
+} from "./training/options.ts";
 export {
   evaluationPhotos,
   labelsOf,

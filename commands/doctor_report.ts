@@ -9,10 +9,15 @@ import { type Row, runCases } from "../engine/verify/run.ts";
 
 /** What an examination found. */
 export interface Examination {
+  /** What was examined. */
   readonly adapter: AdapterReport;
+  /** One for each case. */
   readonly rows: readonly Row[];
+  /** Cases that passed. */
   readonly passed: number;
+  /** Cases that failed. */
   readonly failed: number;
+  /** How long it took. */
   readonly seconds: number;
 }
 

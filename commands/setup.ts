@@ -8,6 +8,7 @@ import { silenceRuntimeDirNotice } from "../engine/gpu.ts";
 
 /** What decides what can be done about a missing adapter. */
 export interface Facts {
+  /** The operating system. */
   readonly os: typeof Deno.build.os;
   /** `ID` and `ID_LIKE` of /etc/os-release, the most specific first; none on other systems. */
   readonly distributions: readonly string[];
@@ -15,6 +16,7 @@ export interface Facts {
   readonly loader: boolean;
   /** File names of the installed Vulkan drivers' descriptions, such as `lvp_icd.x86_64.json`. */
   readonly drivers: readonly string[];
+  /** Whether this runs as root. */
   readonly root: boolean;
   /** Whether sudo works without a password. */
   readonly sudo: boolean;

@@ -14,7 +14,9 @@ export const AUGMENT_LEVELS = ["off", "light", "full"] as const satisfies readon
 
 /** Width and height in pixels. */
 export interface Size {
+  /** Columns. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
 }
 
@@ -25,7 +27,8 @@ export interface Size {
  */
 export type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
-interface Variation {
+/** What a level of augmentation does. */
+export interface Variation {
   /** Probability of mirroring left and right. */
   readonly flipHorizontal: number;
   /** Probability of mirroring top and bottom. */

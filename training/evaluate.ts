@@ -8,8 +8,9 @@ import { evaluationPhotos, type PhotoSource } from "./photo_source.ts";
 
 /** The figures that `evaluate --json` prints. */
 export interface Evaluation {
-  /** Images judged. */
+  /** Images evaluated. */
   readonly n: number;
+  /** Share of them recognised. */
   readonly accuracy: number;
   /** Mean cross-entropy in nats. */
   readonly loss: number;

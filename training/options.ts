@@ -14,13 +14,15 @@ import { RESIDENT, type Resident } from "./photo_source.ts";
 import { type ScheduleName, SCHEDULES } from "./schedule.ts";
 
 /** How classes weigh in the loss: all alike, or so that each has the same share of it. */
-export const CLASS_WEIGHTS = ["equal", "balanced"] as const;
+export type ClassWeights = "equal" | "balanced";
 
-/** How classes weigh in the loss. */
-export type ClassWeights = typeof CLASS_WEIGHTS[number];
+const CLASS_WEIGHTS = ["equal", "balanced"] as const satisfies readonly ClassWeights[];
 
-/** A schema of one option with a value of type `T`; `meta` holds its help text and what that calls the value. */
-export type Option<T> = z.ZodType<T>;
+/** A zod schema of one option; its `meta` holds the help text (`description`) and what that calls the value (`value`). */
+export interface Option<T> {
+  /** The value that something stands for, the default for undefined; throws where it is wrong. */
+  parse(value: unknown): T;
+}
 
 /** The values of a set of options. */
 export type OptionValues<F> = { readonly [K in keyof F]: F[K] extends Option<infer T> ? T : never };
@@ -180,7 +182,11 @@ export interface RunOptions extends Omit<OptionValues<typeof RUN_OPTIONS>, "epoc
 const DEFAULT_EPOCHS = { photos: 30, shapes: 12 };
 
 /** Reads `config.json`, or options of which some are left out: those have their defaults afterwards. */
-export const runOptionsSchema: z.ZodType<RunOptions> = z.object(RUN_OPTIONS).transform((options) => ({
+export const runOptionsSchema: z.ZodType<RunOptions> = z.object(
+  RUN_OPTIONS as unknown as {
+    [K in keyof typeof RUN_OPTIONS]: z.ZodType<OptionValues<typeof RUN_OPTIONS>[K]>;
+  },
+).transform((options) => ({
   ...options,
   epochs: options.epochs ?? (options.data === undefined ? DEFAULT_EPOCHS.shapes : DEFAULT_EPOCHS.photos),
 }));

@@ -20,7 +20,7 @@ export interface PhotoSource {
 }
 
 /** What decides how training photos vary. */
-export interface Variation {
+export interface PhotoVariation {
   /** Of the run. */
   readonly seed: number;
   /** How much they vary. */
@@ -32,7 +32,7 @@ export function trainingPhotos(
   source: PhotoSource,
   indices: Uint32Array,
   epoch: number,
-  { seed, augment }: Variation,
+  { seed, augment }: PhotoVariation,
   output: Preprocess,
 ): PlacedPhoto[] {
   return Array.from(indices, (index) => {
@@ -119,11 +119,11 @@ export async function openPhotos(samples: readonly Sample[], options: PhotoOptio
   return store;
 }
 
-/** Values of `--resident`. */
-export const RESIDENT = ["auto", "always", "never"] as const;
+/** Whether photos are kept in device memory; auto: on a GPU, where they need little of it. */
+export type Resident = "auto" | "always" | "never";
 
-/** Whether photos are kept in device memory. */
-export type Resident = typeof RESIDENT[number];
+/** Every choice, for command lines. */
+export const RESIDENT = ["auto", "always", "never"] as const satisfies readonly Resident[];
 
 /** WebGPU does not tell how much memory is free, so "auto" stays below what cards of the last ten years have. */
 const AUTO_BYTES = 2 * 2 ** 30;

@@ -3,14 +3,20 @@
  * @module
  */
 
-/** Names that `--schedule` takes. */
-export const SCHEDULES = ["constant", "step", "cosine", "one-cycle"] as const;
-
 /** A learning-rate schedule's name. */
-export type ScheduleName = typeof SCHEDULES[number];
+export type ScheduleName = "constant" | "step" | "cosine" | "one-cycle";
+
+/** Every schedule, for command lines. */
+export const SCHEDULES = [
+  "constant",
+  "step",
+  "cosine",
+  "one-cycle",
+] as const satisfies readonly ScheduleName[];
 
 /** What a schedule depends on. */
 export interface ScheduleOptions {
+  /** How the rate goes. */
   readonly schedule: ScheduleName;
   /** The highest rate. */
   readonly lr: number;

@@ -31,7 +31,8 @@ export interface Command<F extends Readonly<Record<string, Flag<unknown>>>> {
   readonly positionals?: { readonly name: string; readonly min?: number; readonly max?: number };
 }
 
-type AnyCommand = Command<Readonly<Record<string, Flag<unknown>>>>;
+/** A command, whatever its flags. */
+export type AnyCommand = Command<Readonly<Record<string, Flag<unknown>>>>;
 
 /** What parsing gives: one value per flag, and the arguments without a flag. */
 export type Parsed<F> =

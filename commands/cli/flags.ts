@@ -5,6 +5,7 @@
 
 /** Something is wrong with how a command was called; commands print it and exit with code 2. */
 export class UsageError extends Error {
+  /** The class's name. */
   override readonly name = "UsageError";
 }
 

@@ -10,17 +10,23 @@
 import { z } from "zod";
 import { type Flag, flag } from "./flags.ts";
 
+/** A zod schema of a value of type `T`. */
+export interface Schema<T> {
+  /** The value that something stands for; throws where it is wrong. */
+  parse(value: unknown): T;
+}
+
 /** The flags that a set of schemas makes, each with its schema's type of value. */
-export type FlagsOf<F> = { readonly [K in keyof F]: F[K] extends z.ZodType<infer T> ? Flag<T> : never };
+export type FlagsOf<F> = { readonly [K in keyof F]: F[K] extends Schema<infer T> ? Flag<T> : never };
 
 /**
  * A flag for each schema: of a string, number, whole number, choice, switch, list of strings, or tuple of numbers, either of which may be
  * optional, read-only or have a default. Ranges become the flag's; `meta` gives its help text (`description`) and what that calls the
  * value (`value`). Throws a `TypeError` for any other schema.
  */
-export function flagsOf<F extends Readonly<Record<string, z.ZodType>>>(fields: F): FlagsOf<F> {
+export function flagsOf<F extends Readonly<Record<string, Schema<unknown>>>>(fields: F): FlagsOf<F> {
   return Object.fromEntries(
-    Object.entries(fields).map(([key, schema]) => [key, flagOf(key, schema)]),
+    Object.entries(fields).map(([key, schema]) => [key, flagOf(key, schema as z.ZodType)]),
   ) as unknown as FlagsOf<F>;
 }
 
@@ -65,7 +71,7 @@ function unwrap(schema: z.ZodType): { inner: z.ZodType; fallback: unknown; requi
   return { inner, fallback, required };
 }
 
-/** A number's bounds; a whole number always has the safe ones, of which nobody needs to be told. */
+/** A number's bounds; a whole number always has the safe ones, which a message need not name. */
 function rangeOf({ minValue, maxValue }: z.ZodNumber): { min?: number; max?: number } {
   return {
     ...minValue !== null && minValue > Number.MIN_SAFE_INTEGER && { min: minValue },

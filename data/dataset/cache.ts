@@ -15,23 +15,28 @@ import { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./photo_store.ts
 import { FileShards, FileShardWriter, MemoryShards, type Place, type ShardWriter } from "./shards.ts";
 
 /** Where caches are kept unless another folder is named, relative to the working directory. */
-export const CACHE_FOLDER = join(".cache", "photos");
+export const CACHE_FOLDER: string = join(".cache", "photos");
 
 /** The shorter side that photos are shrunk to by default, in pixels: enough for an input of 224. */
 export const CACHE_SIDE = 256;
 
 /** The cache could not be written: no room, no right. The photos can still be held in memory (`cacheDir: null`). */
-export class CacheError extends DataError {}
+export class CacheError extends DataError {
+  /** The class's name. */
+  override readonly name = "CacheError";
+}
 
 /** How a store is opened. */
 export interface PhotoStoreOptions {
   /** The folder for caches; null keeps the photos in memory. */
   readonly cacheDir?: string | null;
+  /** The shorter side that photos are shrunk to, in pixels; default `CACHE_SIDE`. */
   readonly side?: number;
   /** Decoder processes; default: one per core. */
   readonly workers?: number | undefined;
   /** Called after each photo, when photos have to be decoded. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Ends decoding. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -5,34 +5,46 @@
  */
 import { join } from "@std/path";
 import { z } from "zod";
-import { shardName } from "./shards.ts";
+import { type Place, shardName } from "./shards.ts";
 
 /** Changes whenever photos would be decoded, shrunk or stored otherwise. */
 const VERSION = 2;
 
 const INDEX = "index.json";
 
-const whole = z.int().nonnegative();
-const file = { path: z.string(), size: whole, modified: z.number() };
-const indexSchema = z.object({
-  version: z.literal(VERSION),
-  side: z.int().positive(),
-  shards: z.array(whole),
-  photos: z.array(
-    z.object({ ...file, width: z.int().positive(), height: z.int().positive(), shard: whole, offset: whole }),
-  ),
-  skipped: z.array(z.object({ ...file, reason: z.string() })),
-});
-
-/** A file as it was: its path, its size in bytes, and when it was modified, in milliseconds since 1970. */
+/** A file as it was. */
 export interface FileStamp {
+  /** Its absolute path. */
   readonly path: string;
+  /** In bytes. */
   readonly size: number;
+  /** When it was modified, in milliseconds since 1970. */
   readonly modified: number;
 }
 
 /** What a cache folder holds. */
-export type CacheIndex = z.infer<typeof indexSchema>;
+export interface CacheIndex {
+  /** The version of the format. */
+  version: 2;
+  /** The shorter side that photos were shrunk to, in pixels. */
+  side: number;
+  /** Bytes in each shard. */
+  shards: number[];
+  /** What was decoded: its size in pixels and where it lies. */
+  photos: (FileStamp & Place & { width: number; height: number })[];
+  /** What could not be decoded, and why. */
+  skipped: (FileStamp & { reason: string })[];
+}
+
+const whole = z.int().nonnegative(), side = z.int().positive();
+const file = { path: z.string(), size: whole, modified: z.number() };
+const indexSchema: z.ZodType<CacheIndex> = z.object({
+  version: z.literal(VERSION),
+  side,
+  shards: z.array(whole),
+  photos: z.array(z.object({ ...file, width: side, height: side, shard: whole, offset: whole })),
+  skipped: z.array(z.object({ ...file, reason: z.string() })),
+});
 
 /** An index of this version. */
 export function newIndex(content: Omit<CacheIndex, "version">): CacheIndex {

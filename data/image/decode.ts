@@ -1,6 +1,5 @@
 /**
- * Turns an encoded image into pixels on the calling thread. Use a `DecoderPool` for files that strangers sent: only a worker can be
- * stopped.
+ * Turns an encoded image into pixels on the calling thread. Use a `DecoderPool` for untrusted files: only a process can be stopped.
  * @module
  */
 import { decodeCmykJpeg, decodeGif, decodeJpeg, decodePng } from "./codecs.ts";

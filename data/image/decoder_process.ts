@@ -63,7 +63,7 @@ export class DecoderProcess {
         "run",
         "--no-prompt",
         "--quiet",
-        // Nothing else: what decodes strangers' files can neither write, nor connect, nor read anything of value.
+        // Nothing else: what decodes untrusted files can neither write, nor connect, nor read anything of value.
         `--allow-read=${readableFolders().join(",")}`,
         "--allow-env=IMAGESCRIPT_WASM_SIMD",
         fromFileUrl(import.meta.url),
@@ -79,7 +79,7 @@ export class DecoderProcess {
     this.ready = this.#read().then(({ kind }) => {
       if (kind !== REPLY.ready) throw this.#unexpected();
     });
-    this.ready.catch(() => {}); // whoever decodes first reports it
+    this.ready.catch(() => {}); // the first `decode` reports it
   }
 
   /** Decodes one image; rejects with an `ImageError` that the decoder found, or with an `Error` when the process ended. */

@@ -1,5 +1,5 @@
 /**
- * What happens to pixels between the decoder and whoever asked: white behind what is transparent, shrinking, turning upright.
+ * What happens to pixels after decoding: white behind what is transparent, shrinking, turning upright.
  * All images are 8-bit RGBA, row-major.
  * @module
  */

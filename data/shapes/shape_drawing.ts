@@ -8,10 +8,10 @@ import type { DecodedImage } from "../image/image.ts";
 import { hash, Stream, uniform } from "../../engine/random.ts";
 
 /** What can be drawn, in the order of the labels. */
-export const SHAPES = ["circle", "square", "star", "triangle"] as const;
+export const SHAPES = ["circle", "square", "star", "triangle"] as const satisfies readonly Shape[];
 
 /** A class of the default data set. */
-export type Shape = typeof SHAPES[number];
+export type Shape = "circle" | "square" | "star" | "triangle";
 
 type Colour = readonly [red: number, green: number, blue: number];
 

@@ -43,7 +43,7 @@ export async function ensureShapes(
   if (found === "finished") return dir;
   const parent = dirname(resolve(dir));
   await Deno.mkdir(parent, { recursive: true });
-  // Drawn elsewhere and moved when finished: whoever sees the folder sees all of it.
+  // Drawn elsewhere and moved when finished: so that the folder is whole whenever it is there.
   const scratch = await Deno.makeTempDir({ dir: parent, prefix: `.${basename(resolve(dir))}-` });
   try {
     const drawing = join(scratch, "new");
