@@ -5,8 +5,9 @@
  * @module
  */
 import { architecture } from "../model/architectures/registry.ts";
-import type { ModelCard, Preprocess } from "../model/checkpoint/card.ts";
-import { CheckpointError } from "../model/checkpoint/checkpoint_error.ts";
+import type { ModelCard } from "../model/checkpoint/card.ts";
+import type { Preprocess } from "../data/preprocess.ts";
+import { CheckpointError } from "../model/checkpoint/files.ts";
 import type { ParameterSpec } from "../model/layer.ts";
 import { describeLayers } from "../model/network.ts";
 import { product } from "../model/parameters.ts";

@@ -3,8 +3,9 @@
  * @module
  */
 import { architecture } from "../model/architectures/registry.ts";
-import type { Preprocess } from "../model/checkpoint/card.ts";
-import { cardToMetadata, type Checkpoint, CheckpointError } from "../model/checkpoint/checkpoint.ts";
+import type { Preprocess } from "../data/preprocess.ts";
+import { type Checkpoint, CheckpointError } from "../model/checkpoint/checkpoint.ts";
+import { cardToMetadata } from "../model/checkpoint/card.ts";
 import type { OnnxGraph } from "../model/layer.ts";
 import { type Architecture, describeNetwork } from "../model/network.ts";
 import { sequential } from "../model/sequential.ts";

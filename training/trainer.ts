@@ -6,7 +6,7 @@
 import { clip } from "../engine/kernels/optimizer/global_norm.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
-import type { Preprocess } from "../model/checkpoint/card.ts";
+import type { Preprocess } from "../data/preprocess.ts";
 import type { Network, Section } from "../model/network.ts";
 import { PhotoFeed, type PlacedPhoto } from "../model/inference/photo_feed.ts";
 import { TrainingStep } from "../model/training_step.ts";

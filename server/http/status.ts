@@ -4,7 +4,8 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { basename } from "@std/path";
-import { modelCardSchema, preprocessSchema } from "../../model/checkpoint/card.ts";
+import { trainingRecordSchema } from "../../model/checkpoint/card.ts";
+import { preprocessSchema } from "../../data/preprocess.ts";
 import { type App, type AppContext, createPart, errorResponses, json, modelQuerySchema } from "./context.ts";
 
 const tags = ["Status"];
@@ -29,7 +30,7 @@ const modelSchema = z.object({
   classes: z.array(z.string()),
   preprocess: preprocessSchema,
   parameters: z.int(),
-  training: modelCardSchema.shape.training.openapi({
+  training: trainingRecordSchema.optional().openapi({
     description: "Where the weights come from: run, epoch, step, validation accuracy and confusion matrix.",
   }),
   adapter: z.string(),

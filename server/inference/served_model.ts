@@ -3,7 +3,7 @@
  * @module
  */
 import type { DecodedImage } from "../../data/image/image.ts";
-import { decodeSide } from "../../model/checkpoint/card.ts";
+import { decodeSide } from "../../data/preprocess.ts";
 import { Batcher, type BatcherOptions, type RowClassifier } from "./batcher.ts";
 import { contentVersion, fileStamp, type ModelSource } from "./checkpoint_file.ts";
 import type { Logger } from "./log.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { drawShape, encodeJpeg, type Shape, SHAPES } from "../../data/shapes/shape_drawing.ts";
-import { architecture } from "../../model/architectures/alexnet.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";

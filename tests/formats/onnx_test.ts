@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { exportOnnx } from "../../formats/onnx.ts";
 import { architecture } from "../../model/architectures/registry.ts";
-import { defaultPreprocess } from "../../model/checkpoint/card.ts";
-import { cardFromMetadata, type Checkpoint, CheckpointError } from "../../model/checkpoint/checkpoint.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
+import { type Checkpoint, CheckpointError } from "../../model/checkpoint/checkpoint.ts";
+import { cardFromMetadata } from "../../model/checkpoint/card.ts";
 import { Network } from "../../model/network.ts";
 import { withGpu } from "../model/harness.ts";
 import { someCheckpoint } from "./checkpoints.ts";

@@ -20,7 +20,19 @@ const command = {
 Deno.test("any arguments give values or a usage error, never another exception", () => {
   const word = fc.oneof(
     fc.string(),
-    fc.constantFrom("--port", "--json", "--", "-", "--no-", "--=", "--a.b", "-xyz=1", "-_", "--toString", "--no-__proto__"),
+    fc.constantFrom(
+      "--port",
+      "--json",
+      "--",
+      "-",
+      "--no-",
+      "--=",
+      "--a.b",
+      "-xyz=1",
+      "-_",
+      "--toString",
+      "--no-__proto__",
+    ),
   );
   fc.assert(fc.property(fc.array(word, { maxLength: 6 }), (args) => {
     try {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { architecture } from "../../model/architectures/registry.ts";
-import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
 import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
 import { initialValues } from "../../model/init.ts";
 import { describeLayers } from "../../model/network.ts";

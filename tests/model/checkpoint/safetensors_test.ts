@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { CheckpointError } from "../../../model/checkpoint/checkpoint_error.ts";
+import { CheckpointError } from "../../../model/checkpoint/files.ts";
 import { parseSafetensors, writeSafetensors } from "../../../model/checkpoint/safetensors.ts";
 
 /** A file of this header and data, whatever they say. */
@@ -21,6 +21,16 @@ function refused(bytes: Uint8Array, words: RegExp): void {
   assert(words.test(error.message), `unexpected message: ${error.message}`);
   assert(error.message.startsWith("Cannot read x.safetensors: "), error.message);
 }
+
+Deno.test("no name of a tensor or of metadata is special but __metadata__", () => {
+  for (const name of ["__proto__", "constructor", "toString", ""]) {
+    const metadata = Object.fromEntries([[name, "text"]]);
+    const tensors = new Map([[name, { shape: [], data: Float32Array.of(7) }]]);
+    const back = parseSafetensors(writeSafetensors(tensors, metadata));
+    assertEquals(Object.entries(back.metadata), [[name, "text"]]);
+    assertEquals([...back.tensors.keys()], [name]);
+  }
+});
 
 Deno.test("safetensors data begins at a multiple of 8 bytes, after spaces", () => {
   for (let length = 1; length <= 9; length++) {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Plan } from "../../../engine/plan.ts";
 import { readTensor } from "../../../engine/tensor.ts";
 import { compact } from "../../../model/architectures/compact.ts";
-import { defaultPreprocess } from "../../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../../data/preprocess.ts";
 import { NetworkClassifier } from "../../../model/inference/classifier.ts";
 import { Network } from "../../../model/network.ts";
 import { TensorFeed } from "../../../model/inference/tensor_feed.ts";
