@@ -2,7 +2,6 @@
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { DataError, type Dataset, openDataset } from "../data/dataset/folder.ts";
 import { decodeSide } from "../data/preprocess.ts";
-import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { openPhotos } from "../training/photo_source.ts";
@@ -33,7 +32,7 @@ const flags = parseOrExit(Deno.args, COMMAND);
 
 await runCommand(NAME, async () => {
   const { checkpoint, batchSize, seed, json } = flags;
-  const classifier = await blameInput(() => loadClassifier(checkpoint, { maxBatch: batchSize }));
+  const classifier = await loadClassifier(checkpoint, { maxBatch: batchSize });
   const { classes, preprocess } = classifier.card;
   const dataset = await openDataset(flags.data, { classes, seed, allowMissing: true });
   const { split, samples, text } = choose(dataset);

@@ -1,7 +1,6 @@
 /** `deno task export`: writes a checkpoint as an ONNX model. */
 import { parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { blameInput } from "../engine/errors.ts";
 import { exportOnnx } from "../formats/onnx.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
@@ -18,7 +17,7 @@ const flags = parseOrExit(Deno.args, {
 await runCommand(NAME, async () => {
   const [from, to] = flags.positionals as [string, string];
   const checkpoint = await loadCheckpoint(from);
-  const bytes = await blameInput(() => exportOnnx(checkpoint));
+  const bytes = exportOnnx(checkpoint);
   await writeFileAtomically(to, bytes);
   console.log(`${to}: ${bytes.length} bytes`);
 });

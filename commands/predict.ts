@@ -3,7 +3,6 @@ import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DecoderPool } from "../data/image/decoder_pool.ts";
 import { decodeSide, type Preprocess } from "../data/preprocess.ts";
-import { blameInput } from "../engine/errors.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 
 const NAME = "deno task predict";
@@ -19,7 +18,7 @@ const flags = parseOrExit(Deno.args, {
 });
 
 await runCommand(NAME, async () => {
-  const classifier = await blameInput(() => loadClassifier(flags.checkpoint, { maxBatch: 1 }));
+  const classifier = await loadClassifier(flags.checkpoint, { maxBatch: 1 });
   await using pool = new DecoderPool({ workers: 1 });
   const answers = [];
   for (const file of flags.positionals) {

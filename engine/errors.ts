@@ -12,15 +12,3 @@ export class UserError extends Error {
   /** The class's name. */
   override readonly name: string = "UserError";
 }
-
-/**
- * What `work` gives; a `RangeError` from it becomes a `UserError` of the same message. For calls whose numbers and names a person chose,
- * such as a model's name and its input size.
- */
-export async function blameInput<T>(work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw error instanceof RangeError ? new UserError(error.message, { cause: error }) : error;
-  }
-}

@@ -3,22 +3,23 @@
  * device (none there, lost, out of memory, a validation error nobody waited for) becomes a typed error here.
  * @module
  */
+import { UserError } from "./errors.ts";
 import { KernelCache } from "./kernel.ts";
 import { Readback } from "./readback.ts";
 import { probeSubgroups } from "./subgroups.ts";
 
 /** No WebGPU adapter was found. */
-export class GpuUnavailableError extends Error {
+export class GpuUnavailableError extends UserError {
   override readonly name = "GpuUnavailableError";
 }
 
 /** The device was lost (driver reset, out of memory, unplugged, or disposed while in use). */
-export class GpuLostError extends Error {
+export class GpuLostError extends UserError {
   override readonly name = "GpuLostError";
 }
 
 /** WebGPU refused a call; the message names the launch or tensor. */
-export class GpuValidationError extends Error {
+export class GpuValidationError extends UserError {
   override readonly name = "GpuValidationError";
 }
 

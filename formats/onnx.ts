@@ -6,6 +6,7 @@ import { architecture } from "../model/architectures/registry.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { type Checkpoint, CheckpointError } from "../model/checkpoint/checkpoint.ts";
 import { cardToMetadata } from "../model/checkpoint/card.ts";
+import { UserError } from "../engine/errors.ts";
 import type { OnnxGraph } from "../model/layer.ts";
 import { type Architecture, describeNetwork } from "../model/network.ts";
 import { sequential } from "../model/sequential.ts";
@@ -15,7 +16,7 @@ import { concatenate, type Message } from "./protobuf.ts";
 /**
  * The bytes of an ONNX file (opset 17): input `input` [batch, 3, H, W], outputs `logits` and `probabilities`
  * [batch, classes], weights under their checkpoint names, the card and how to prepare a photo in the metadata.
- * Throws a `CheckpointError` where weights are missing or do not fit, a `RangeError` for an unknown architecture or a layer that ONNX cannot
+ * Throws a `CheckpointError` where weights are missing or do not fit, a `UserError` for an unknown architecture or a layer that ONNX cannot
  * say.
  */
 export function exportOnnx({ card, tensors }: Checkpoint): Uint8Array<ArrayBuffer> {
@@ -27,7 +28,7 @@ export function exportOnnx({ card, tensors }: Checkpoint): Uint8Array<ArrayBuffe
   }
   const network = architecture(card.model, { classes: classes.length, size: preprocess.height });
   const graph = new Graph(network, tensors);
-  const logits = sequential(network.layers).onnx!(graph, { name: "", x: "input", input: network.input });
+  const logits = writeLayers(graph, network);
   graph.nodes.push({ op: "Identity", name: "logits", inputs: [logits], output: "logits" });
   graph.add("Softmax", "probabilities", [logits], { axis: 1 });
   const { c, h, w } = network.input;
@@ -40,6 +41,15 @@ export function exportOnnx({ card, tensors }: Checkpoint): Uint8Array<ArrayBuffe
     outputs: ["logits", "probabilities"].map((name) => valueInfoProto(name, ["batch", classes.length])),
     metadata: { ...cardToMetadata(card), preprocessing: describe(preprocess) },
   }));
+}
+
+function writeLayers(graph: Graph, { layers, input }: Architecture): string {
+  try {
+    return sequential(layers).onnx!(graph, { name: "", x: "input", input });
+  } catch (error) {
+    // A layer that has no such form says so.
+    throw error instanceof RangeError ? new UserError(error.message) : error;
+  }
 }
 
 /** Where the layers write themselves. */

@@ -38,6 +38,8 @@ const CLASSES = 3;
 export const NETWORK_PROBLEMS: readonly NetworkProblem[] = [
   { model: "compact", size: 224, rows: 2, seed: 8 },
   { model: "compact-bn", size: 224, rows: 2, seed: 7 },
+  { model: "compact-res", size: 64, rows: 2, seed: 4 },
+  { model: "resnet18", size: 33, rows: 4, seed: 2 },
 ];
 
 /** The architecture and a batch of random images as the network takes them, [N, H, W, C]. */

@@ -2,6 +2,7 @@
  * A network: a tree of layers with parameters in device memory, and what turns it into plans.
  * @module
  */
+import { UserError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Tensor } from "../engine/tensor.ts";
@@ -59,7 +60,7 @@ export interface DescribedLayer extends FlatLayer {
   readonly parameters: readonly ParameterSpec[];
 }
 
-/** Parameters (by full name) and output of an architecture; throws a `RangeError` that names the layer which does not fit. */
+/** Parameters (by full name) and output of an architecture; throws a `UserError` that names the layer which does not fit. */
 export function describeNetwork(
   { name, input, layers }: Architecture,
   maxPartBytes: number,
@@ -69,7 +70,7 @@ export function describeNetwork(
     return { root, ...root.describe(input, maxPartBytes) };
   } catch (error) {
     if (!(error instanceof LayerError)) throw error;
-    throw new RangeError(`${error.message} (layer ${error.layer} of ${name})`);
+    throw new UserError(`${error.message} (layer ${error.layer} of ${name})`);
   }
 }
 
@@ -116,7 +117,7 @@ export class Network implements Disposable {
     );
   }
 
-  /** Sets every parameter from `tensors` (PyTorch's names, shapes and order); throws a `RangeError` where one is missing or does not fit. */
+  /** Sets every parameter from `tensors` (PyTorch's names, shapes and order); throws a `UserError` where one is missing or does not fit. */
   load(
     tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
   ): void {
@@ -124,7 +125,7 @@ export class Network implements Disposable {
       const found = tensors.get(name);
       if (!found || `${found.shape}` !== `${spec.shape}`) {
         const got = found ? `has shape [${found.shape}]` : "is missing";
-        throw new RangeError(`Cannot load ${this.architecture.name}: ${name} ${got}, wanted [${spec.shape}]`);
+        throw new UserError(`Cannot load ${this.architecture.name}: ${name} ${got}, wanted [${spec.shape}]`);
       }
     }
     for (const { name } of this.parameters.all) this.parameters.write(name, tensors.get(name)!.data);
@@ -217,8 +218,13 @@ export class Network implements Disposable {
       this.#indices,
       explain,
     );
-    const built = this.#root.build(context, { tensor: x, relu: false }, false);
-    return { built, sections };
+    try {
+      return { built: this.#root.build(context, { tensor: x, relu: false }, false), sections };
+    } catch (error) {
+      // What an op refuses here follows from the options: a batch of one, say, that cannot be normalised.
+      if (!(error instanceof RangeError && error.message.startsWith("Cannot build "))) throw error;
+      throw new UserError(error.message);
+    }
   }
 
   /** Frees the parameters. */

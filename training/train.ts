@@ -7,7 +7,6 @@ import { basename } from "@std/path";
 import { type Dataset, openDataset, requireBatch } from "../data/dataset/folder.ts";
 import { ensureShapes } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
-import { blameInput } from "../engine/errors.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
@@ -66,7 +65,7 @@ async function trainIn(
   existing?: RunFolder,
 ): Promise<Evaluation | undefined> {
   // The architecture is built first: an unknown name should not wait for the data.
-  await networkOf(options, 2);
+  networkOf(options, 2);
   const dataset = await openData(options, report);
   requireBatch(dataset, options.batchSize * options.accumulate);
   // A run that goes on has its weights in its state; the file still says how photos become input.
@@ -75,7 +74,7 @@ async function trainIn(
     ? transferPreprocess(start.metadata, options.size)
     : defaultPreprocess(options.size);
   using gpu = await requestTunedGpu({ onNote: (text) => report({ event: "note", text }) });
-  const layers = await networkOf(options, dataset.classes.length);
+  const layers = networkOf(options, dataset.classes.length);
   const frozen = options.freeze && freezeBlocks(options.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
   network.parameters.initialise(options.seed);
@@ -138,8 +137,8 @@ async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, repo
 }
 
 /** The architecture that the options name; throws a `UserError` for an unknown one and for an input too small for it. */
-function networkOf({ model, size }: RunOptions, classes: number): Promise<Architecture> {
-  return blameInput(() => architecture(model, { classes, size }));
+function networkOf({ model, size }: RunOptions, classes: number): Architecture {
+  return architecture(model, { classes, size });
 }
 
 /** Names of all parameters and statistics of an architecture. */

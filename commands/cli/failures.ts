@@ -3,16 +3,11 @@
  * @module
  */
 import { UserError } from "../../engine/errors.ts";
-import { GpuLostError, GpuUnavailableError, GpuValidationError } from "../../engine/gpu.ts";
-import { DeviceLostError } from "../../model/inference/classifier_types.ts";
 import { exitWithUsageError } from "./args.ts";
 import { UsageError } from "./flags.ts";
 
 /** Errors whose message is written for people: what could not be done, what came, what was wanted. */
-const EXPECTED = [
-  ...[UserError, DeviceLostError, GpuLostError, GpuUnavailableError, GpuValidationError],
-  ...Object.values(Deno.errors),
-];
+const EXPECTED = [UserError, ...Object.values(Deno.errors)];
 
 /** Runs a command. Expected errors become one line on standard error and exit code 1 (2 for usage); others a stack trace. */
 export async function runCommand(name: string, work: () => Promise<number | void>): Promise<never> {

@@ -2,6 +2,7 @@
  * What architectures share: their options, and helpers to write layers down.
  * @module
  */
+import { UserError } from "../../engine/errors.ts";
 import { type Layer, type Shape, sizeOf } from "../layer.ts";
 import type { NamedLayer } from "../network.ts";
 
@@ -19,10 +20,10 @@ export function block(name: string, layers: readonly Layer[]): NamedLayer[] {
   return layers.map((layer, i) => ({ name: `${name}.${i}`, layer }));
 }
 
-/** A square RGB input; throws a `RangeError` below the size that leaves one pixel for the last feature map. */
+/** A square RGB input; throws a `UserError` below the size that leaves one pixel for the last feature map. */
 export function square(name: string, size: number, minimum: number): Shape {
   if (size >= minimum) return { c: 3, h: size, w: size };
-  throw new RangeError(
+  throw new UserError(
     `Cannot build ${name}: its input is ${size}x${size}, wanted at least ${minimum}x${minimum}`,
   );
 }

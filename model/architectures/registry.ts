@@ -2,6 +2,7 @@
  * The architectures that `--model` knows, one line each.
  * @module
  */
+import { UserError } from "../../engine/errors.ts";
 import type { Architecture } from "../network.ts";
 import { alexnet, alexnet2012 } from "./alexnet.ts";
 import { compact, compactBn } from "./compact.ts";
@@ -20,11 +21,11 @@ export const ARCHITECTURES: Readonly<Record<string, (options: ArchitectureOption
   resnet18,
 };
 
-/** The architecture of that name; throws a `RangeError` that lists the known ones. */
+/** The architecture of that name; throws a `UserError` that lists the known ones. */
 export function architecture(name: string, options: ArchitectureOptions): Architecture {
   const make = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
   if (!make) {
-    throw new RangeError(
+    throw new UserError(
       `Cannot find model ${name}: known ones are ${Object.keys(ARCHITECTURES).join(", ")}`,
     );
   }

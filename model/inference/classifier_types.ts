@@ -3,6 +3,7 @@
  * It names no GPU type, so a server and its tests can import it alone.
  * @module
  */
+import { UserError } from "../../engine/errors.ts";
 import type { DecodedImage } from "../../data/image/image.ts";
 import type { ModelCard } from "../checkpoint/card.ts";
 
@@ -41,6 +42,6 @@ export interface Classifier {
 }
 
 /** The device went away (driver reset, lost adapter, killed worker). A new classifier is needed. */
-export class DeviceLostError extends Error {
+export class DeviceLostError extends UserError {
   override readonly name = "DeviceLostError";
 }

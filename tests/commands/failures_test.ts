@@ -3,7 +3,7 @@ import { describeFailure } from "../../commands/cli/failures.ts";
 import { CacheError } from "../../data/dataset/cache.ts";
 import { DataError } from "../../data/dataset/listing.ts";
 import { ImageError } from "../../data/image/image.ts";
-import { blameInput, UserError } from "../../engine/errors.ts";
+import { UserError } from "../../engine/errors.ts";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { CheckpointError } from "../../model/checkpoint/checkpoint.ts";
 import { DivergedError } from "../../training/progress.ts";
@@ -21,14 +21,4 @@ Deno.test("a fault of the program keeps its stack, a RangeError too", () => {
   for (const error of [new RangeError("Invalid array length"), new TypeError("no"), new Error("no")]) {
     assertMatch(describeFailure("train", error), /^train: \w*Error: .*\n +at .*failures_test\.ts/);
   }
-});
-
-Deno.test("only a RangeError of a call that a person's input decides becomes a person's error", async () => {
-  const failure = (error: Error) => blameInput(() => Promise.reject(error)).catch((e) => e);
-  const own = new RangeError("Cannot find model lenet");
-  const blamed = await failure(own);
-  assertEquals([blamed instanceof UserError, blamed.message, blamed.cause], [true, own.message, own]);
-  const other = new TypeError("no");
-  assertEquals(await failure(other), other);
-  assertEquals(await blameInput(() => 3), 3);
 });

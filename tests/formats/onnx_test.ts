@@ -1,3 +1,4 @@
+import { UserError } from "../../engine/errors.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { exportOnnx } from "../../formats/onnx.ts";
 import { architecture } from "../../model/architectures/registry.ts";
@@ -34,7 +35,7 @@ Deno.test("a checkpoint that does not fit its architecture is not exported", () 
     const good = await someCheckpoint(network);
     const refused = (
       change: Partial<Checkpoint>,
-      type: typeof Error | typeof CheckpointError,
+      type: typeof UserError,
       words: string,
     ) => assertThrows(() => exportOnnx({ ...good, ...change }), type, words);
     const { card, tensors } = good;
@@ -46,9 +47,9 @@ Deno.test("a checkpoint that does not fit its architecture is not exported", () 
     );
     const three = { ...card, classes: ["a", "b", "c"] };
     refused({ card: three }, CheckpointError, "classifier.1.weight has shape [2,128], wanted [3,128]");
-    refused({ card: { ...card, model: "vgg" } }, RangeError, "Cannot find model vgg");
+    refused({ card: { ...card, model: "vgg" } }, UserError, "Cannot find model vgg");
     const oblong = { ...card, preprocess: { ...card.preprocess, width: 80 } };
     refused({ card: oblong }, CheckpointError, "its input is 67x80, wanted a square");
     const tiny = { ...card, preprocess: defaultPreprocess(9) };
-    refused({ card: tiny }, RangeError, "Cannot build compact: its input is 9x9, wanted at least 61x61");
+    refused({ card: tiny }, UserError, "Cannot build compact: its input is 9x9, wanted at least 61x61");
   }));

@@ -1,3 +1,4 @@
+import { UserError } from "../../engine/errors.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { compact } from "../../model/architectures/compact.ts";
 import { conv2d } from "../../model/layers/conv2d.ts";
@@ -49,8 +50,8 @@ Deno.test("compact has 111,267 parameters at three classes and PyTorch's names",
 Deno.test("an input that a layer cannot take is refused with the layer's name", () => {
   const describe = (h: number) => () => describeLayers({ ...odd, input: { c: 3, h, w: 17 } }, 2 ** 27);
   describe(21)();
-  assertThrows(describe(6), RangeError, "3x3 windows with stride 2 and padding 0 need more (layer 2 of odd)");
-  assertThrows(describe(40), RangeError, "weights expect 36 features (layer 7 of odd)");
+  assertThrows(describe(6), UserError, "3x3 windows with stride 2 and padding 0 need more (layer 2 of odd)");
+  assertThrows(describe(40), UserError, "weights expect 36 features (layer 7 of odd)");
 });
 
 Deno.test("a network's logits are those of plain loops, in every mode", () =>
@@ -123,10 +124,10 @@ Deno.test("a network loads tensors only if every one is there and fits", () =>
     assertEquals(await other.parameters.read(), values);
     const without = new Map(tensors);
     without.delete("9.bias");
-    assertThrows(() => other.load(without), RangeError, "9.bias is missing, wanted [5]");
+    assertThrows(() => other.load(without), UserError, "9.bias is missing, wanted [5]");
     const flat = { shape: [185], data: new Float32Array(185) };
     const misshapen = new Map([...tensors, ["9.weight", flat] as const]);
-    assertThrows(() => other.load(misshapen), RangeError, "9.weight has shape [185], wanted [5,37]");
+    assertThrows(() => other.load(misshapen), UserError, "9.weight has shape [185], wanted [5,37]");
   }));
 
 Deno.test("a network that ends in a ReLU cannot be trained", () =>

@@ -1,3 +1,4 @@
+import { UserError } from "../../../engine/errors.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   architecture,
@@ -150,14 +151,14 @@ Deno.test("every architecture takes its smallest input and refuses one pixel les
     const words = `Cannot build ${name}: its input is ${size - 1}x${
       size - 1
     }, wanted at least ${size}x${size}`;
-    assertThrows(() => architecture(name, { classes: 3, size: size - 1 }), RangeError, words);
+    assertThrows(() => architecture(name, { classes: 3, size: size - 1 }), UserError, words);
   }
 });
 
 Deno.test("an unknown architecture is refused with the known ones", () => {
   for (const name of ["vgg", "", "toString", "__proto__"]) {
     const words = `Cannot find model ${name}: known ones are ${Object.keys(ARCHITECTURES).join(", ")}`;
-    assertThrows(() => architecture(name, { classes: 3 }), RangeError, words);
+    assertThrows(() => architecture(name, { classes: 3 }), UserError, words);
   }
 });
 
