@@ -10,16 +10,19 @@ import { probeSubgroups } from "./subgroups.ts";
 
 /** No WebGPU adapter was found. */
 export class GpuUnavailableError extends UserError {
+  /** The class's name. */
   override readonly name = "GpuUnavailableError";
 }
 
 /** The device was lost (driver reset, out of memory, unplugged, or disposed while in use). */
 export class GpuLostError extends UserError {
+  /** The class's name. */
   override readonly name = "GpuLostError";
 }
 
 /** WebGPU refused a call; the message names the launch or tensor. */
 export class GpuValidationError extends UserError {
+  /** The class's name. */
   override readonly name = "GpuValidationError";
 }
 

@@ -6,8 +6,11 @@
 
 /** A range of a buffer that a launch binds, in bytes; a `Tensor` is one. */
 export interface Bindable {
+  /** The buffer that is bound. */
   readonly buffer: GPUBuffer;
+  /** First byte of the range, a multiple of the device's storage offset alignment. */
   readonly offset: number;
+  /** Bytes of the range. */
   readonly bytes: number;
 }
 
@@ -27,8 +30,11 @@ export interface Launch {
 
 /** A launch ready to be encoded. */
 export interface Bound {
+  /** What it was made from. */
   readonly launch: Launch;
+  /** The compiled kernel. */
   readonly pipeline: GPUComputePipeline;
+  /** The bound buffers. */
   readonly group: GPUBindGroup;
 }
 
@@ -40,6 +46,7 @@ export class KernelCache {
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
+  /** An empty cache for one device. */
   constructor(readonly device: GPUDevice) {}
 
   /** Every launch that a pipeline was compiled for, in that order: `--dump-wgsl` writes their text. */

@@ -10,11 +10,13 @@ import { type LaunchTime, profileLaunches } from "./profile.ts";
 
 /** Launches in order, and ownership of the tensors made with `tensor`. Dispose of it to free them all. */
 export class Plan implements Disposable {
+  /** What runs, in this order. */
   readonly launches: Launch[] = [];
   readonly #tensors: AnyTensor[] = [];
   #bound: Bound[] | undefined;
   #disposed = false;
 
+  /** An empty plan; `label` names it in errors. */
   constructor(readonly gpu: Gpu, readonly label: string) {}
 
   /** A new zero-filled tensor that lives as long as the plan. */

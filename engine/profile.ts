@@ -9,6 +9,7 @@ import type { Bound } from "./kernel.ts";
 export interface LaunchTime {
   /** The launch's name, `op.entry`. */
   readonly name: string;
+  /** The median over the repeats. */
   readonly milliseconds: number;
   /** Where the figure comes from. */
   readonly source: "timestamp" | "wall";

@@ -113,7 +113,7 @@ export function destroyTensor(gpu: Gpu, tensor: AnyTensor): void {
 }
 
 /** What may be written into a tensor of this type. */
-type ArrayOf<D extends DType> = D extends "f32" ? Float32Array : Uint32Array;
+export type ArrayOf<D extends DType> = D extends "f32" ? Float32Array : Uint32Array;
 
 /** Copies `data` (its `size` elements, unpadded, row-major) into the tensor. Throws on another length. */
 export function writeTensor<D extends DType>(gpu: Gpu, tensor: Tensor<D>, data: ArrayOf<D>): void {

@@ -9,8 +9,11 @@ import { alignTo4, type Tensor } from "../engine/tensor.ts";
 
 /** Shape of one image's activation. */
 export interface Shape {
+  /** Channels. */
   readonly c: number;
+  /** Height in pixels. */
   readonly h: number;
+  /** Width in pixels. */
   readonly w: number;
   /** Set on a flattened activation (h = w = 1, c = the product): the shape that was flattened. */
   readonly flattened?: { readonly c: number; readonly h: number; readonly w: number };
@@ -36,9 +39,11 @@ export interface ParameterSpec {
   readonly name: string;
   /** PyTorch's shape. */
   readonly shape: readonly number[];
+  /** How its first values are drawn. */
   readonly init: Init;
   /** False for running statistics, which no gradient updates. */
   readonly trained: boolean;
+  /** The tensors that hold it on the device. */
   readonly parts: readonly ParameterPart[];
 }
 
@@ -55,8 +60,11 @@ export interface Activation {
 
 /** What `build` may use. */
 export interface BuildContext {
+  /** The device. */
   readonly gpu: Gpu;
+  /** Where to record. */
   readonly plan: Plan;
+  /** Images in one pass. */
   readonly batch: number;
   /** Whether a backward pass follows: dropout on, batch statistics. */
   readonly training: boolean;
@@ -78,6 +86,7 @@ export interface BuildContext {
 
 /** What `build` gives back. */
 export interface Built {
+  /** What comes out. */
   readonly y: Activation;
   /** Whether some parameter of it (or of a child) gets a gradient. */
   readonly trained: boolean;
@@ -90,18 +99,23 @@ export interface Built {
 
 /** Shapes and parameters of a layer on a given input. */
 export interface Description {
+  /** What comes out. */
   readonly output: Shape;
+  /** In PyTorch's order; a container's with their children's names. */
   readonly parameters: readonly ParameterSpec[];
 }
 
 /** A layer with its name, as `state_dict` has it: `features.0`, or `conv1` within a block. */
 export interface NamedLayer {
+  /** Unique among its siblings; may hold dots. */
   readonly name: string;
+  /** What it does. */
   readonly layer: Layer;
 }
 
 /** A child of a container in its place. */
 export interface PlacedLayer extends NamedLayer {
+  /** What goes in. */
   readonly input: Shape;
 }
 
@@ -129,6 +143,7 @@ export interface OnnxPlace {
   readonly name: string;
   /** Name of its input's value, [batch, C, H, W]. */
   readonly x: string;
+  /** What goes in. */
   readonly input: Shape;
 }
 
@@ -138,6 +153,7 @@ export interface ReferenceInput {
   readonly x: ArrayLike<number>;
   /** Images. */
   readonly n: number;
+  /** Shape of one image. */
   readonly shape: Shape;
   /** As `BuildContext.index`. */
   readonly index: number;
@@ -166,6 +182,7 @@ export interface Reference {
 export interface Layer {
   /** The field's name of the operation, e.g. `conv2d`. */
   readonly kind: string;
+  /** What it was made with. */
   readonly options: Readonly<Record<string, number | string | boolean | readonly number[]>>;
   /** Whether a ReLU right after it can be computed in the same launch. */
   readonly fusesRelu?: boolean;

@@ -28,18 +28,23 @@ export type { NamedLayer };
 export interface Architecture {
   /** Name that `--model` takes. */
   readonly name: string;
+  /** Shape of one image. */
   readonly input: Shape;
+  /** In order; containers among them make it a tree. */
   readonly layers: readonly NamedLayer[];
 }
 
 /** Where one layer's launches lie in a plan, for profiles and for finding the first bad number. */
 export interface Section {
+  /** The layer's full name. */
   readonly layer: string;
+  /** Which way. */
   readonly pass: "forward" | "backward";
   /** The tensor the section produced; undefined where backward has no input gradient. */
   readonly output: Tensor | undefined;
   /** Launches [first, end) of the plan. */
   readonly first: number;
+  /** One beyond its last launch. */
   readonly end: number;
 }
 
@@ -55,6 +60,7 @@ export interface BuildOptions {
 
 /** A layer that is no container, with what it makes of its input. */
 export interface DescribedLayer extends FlatLayer {
+  /** Shape of one image's result. */
   readonly output: Shape;
   /** Names within the layer. */
   readonly parameters: readonly ParameterSpec[];

@@ -10,7 +10,9 @@ import type { ParameterSpec } from "./layer.ts";
 
 /** A parameter with its full name (`features.0.weight`) and its device tensors. */
 export interface Parameter {
+  /** Full name, such as `features.0.weight`. */
   readonly name: string;
+  /** What the layer says about it. */
   readonly spec: ParameterSpec;
   /** Device tensors, one per part of the spec. */
   readonly tensors: readonly Tensor[];
@@ -23,13 +25,17 @@ export type ArenaTensors = readonly (Tensor | undefined)[];
 
 /** A buffer that holds many parts. Arenas of frozen parameters and statistics get no gradient. */
 export interface Arena {
+  /** The whole buffer as one row. */
   readonly values: Tensor;
+  /** Whether its parameters get gradients. */
   readonly trained: boolean;
 }
 
 /** One named parameter of a layer, before it has memory. */
 export interface NamedSpec {
+  /** Full name, such as `features.0.weight`. */
   readonly name: string;
+  /** What the layer says about it. */
   readonly spec: ParameterSpec;
 }
 

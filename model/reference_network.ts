@@ -9,7 +9,9 @@ import { type Architecture, describeNetwork } from "./network.ts";
 
 /** Training mode: batch statistics, and dropout with the randomness of this seed and step. */
 export interface TrainingMode {
+  /** Of the random numbers. */
   readonly seed: number;
+  /** Number of the step. */
   readonly step: number;
 }
 
@@ -19,6 +21,7 @@ export interface ReferenceStep {
   readonly logits: Float64Array;
   /** Mean cross-entropy. */
   readonly loss: number;
+  /** By full parameter name, in PyTorch's order. */
   readonly gradients: ReadonlyMap<string, Float64Array>;
   /** How close the nearest ReLU or pooling came to deciding otherwise; float32 decides alike if this is well above its error. */
   readonly margin: number;

@@ -9,6 +9,7 @@ import { Network } from "../model/network.ts";
 
 /** A second network whose parameters, running statistics included, follow those of the first. */
 export class WeightAverage implements Disposable {
+  /** The network that holds the averages. */
   readonly network: Network;
 
   /** Starts from the weights that `source` has now. `decay` is the share that each step keeps, 0 to under 1. */
@@ -29,6 +30,7 @@ export class WeightAverage implements Disposable {
     return this.source.parameters.arenas.map(({ values }, i) => [values, averaged[i]!.values] as const);
   }
 
+  /** Frees the averages. */
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]();
   }

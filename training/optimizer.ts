@@ -15,6 +15,7 @@ export type OptimizerName = typeof OPTIMIZERS[number];
 
 /** Options with torch.optim's names and meaning; each optimiser reads those it knows. */
 export interface OptimizerOptions {
+  /** Which rule. */
   readonly optimizer: OptimizerName;
   /** Of sgd and rmsprop; default 0.9 for sgd, 0 for rmsprop. */
   readonly momentum?: number | undefined;

@@ -29,7 +29,9 @@ export interface TrainerOptions {
   readonly step?: number;
   /** Most pixels that a batch of photos may have in all. */
   readonly capacity: number;
+  /** How photos become the input. */
   readonly preprocess: Preprocess;
+  /** Decides dropout's masks. */
   readonly seed: number;
   /** 0 (default) to under 1. */
   readonly labelSmoothing?: number;

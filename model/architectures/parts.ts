@@ -8,6 +8,7 @@ import type { NamedLayer } from "../network.ts";
 
 /** What an architecture is made for. */
 export interface ArchitectureOptions {
+  /** Outputs of the last layer. */
   readonly classes: number;
   /** Height and width of the input; default 224. */
   readonly size?: number;

@@ -64,6 +64,7 @@ export class NetworkClassifier implements Classifier {
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
+  /** Over a network that is ready; `release` is called on close. */
   constructor(
     readonly network: Network,
     readonly card: ModelCard,

@@ -9,8 +9,11 @@ import type { ModelCard } from "../checkpoint/card.ts";
 
 /** A Grad-CAM map before upsampling: row-major, values 0 to 1. */
 export interface Heatmap {
+  /** Columns. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** height * width values. */
   readonly data: Float32Array;
 }
 
@@ -26,6 +29,7 @@ export interface Classification {
 
 /** A loaded, ready network in inference mode. */
 export interface Classifier {
+  /** What the checkpoint says about itself. */
   readonly card: ModelCard;
   /** Name of the adapter it runs on. */
   readonly adapter: string;
@@ -43,5 +47,6 @@ export interface Classifier {
 
 /** The device went away (driver reset, lost adapter, killed worker). A new classifier is needed. */
 export class DeviceLostError extends UserError {
+  /** The class's name. */
   override readonly name = "DeviceLostError";
 }

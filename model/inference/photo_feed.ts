@@ -11,7 +11,9 @@ import type { Preprocess } from "../../data/preprocess.ts";
 
 /** A photo's bytes that lie on the device already: from `offset` on, a multiple of 4. */
 export interface DevicePixels {
+  /** The buffer that holds them. */
   readonly buffer: GPUBuffer;
+  /** First byte, a multiple of 4. */
   readonly offset: number;
 }
 
@@ -23,7 +25,9 @@ export type Pixels = Uint8Array | ((target: Uint8Array) => void) | DevicePixels;
 
 /** One photo of a batch and the map that places it in the input. */
 export interface PlacedPhoto extends Size {
+  /** Its bytes. */
   readonly data: Pixels;
+  /** From output to source pixels. */
   readonly map: Affine;
 }
 
@@ -114,6 +118,7 @@ export class PhotoFeed implements Disposable {
     return true;
   }
 
+  /** Frees the buffers. */
   [Symbol.dispose](): void {
     destroyTensor(this.gpu, this.#pixels);
     destroyTensor(this.gpu, this.#samples);

@@ -12,6 +12,7 @@ import type { Init, Layer, ParameterSpec } from "../layer.ts";
 
 /** Options of `batchNorm`, with PyTorch's names and meaning. */
 export interface BatchNormLayerOptions {
+  /** C of the input. */
   readonly channels: number;
   /** Added to the variance; default 1e-5. */
   readonly eps?: number;

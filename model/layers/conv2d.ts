@@ -16,8 +16,11 @@ import type { Activation, BuildContext, Built, Init, Layer, ParameterSpec } from
 
 /** Options of `conv2d`, with PyTorch's meaning; one number, [height, width], or for the padding [top, left, bottom, right]. */
 export interface Conv2dLayerOptions {
+  /** Channels of the input. */
   readonly in: number;
+  /** Channels of the output. */
   readonly out: number;
+  /** Height and width of the window, in taps. */
   readonly kernel: Pair;
   /** Default 1. */
   readonly stride?: Pair;

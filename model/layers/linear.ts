@@ -10,7 +10,9 @@ import { buildProduct } from "./conv2d.ts";
 
 /** Options of `linear`. */
 export interface LinearLayerOptions {
+  /** Features of the input. */
   readonly in: number;
+  /** Features of the output. */
   readonly out: number;
   /** Whether there is a bias; default true. */
   readonly bias?: boolean;

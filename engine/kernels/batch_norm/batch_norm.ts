@@ -13,7 +13,9 @@ const wgsl = withPrelude(source);
 
 /** Running statistics [C], kept between steps. */
 export interface RunningStatistics {
+  /** [C]. */
   readonly mean: Tensor;
+  /** [C], unbiased. */
   readonly variance: Tensor;
 }
 
@@ -33,6 +35,7 @@ export interface ForwardInputs {
   readonly weight: Tensor;
   /** [C]. */
   readonly bias: Tensor;
+  /** Read in inference, moved in training. */
   readonly running: RunningStatistics;
   /** Added to the variance. */
   readonly eps: number;
@@ -93,9 +96,11 @@ export function forward(
 export interface BackwardInputs {
   /** [..., C], as dy. */
   readonly x: Tensor;
+  /** [..., C], the gradient of y. */
   readonly dy: Tensor;
   /** [C]. */
   readonly weight: Tensor;
+  /** What `forward` returned. */
   readonly saved: SavedStatistics;
   /** Receives the gradient of the weight [C]; left out: it is not wanted. */
   readonly dWeight?: Tensor | undefined;

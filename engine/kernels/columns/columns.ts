@@ -11,8 +11,11 @@ const wgsl = withPrelude(source);
 
 /** A block of columns: `narrow` [..., J] is `wide` [..., first to first + J]; `first` is a multiple of four. */
 export interface Columns {
+  /** [..., columns]. */
   readonly wide: Tensor;
+  /** [..., J]. */
   readonly narrow: Tensor;
+  /** First column of the block in `wide`. */
   readonly first: number;
 }
 

@@ -40,8 +40,11 @@ export function stepParams({ lr, gradScale, step, stop = 0 }: StepParams): Float
 
 /** What every rule works on; all but `params` [4] have one length. */
 export interface UpdateTensors {
+  /** Is updated. */
   readonly parameter: Tensor;
+  /** Not yet scaled. */
   readonly gradient: Tensor;
+  /** [4], see `stepParams`. */
   readonly params: Tensor;
 }
 

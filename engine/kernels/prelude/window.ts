@@ -11,6 +11,7 @@ export type Padding = Pair | readonly [number, number, number, number];
 
 /** How a window slides; sizes in pixels. */
 export interface WindowOptions {
+  /** Height and width, in taps. */
   readonly kernel: Pair;
   /** Pixels between neighbouring windows; default 1 (poolings: the kernel). */
   readonly stride?: Pair | undefined;
@@ -24,11 +25,15 @@ export interface WindowOptions {
 
 /** The options with every number spelt out. */
 export interface Window {
+  /** [height, width], in taps. */
   readonly kernel: readonly [number, number];
+  /** [height, width]. */
   readonly stride: readonly [number, number];
   /** [top, left, bottom, right]. */
   readonly padding: readonly [number, number, number, number];
+  /** [height, width]. */
   readonly dilation: readonly [number, number];
+  /** Round the output's size up. */
   readonly ceilMode: boolean;
 }
 

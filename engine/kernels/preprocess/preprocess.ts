@@ -11,9 +11,11 @@ const GROUP = 8, COLUMNS = 4, ROWS = 32;
 
 /** Channel order and normalisation of the network's input. */
 export interface Normalisation {
+  /** Order of the input's channels. */
   readonly channels: "RGB" | "BGR";
   /** In the order of `channels`, on values from 0 to 1. */
   readonly mean: readonly [number, number, number];
+  /** In the order of `channels`; what is divided by. */
   readonly std: readonly [number, number, number];
 }
 
@@ -24,7 +26,9 @@ export const SAMPLE_WORDS = 12;
 export interface PhotoSample {
   /** Index of the photo's first pixel in the pixel buffer. */
   readonly first: number;
+  /** Of the photo, in pixels. */
   readonly width: number;
+  /** Of the photo, in pixels. */
   readonly height: number;
   /** (a, b, c, d, e, f): output point (x, y) shows source point (a x + b y + c, d x + e y + f). */
   readonly map: readonly [number, number, number, number, number, number];

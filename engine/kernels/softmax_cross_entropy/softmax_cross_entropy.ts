@@ -19,6 +19,7 @@ export type Target = { readonly labels: Tensor<"u32"> } | { readonly soft: Tenso
 export interface LossInputs {
   /** [N, C], or any shape of that many padded elements whose last dimension is C. */
   readonly logits: Tensor;
+  /** What the logits are held against. */
   readonly target: Target;
   /** [C], weight of each class. */
   readonly classWeights: Tensor;

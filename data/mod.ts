@@ -1,0 +1,29 @@
+/**
+ * Photos: decoding in processes of their own, data sets in folders, batches, and how a photo is placed in an input. It knows neither
+ * WebGPU nor networks.
+ * @module
+ */
+export {
+  type Affine,
+  AUGMENT_LEVELS,
+  type AugmentLevel,
+  augmentMap,
+  evaluationMap,
+  type Size,
+} from "./augment.ts";
+export {
+  DataError,
+  type Dataset,
+  type DatasetOptions,
+  openDataset,
+  requireBatch,
+  type Sample,
+} from "./dataset/folder.ts";
+export type { SplitName } from "./dataset/listing.ts";
+export { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./dataset/photo_store.ts";
+export { evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";
+export type { Place, Shards } from "./dataset/shards.ts";
+export type { DecodeOptions } from "./image/decode.ts";
+export { DecoderPool } from "./image/decoder_pool.ts";
+export { type DecodedImage, ImageError, type ImageErrorCode } from "./image/image.ts";
+export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess } from "./preprocess.ts";

@@ -1,0 +1,46 @@
+/**
+ * Training: the trainer and its optimisers, schedules, evaluation, and whole runs as `deno task train` does them.
+ * @module
+ */
+export { WeightAverage } from "./average.ts";
+export { evaluate, type Evaluation } from "./evaluate.ts";
+export type { FoundNonFinite } from "./numeric_checks.ts";
+export {
+  createOptimizer,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerOptions,
+  OPTIMIZERS,
+} from "./optimizer.ts";
+export {
+  type ClassWeights,
+  type Option,
+  type OptionValues,
+  PLACE_OPTIONS,
+  type PlaceOptions,
+  RUN_OPTIONS,
+  type RunOptions,
+  runOptions,
+} from "./options.ts";
+export {
+  balancedWeights,
+  evaluationPhotos,
+  labelsOf,
+  mostPixels,
+  openPhotos,
+  type PhotoOptions,
+  type PhotoSource,
+  type PhotoVariation,
+  type Resident,
+  trainingPhotos,
+} from "./photo_source.ts";
+export { DivergedError } from "./progress.ts";
+export { jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
+export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";
+export { type Metrics, Trainer, type TrainerOptions } from "./trainer.ts";
+export { resumeTraining, train } from "./train.ts";
+export { freezeBlocks, loadWeights, type TransferReport } from "./transfer.ts";
+export type { ArenaTensors, Network, ParameterStore, Pixels, PlacedPhoto, Section } from "../model/mod.ts";
+export type { AugmentLevel, PhotoStore, Preprocess, Sample } from "../data/mod.ts";
+export type { NonFinite } from "../engine/kernels/check_finite/check_finite.ts";
+export type { Gpu, Plan, Tensor } from "../engine/mod.ts";
