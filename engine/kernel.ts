@@ -41,6 +41,12 @@ export interface Bound {
 /** WebGPU's limit on workgroups in one dimension. */
 export const MAX_GROUPS = 65_535;
 
+/** A launch's finished kernel as a text to read: what it is asked for, then the whole module. */
+export function kernelText({ name, wgsl, constants, grid }: Launch): string {
+  const values = Object.entries(constants).map(([key, value]) => `${key} = ${value}`).join(", ");
+  return `// ${name}: ${grid.join(" x ")} workgroups\n// ${values}\n\n${wgsl.trim()}\n`;
+}
+
 /** Pipelines by source, entry point and constants; modules by source. */
 export class KernelCache {
   readonly #modules = new Map<string, GPUShaderModule>();

@@ -25,7 +25,7 @@ export {
   GpuUnavailableError,
   GpuValidationError,
 } from "./gpu.ts";
-export { type Bindable, type Bound, KernelCache, type Launch, MAX_GROUPS } from "./kernel.ts";
+export { type Bindable, type Bound, KernelCache, kernelText, type Launch, MAX_GROUPS } from "./kernel.ts";
 export { Plan, submit } from "./plan.ts";
 export { type LaunchTime, median } from "./profile.ts";
 export type { Readback } from "./readback.ts";

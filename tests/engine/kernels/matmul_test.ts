@@ -10,6 +10,11 @@ import {
   TileTable,
   useTiles,
 } from "../../../engine/kernels/matmul/tiles.ts";
+import columns from "../../fixtures/wgsl/columns.wgsl" with { type: "text" };
+import split from "../../fixtures/wgsl/split.wgsl" with { type: "text" };
+import subgroup from "../../fixtures/wgsl/subgroup.wgsl" with { type: "text" };
+import workgroup from "../../fixtures/wgsl/workgroup.wgsl" with { type: "text" };
+import { GOLDEN, goldenKernel } from "../../fixtures/wgsl/golden.ts";
 import { gpu } from "../../gpu.ts";
 
 const shape: ProductShape = { op: "weight_grad", m: 576, n: 128, k: 1152 };
@@ -57,3 +62,15 @@ for (const subgroupSize of [0, 8, 32]) {
     });
   }
 }
+
+/** One finished kernel of each core, as it should read. `deno run -A tests/fixtures/wgsl/write.ts` writes them anew. */
+for (const [core, wanted] of Object.entries({ columns, split, subgroup, workgroup })) {
+  Deno.test(`the finished kernel of the ${core} core reads as it did`, () => {
+    assertEquals(goldenKernel(core as keyof typeof GOLDEN), wanted);
+  });
+}
+
+Deno.test("the tiles of the kernels that are kept to read can be run", () => {
+  const host = { kind: "cpu", subgroupSize: 8, limits: gpu.limits } as const;
+  for (const { op, tile } of Object.values(GOLDEN)) assert(tileFits(host, op, tile), tile.core);
+});
