@@ -5,7 +5,7 @@
 import { architecture } from "../model/architectures/registry.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { type Checkpoint, CheckpointError } from "../model/checkpoint/checkpoint.ts";
-import { cardToMetadata } from "../model/checkpoint/card.ts";
+import { cardToMetadata, type ModelCard } from "../model/checkpoint/card.ts";
 import { UserError } from "../engine/errors.ts";
 import type { OnnxGraph } from "../model/layer.ts";
 import { type Architecture, describeNetwork } from "../model/network.ts";
@@ -17,16 +17,19 @@ import { concatenate, type Message } from "./protobuf.ts";
  * The bytes of an ONNX file (opset 17): input `input` [batch, 3, H, W], outputs `logits` and `probabilities`
  * [batch, classes], weights under their checkpoint names, the card and how to prepare a photo in the metadata.
  * Throws a `CheckpointError` where weights are missing or do not fit, a `UserError` for an unknown architecture or a layer that ONNX cannot
- * say.
+ * say. `architectureOf` finds the network that the card names; default: among those that `--model` knows.
  */
-export function exportOnnx({ card, tensors }: Checkpoint): Uint8Array<ArrayBuffer> {
+export function exportOnnx(
+  { card, tensors }: Checkpoint,
+  architectureOf = registered,
+): Uint8Array<ArrayBuffer> {
   const { preprocess, classes } = card;
   if (preprocess.height !== preprocess.width) {
     throw new CheckpointError(
       `Cannot export ${card.model}: its input is ${preprocess.height}x${preprocess.width}, wanted a square`,
     );
   }
-  const network = architecture(card.model, { classes: classes.length, size: preprocess.height });
+  const network = architectureOf(card);
   const graph = new Graph(network, tensors);
   const logits = writeLayers(graph, network);
   graph.nodes.push({ op: "Identity", name: "logits", inputs: [logits], output: "logits" });
@@ -41,6 +44,11 @@ export function exportOnnx({ card, tensors }: Checkpoint): Uint8Array<ArrayBuffe
     outputs: ["logits", "probabilities"].map((name) => valueInfoProto(name, ["batch", classes.length])),
     metadata: { ...cardToMetadata(card), preprocessing: describe(preprocess) },
   }));
+}
+
+/** The architecture that the card names. */
+function registered({ model, classes, preprocess }: ModelCard): Architecture {
+  return architecture(model, { classes: classes.length, size: preprocess.height });
 }
 
 function writeLayers(graph: Graph, { layers, input }: Architecture): string {

@@ -2,9 +2,11 @@
  * A block with a skip connection: y = branch(x) + shortcut(x), as residual networks have it (He et al. 2016).
  * @module
  */
+import type { Tensor } from "../engine/tensor.ts";
+import * as relu from "../engine/kernels/relu/relu.ts";
 import * as add from "../engine/kernels/add/add.ts";
 import { addForward } from "../engine/kernels/add/reference.ts";
-import type { Built, Layer, NamedLayer, PlacedLayer, Reference, Shape } from "./layer.ts";
+import type { BuildContext, Built, Layer, NamedLayer, PlacedLayer, Reference, Shape } from "./layer.ts";
 import { joinNames } from "./layer.ts";
 import { describeChild, sequential } from "./sequential.ts";
 
@@ -51,19 +53,20 @@ export function residual({ branch, shortcut = [] }: ResidualPaths): Layer {
       return residual({ branch: changed(branch), shortcut: changed(shortcut) });
     },
     children: (input) => paths.map((path): PlacedLayer => ({ ...path, input })),
-    build(context, x, relu) {
+    build(context, x, fused) {
       const { plan } = context;
       const a = context.child(main, x, false);
       const b = skip && context.child(skip, x, false);
       const y = context.section(
         "forward",
-        () => add.forward(plan, { a: a.y.tensor, b: (b?.y ?? x).tensor, relu }),
+        () => add.forward(plan, { a: a.y.tensor, b: (b?.y ?? x).tensor, relu: fused }),
       );
       return {
-        y: { tensor: y, relu },
+        y: { tensor: y, relu: fused },
         trained: a.trained || (b?.trained ?? false),
         backward(dy, wantInput) {
-          const main = backward(a, dy, wantInput), other = b ? backward(b, dy, wantInput) : dy;
+          const main = backward(context, a, dy, wantInput);
+          const other = b ? backward(context, b, dy, wantInput) : dy;
           if (!wantInput) return undefined;
           // A path masks its own gradient where x is a ReLU's output; x itself has to be masked here.
           return context.section(
@@ -97,9 +100,17 @@ export function residual({ branch, shortcut = [] }: ResidualPaths): Layer {
   };
 }
 
-/** Nothing is recorded for a path that needs no gradient. */
-function backward(built: Built, dy: Parameters<Built["backward"]>[0], wantInput: boolean) {
-  return built.trained || wantInput ? built.backward(dy, wantInput) : undefined;
+/** Nothing is recorded for a path that needs no gradient. One that ends in a ReLU gets its gradient masked, as every reader of a ReLU does. */
+function backward(
+  context: BuildContext,
+  path: Built,
+  dy: Tensor,
+  wantInput: boolean,
+): Tensor | undefined {
+  if (!path.trained && !wantInput) return undefined;
+  const { relu: rectified, tensor: y } = path.y;
+  const own = rectified ? context.section("backward", () => relu.backward(context.plan, { y, dy })) : dy;
+  return path.backward(own, wantInput);
 }
 
 function text({ c, h, w }: Shape): string {

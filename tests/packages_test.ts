@@ -14,10 +14,11 @@ const FOLDER = new URL("packages/", import.meta.url);
 
 const FILES = [
   "args_property_test.ts",
+  "infer_refusals_test.ts",
+  "infer_test.ts",
   "onnxruntime_test.ts",
   "page_test.ts",
   "safetensors_property_test.ts",
-  "v2_property_test.ts",
 ];
 
 for (const file of FILES) {
