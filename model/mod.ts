@@ -35,6 +35,7 @@ export { type DevicePixels, PhotoFeed, type Pixels, type PlacedPhoto } from "./i
 export { initialValues, withInit } from "./init.ts";
 export * from "./layer.ts";
 export { adaptiveAvgPool, type AdaptiveAvgPoolLayerOptions } from "./layers/adaptive_avg_pool.ts";
+export { avgPool, type AvgPoolLayerOptions } from "./layers/avg_pool.ts";
 export { batchNorm, type BatchNormLayerOptions } from "./layers/batch_norm.ts";
 export { conv2d, type Conv2dLayerOptions } from "./layers/conv2d.ts";
 export { dropout, type DropoutLayerOptions } from "./layers/dropout.ts";

@@ -6,6 +6,7 @@
 import type { Case } from "../verify/case.ts";
 import { adaptiveAvgPoolCases } from "./adaptive_avg_pool/cases.ts";
 import { addCases } from "./add/cases.ts";
+import { avgPoolCases } from "./avg_pool/cases.ts";
 import { batchNormCases } from "./batch_norm/cases.ts";
 import { channelsLastCases } from "./channels_last/cases.ts";
 import { checkFiniteCases } from "./check_finite/cases.ts";
@@ -29,6 +30,7 @@ export const KERNEL_CASES: readonly Case[] = [
   ...reluCases,
   ...addCases,
   ...maxPoolCases,
+  ...avgPoolCases,
   ...adaptiveAvgPoolCases,
   ...localResponseNormCases,
   ...batchNormCases,

@@ -4,6 +4,7 @@
  */
 export * as adaptiveAvgPool from "./adaptive_avg_pool/adaptive_avg_pool.ts";
 export * as add from "./add/add.ts";
+export * as avgPool from "./avg_pool/avg_pool.ts";
 export * as batchNorm from "./batch_norm/batch_norm.ts";
 export * as channelsLast from "./channels_last/channels_last.ts";
 export * as checkFinite from "./check_finite/check_finite.ts";
