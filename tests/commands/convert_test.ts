@@ -12,6 +12,9 @@ import { withGpu } from "../model/harness.ts";
 import { haveSeed, seedPath } from "../model/hermosayhl_cnn.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { decode } from "../formats/wire.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -50,7 +53,7 @@ async function fails(script: string, args: string[], code: number, words: string
   assertEquals(await Deno.readTextFile(out), "old");
 }
 
-Deno.test("convert writes a checkpoint that can be served", () =>
+test("convert writes a checkpoint that can be served", () =>
   inFolder(async (path) => {
     await Deno.writeFile(path("a.model"), seedFile(111_267));
     const { code, out } = await run("commands/convert.ts", [
@@ -67,7 +70,7 @@ Deno.test("convert writes a checkpoint that can be served", () =>
     assertEquals([...Deno.readDirSync(path("."))].length, 2);
   }));
 
-Deno.test("convert refuses bad files and bad calls in one line and overwrites nothing", () =>
+test("convert refuses bad files and bad calls in one line and overwrites nothing", () =>
   inFolder(async (path) => {
     const [model, out] = [path("a.model"), path("a.safetensors")];
     const classes = ["--classes", "dog,panda,bird"];
@@ -110,7 +113,7 @@ Deno.test("convert refuses bad files and bad calls in one line and overwrites no
     assertEquals([within.code, within.err.includes("Cannot write")], [1, true], within.err);
   }));
 
-Deno.test("export writes an ONNX model, and refuses what it cannot use", () =>
+test("export writes an ONNX model, and refuses what it cannot use", () =>
   inFolder(async (path) => {
     const [from, out] = [path("a.safetensors"), path("a.onnx")];
     await withGpu(async (gpu) => {
@@ -146,7 +149,7 @@ Deno.test("export writes an ONNX model, and refuses what it cannot use", () =>
     });
   }));
 
-Deno.test({
+test({
   name: "an older file of the C++ program is converted with statistics from photos",
   ignore: !haveSeed,
   fn: () =>

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ALL_CASES } from "../../model/cases.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const root = new URL("../../", import.meta.url);
 
@@ -14,7 +17,7 @@ async function doctor(...args: string[]): Promise<{ code: number; out: string; e
   return { code, out: text.decode(stdout), err: text.decode(stderr) };
 }
 
-Deno.test("doctor prints the adapter and a line for each case, and leaves with 0", async () => {
+test("doctor prints the adapter and a line for each case, and leaves with 0", async () => {
   const { code, out } = await doctor("--only", "ema");
   assertEquals(code, 0, out);
   assertStringIncludes(out, "adapter ");
@@ -24,7 +27,7 @@ Deno.test("doctor prints the adapter and a line for each case, and leaves with 0
   assertStringIncludes(out, `${count} passed, 0 failed`);
 });
 
-Deno.test("doctor --json prints one object with every check", async () => {
+test("doctor --json prints one object with every check", async () => {
   const { code, out } = await doctor("--json", "--only", "relu");
   assertEquals(code, 0, out);
   const { adapter, rows, passed, failed, seconds } = JSON.parse(out);
@@ -39,7 +42,7 @@ Deno.test("doctor --json prints one object with every check", async () => {
 });
 
 for (const args of [["--only", "gelu"], ["--jsonn"], ["relu"], ["--only"]]) {
-  Deno.test(`doctor refuses ${args.join(" ")} with exit code 2`, async () => {
+  test(`doctor refuses ${args.join(" ")} with exit code 2`, async () => {
     const { code, out, err } = await doctor(...args);
     assertEquals(code, 2);
     assertEquals(out, "");

@@ -6,6 +6,9 @@ import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { withGpu } from "../model/harness.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const script = new URL("../../commands/evaluate.ts", import.meta.url).pathname;
 
@@ -47,7 +50,7 @@ const photos = (folder: string, count: number) =>
   Array.from({ length: count }, (_, i) => `${folder}/${i}.jpg`);
 const ofAll = (folder: string, count: number) => SHAPES.flatMap((shape) => photos(folder + shape, count));
 
-Deno.test("a plain folder of classes is evaluated whole, and its seeded split only when asked for", () =>
+test("a plain folder of classes is evaluated whole, and its seeded split only when asked for", () =>
   withPhotos(ofAll("", 3), async (evaluate) => {
     const { code, lines, err } = await evaluate();
     assertEquals(code, 0, err);
@@ -61,7 +64,7 @@ Deno.test("a plain folder of classes is evaluated whole, and its seeded split on
     assertStringIncludes(asked.lines[1]!, "4 images, accuracy");
   }));
 
-Deno.test("a folder with a test split alone is evaluated whole", () =>
+test("a folder with a test split alone is evaluated whole", () =>
   withPhotos(ofAll("test/", 2), async (evaluate) => {
     const { code, lines, err } = await evaluate();
     assertEquals(code, 0, err);
@@ -71,7 +74,7 @@ Deno.test("a folder with a test split alone is evaluated whole", () =>
     assertEquals(none.err, "deno task evaluate: Cannot evaluate: data has no valid images (folders test)\n");
   }));
 
-Deno.test("a SPLIT.tsv with test rows alone is evaluated on those", () =>
+test("a SPLIT.tsv with test rows alone is evaluated on those", () =>
   withPhotos(ofAll("", 2), async (evaluate, data) => {
     const rows = SHAPES.map((shape) => `test\t${shape}\t1.jpg\n`);
     await Deno.writeTextFile(join(data, "SPLIT.tsv"), `split\tclass\tfile\n${rows.join("")}`);
@@ -80,7 +83,7 @@ Deno.test("a SPLIT.tsv with test rows alone is evaluated on those", () =>
     assertEquals(lines[0], "Split all: 4 images of data (SPLIT.tsv)");
   }));
 
-Deno.test("a folder with training photos is evaluated on its test split, or whole when asked to", () =>
+test("a folder with training photos is evaluated on its test split, or whole when asked to", () =>
   withPhotos([...ofAll("train/", 2), ...ofAll("test/", 1)], async (evaluate) => {
     const { lines, err } = await evaluate("--json");
     assertEquals([lines.length, JSON.parse(lines[0]!).n], [1, 4]);
@@ -92,7 +95,7 @@ Deno.test("a folder with training photos is evaluated on its test split, or whol
     assertEquals(JSON.parse(all.lines[0]!).n, 12);
   }));
 
-Deno.test("classes of the checkpoint that the folder lacks are said, and it is evaluated on the others", () =>
+test("classes of the checkpoint that the folder lacks are said, and it is evaluated on the others", () =>
   withPhotos([...photos("circle", 2), ...photos("star", 1)], async (evaluate) => {
     const { code, lines, err } = await evaluate("--json");
     assertEquals(code, 0, err);

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { silenceRuntimeDirNotice } from "../../engine/gpu.ts";
 import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const bare: Facts = {
   os: "linux",
@@ -89,7 +92,7 @@ Deno.test("os-release names the distribution and those it derives from", () => {
 silenceRuntimeDirNotice();
 const hasAdapter = await navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false;
 
-Deno.test("setup exits with code 0 and prints nothing where there is an adapter, and refuses unknown flags", async () => {
+test("setup exits with code 0 and prints nothing where there is an adapter, and refuses unknown flags", async () => {
   const setup = async (...args: string[]) => {
     const command = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", "commands/setup.ts", ...args],
@@ -111,7 +114,7 @@ Deno.test("setup exits with code 0 and prints nothing where there is an adapter,
   assertStringIncludes(wrong.stderr, "--force");
 });
 
-Deno.test({
+test({
   name: "an adapter that only OpenGL offers does not count, since it is many times slower",
   ignore: Deno.build.os !== "linux",
   fn: async () => {

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const root = new URL("../../", import.meta.url);
 
@@ -16,7 +19,7 @@ async function run(...args: string[]): Promise<{ code: number; out: string; err:
 
 const SMALL = ["--quick", "--inference", "--size", "61", "--batch-size", "1", "--classes", "3"];
 
-Deno.test("tune says how long it takes, shows each product and writes the table's file", async () => {
+test("tune says how long it takes, shows each product and writes the table's file", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const file = join(folder, "tiles.json");
@@ -46,14 +49,14 @@ Deno.test("tune says how long it takes, shows each product and writes the table'
 for (
   const args of [["--model", "vgg"], ["--batch-size", "0"], ["--minutes", "0"], ["--size", "60"], ["extra"]]
 ) {
-  Deno.test(`tune refuses ${args.join(" ")} with exit code 2`, async () => {
+  test(`tune refuses ${args.join(" ")} with exit code 2`, async () => {
     const { code, out, err } = await run(...args);
     assertEquals([code, out], [2, ""]);
     assertStringIncludes(err, args[0]!.replace("--", ""));
   });
 }
 
-Deno.test("tune names a file that it cannot write before it searches", async () => {
+test("tune names a file that it cannot write before it searches", async () => {
   const { code, out, err } = await run(...SMALL, "--file", "/dev/null/tiles.json");
   assertEquals([code, out], [1, ""]);
   assertStringIncludes(err, "/dev/null");

@@ -12,6 +12,9 @@ import { alterLaunches } from "../alter_launch.ts";
 import { keepWinners } from "../../commands/tuning/tile_file.ts";
 import { sameResults, tune } from "../../commands/tuning/search.ts";
 import { gpu } from "../gpu.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 /** A network of two products, of which the first needs no gradient of its input. */
 const tiny: Architecture = {
@@ -101,7 +104,7 @@ Deno.test("a search without time changes nothing and says that it is incomplete"
   assertEquals([outcomes.length, complete], [0, false]);
 });
 
-Deno.test("winners are kept beside those of other adapters and other models, and loaded again", async () => {
+test("winners are kept beside those of other adapters and other models, and loaded again", async () => {
   const folder = await Deno.makeTempDir();
   const path = join(folder, "deep", "tiles.json");
   try {

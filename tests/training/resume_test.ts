@@ -6,6 +6,9 @@ import { loadTensors, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { runOptions } from "../../training/options.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const read = (dir: string, name: string, file = "last.safetensors") => Deno.readFile(join(dir, name, file));
 const withoutRates = (csv: string) => csv.trim().split("\n").map((row) => row.split(",").slice(0, 2).join());
@@ -28,7 +31,7 @@ for (
     ["batch normalisation", ["--model", "compact-bn", "--schedule", "one-cycle", "--optimizer", "rmsprop"]],
   ] as const
 ) {
-  Deno.test(`a run stopped in the middle of an epoch and resumed ends bitwise as if it had not stopped: ${name}`, () =>
+  test(`a run stopped in the middle of an epoch and resumed ends bitwise as if it had not stopped: ${name}`, () =>
     withShapes(async (dir, data) => {
       const set = smallOptions(data, "--epochs", "4", "--batch-size", "4", "--seed", "5", ...flags);
       await train(set, places(dir, "whole"), () => {});
@@ -52,7 +55,7 @@ for (
     }));
 }
 
-Deno.test("a run that died after its state was saved goes on from there, its later log rows taken back", () =>
+test("a run that died after its state was saved goes on from there, its later log rows taken back", () =>
   withShapes(async (dir, data) => {
     const set = smallOptions(data, "--epochs", "3", "--seed", "2");
     await train(set, places(dir, "whole"), () => {});
@@ -70,7 +73,7 @@ Deno.test("a run that died after its state was saved goes on from there, its lat
     assertEquals(withoutRates(log), ["epoch,step", "1,6", "2,12", "3,18"]);
   }));
 
-Deno.test("a finished run can be lengthened", () =>
+test("a finished run can be lengthened", () =>
   withShapes(async (dir, data) => {
     await train(smallOptions(data, "--steps", "8", "--schedule", "constant"), places(dir, "a"), () => {});
     await resumeTraining(join(dir, "a"), { steps: 20 }, places(dir, "a"), () => {});
@@ -82,7 +85,7 @@ Deno.test("a finished run can be lengthened", () =>
     assertEquals(JSON.parse(await Deno.readTextFile(join(dir, "a", "config.json"))).steps, 20);
   }));
 
-Deno.test("resuming a run that is finished in the middle of an epoch keeps its log and weights", () =>
+test("resuming a run that is finished in the middle of an epoch keeps its log and weights", () =>
   withShapes(async (dir, data) => {
     await train(smallOptions(data, "--steps", "8"), places(dir, "a"), () => {});
     const files = ["log.csv", "config.json", "last.safetensors"];
@@ -94,7 +97,7 @@ Deno.test("resuming a run that is finished in the middle of an epoch keeps its l
     }
   }));
 
-Deno.test("what cannot be resumed is refused in one sentence and left as it is", () =>
+test("what cannot be resumed is refused in one sentence and left as it is", () =>
   withShapes(async (dir, data) => {
     const resume = () => resumeTraining(join(dir, "a"), { steps: undefined }, places(dir, "a"), () => {});
     const refused = async (sentence: string) => {
@@ -125,7 +128,7 @@ Deno.test("what cannot be resumed is refused in one sentence and left as it is",
     await refused("model in config.json is wrong");
   }));
 
-Deno.test("the options that config.json records are those of the flags", () =>
+test("the options that config.json records are those of the flags", () =>
   withShapes(async (dir, data) => {
     const set = runOptions(parseFlags(["--data", data, "--steps", "1", "--size", "64"], TRAIN_COMMAND));
     await train(set, places(dir, "a"), () => {});

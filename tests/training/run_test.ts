@@ -14,8 +14,11 @@ import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.t
 import type { RunEvent } from "../../training/reporter.ts";
 import { train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
+import { testNeeding } from "../permissions.ts";
 
-Deno.test("a run writes its files, validates every epoch and tests the best checkpoint", () =>
+const test = testNeeding("all");
+
+test("a run writes its files, validates every epoch and tests the best checkpoint", () =>
   withShapes(async (dir, data) => {
     const events: RunEvent[] = [];
     const result = await train(smallOptions(data, "--epochs", "3"), places(dir, "a"), (e) => events.push(e));
@@ -36,7 +39,7 @@ Deno.test("a run writes its files, validates every epoch and tests the best chec
     assertEquals(card.training?.step, 18);
   }));
 
-Deno.test("the same seed gives bitwise the same weights, another seed does not", () =>
+test("the same seed gives bitwise the same weights, another seed does not", () =>
   withShapes(async (dir, data) => {
     const bytes: Uint8Array[] = [];
     for (const [name, seed] of [["a", "5"], ["b", "5"], ["c", "6"]] as const) {
@@ -49,7 +52,7 @@ Deno.test("the same seed gives bitwise the same weights, another seed does not",
   }));
 
 for (const optimizer of ["sgd", "adam", "adamw", "rmsprop", "adagrad"]) {
-  Deno.test(`${optimizer} with clipping lowers the loss on the same few photos`, () =>
+  test(`${optimizer} with clipping lowers the loss on the same few photos`, () =>
     withShapes(async (dir, data) => {
       const losses: number[] = [];
       const lr = optimizer === "sgd" || optimizer === "adagrad" ? "0.01" : "0.001";
@@ -73,7 +76,7 @@ for (const optimizer of ["sgd", "adam", "adamw", "rmsprop", "adagrad"]) {
     }));
 }
 
-Deno.test("an aborted run keeps its last weights and says that it was stopped", () =>
+test("an aborted run keeps its last weights and says that it was stopped", () =>
   withShapes(async (dir, data) => {
     const stop = new AbortController();
     const events: RunEvent[] = [];
@@ -89,7 +92,7 @@ Deno.test("an aborted run keeps its last weights and says that it was stopped", 
     assertEquals((await loadCheckpoint(end.last)).card.training?.step, 13);
   }));
 
-Deno.test("a diverging run stops with the step and the layer, with and without numeric checks", () =>
+test("a diverging run stops with the step and the layer, with and without numeric checks", () =>
   withShapes(async (dir, data) => {
     const wild = ["--epochs", "5", "--lr", "1e30", "--warmup", "0"];
     const plain = await assertRejects(() => train(smallOptions(data, ...wild), places(dir, "a"), () => {}));
@@ -104,7 +107,7 @@ Deno.test("a diverging run stops with the step and the layer, with and without n
     );
   }));
 
-Deno.test("training starts from another run's weights and leaves frozen blocks alone", () =>
+test("training starts from another run's weights and leaves frozen blocks alone", () =>
   withShapes(async (dir, data) => {
     await train(smallOptions(data, "--steps", "3"), places(dir, "a"), () => {});
     const weights = join(dir, "a", "last.safetensors");
@@ -118,7 +121,7 @@ Deno.test("training starts from another run's weights and leaves frozen blocks a
     );
   }));
 
-Deno.test("what cannot be trained is refused in one sentence, before anything is written", () =>
+test("what cannot be trained is refused in one sentence, before anything is written", () =>
   withShapes(async (dir, data) => {
     const refused = async (sentence: string, ...flags: string[]) => {
       const error = await assertRejects(() =>
@@ -133,7 +136,7 @@ Deno.test("what cannot be trained is refused in one sentence, before anything is
     await refused("Cannot freeze tail", "--freeze", "tail");
   }));
 
-Deno.test("a folder that holds a run is not written over", () =>
+test("a folder that holds a run is not written over", () =>
   withShapes(async (dir, data) => {
     await train(smallOptions(data, "--steps", "1"), places(dir, "a"), () => {});
     const error = await assertRejects(() =>
@@ -142,7 +145,7 @@ Deno.test("a folder that holds a run is not written over", () =>
     assertStringIncludes((error as Error).message, "already holds one");
   }));
 
-Deno.test("two batches accumulated make the step that one batch of twice the size makes", () =>
+test("two batches accumulated make the step that one batch of twice the size makes", () =>
   withShapes(async (dir, data) => {
     const weights: Float32Array[] = [];
     const losses: number[] = [];
@@ -156,7 +159,7 @@ Deno.test("two batches accumulated make the step that one batch of twice the siz
     weights[0]!.forEach((w, i) => assertAlmostEquals(weights[1]![i]!, w, 1e-6));
   }));
 
-Deno.test("with a decay of nearly one, the kept weights are an average and not the last step's", () =>
+test("with a decay of nearly one, the kept weights are an average and not the last step's", () =>
   withShapes(async (dir, data) => {
     const set = smallOptions(data, "--steps", "6", "--ema", "0.99", "--warmup", "0");
     await train(set, places(dir, "a"), () => {});
@@ -167,7 +170,7 @@ Deno.test("with a decay of nearly one, the kept weights are an average and not t
     assert(kept.get(name)!.data.some((v, i) => v !== tensors.get(`model.${name}`)!.data[i]));
   }));
 
-Deno.test("photos kept on the device give bitwise the weights that photos from the cache give", () =>
+test("photos kept on the device give bitwise the weights that photos from the cache give", () =>
   withShapes(async (dir, data) => {
     const files: Uint8Array[] = [];
     for (const resident of ["always", "never"] as const) {
@@ -189,7 +192,7 @@ Deno.test("balanced class weights make rare classes count as much as frequent on
   assertEquals(balancedWeights({ entries, pixels: () => new Uint8Array(4) }, 3), [4 / 9, 4 / 3, 1]);
 });
 
-Deno.test("a full disk ends a run with one sentence that names the file", async () => {
+test("a full disk ends a run with one sentence that names the file", async () => {
   const folder = await RunFolder.create(await Deno.makeTempDir(), smallOptions("x"));
   try {
     // A directory in the place of the log cannot be replaced by a file, as little as a full disk takes one.

@@ -5,6 +5,9 @@ import { decodeImage } from "../../../data/image/decode.ts";
 import { DataError, type Sample } from "../../../data/dataset/folder.ts";
 import type { PhotoStore } from "../../../data/dataset/photo_store.ts";
 import { encodeJpeg } from "../encoders.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const side = 24;
 
@@ -60,7 +63,7 @@ function cacheIn(cacheDir: string): string {
   return join(cacheDir, name!);
 }
 
-Deno.test("photos are decoded once and found again, in the order of the samples", async () => {
+test("photos are decoded once and found again, in the order of the samples", async () => {
   await withPhotos(7, async (samples, cacheDir) => {
     const steps: [number, number][] = [];
     const options = {
@@ -80,7 +83,7 @@ Deno.test("photos are decoded once and found again, in the order of the samples"
   });
 });
 
-Deno.test("two builds write the same bytes whatever the timing of the decoders", async () => {
+test("two builds write the same bytes whatever the timing of the decoders", async () => {
   await withPhotos(9, async (samples, cacheDir, dir) => {
     const shard = async (where: string, workers: number) => {
       using store = await openPhotoStore(samples, { cacheDir: where, side, workers });
@@ -90,7 +93,7 @@ Deno.test("two builds write the same bytes whatever the timing of the decoders",
   });
 });
 
-Deno.test("photos can be kept in memory, and nothing is written", async () => {
+test("photos can be kept in memory, and nothing is written", async () => {
   await withPhotos(4, async (samples, _, dir) => {
     using store = await openPhotoStore(samples, { cacheDir: null, side });
     assertEquals(store.origin, "memory");
@@ -99,7 +102,7 @@ Deno.test("photos can be kept in memory, and nothing is written", async () => {
   });
 });
 
-Deno.test("a selection shares the cache and has its own order and labels", async () => {
+test("a selection shares the cache and has its own order and labels", async () => {
   await withPhotos(5, async (samples, cacheDir) => {
     using store = await openPhotoStore(samples, { cacheDir, side });
     const some = [{ ...samples[3]!, label: 8 }, samples[1]!];
@@ -112,7 +115,7 @@ Deno.test("a selection shares the cache and has its own order and labels", async
   });
 });
 
-Deno.test("a data set that is part of a cached one uses its cache", async () => {
+test("a data set that is part of a cached one uses its cache", async () => {
   await withPhotos(5, async (samples, cacheDir) => {
     (await openPhotoStore(samples, { cacheDir, side })).close();
     using part = await openPhotoStore(samples.slice(2), { cacheDir, side });
@@ -121,7 +124,7 @@ Deno.test("a data set that is part of a cached one uses its cache", async () => 
   });
 });
 
-Deno.test("a photo that changed, came or went is noticed", async () => {
+test("a photo that changed, came or went is noticed", async () => {
   await withPhotos(4, async (samples, cacheDir) => {
     const open = async (some: Sample[]) => {
       using store = await openPhotoStore(some, { cacheDir, side });
@@ -139,7 +142,7 @@ Deno.test("a photo that changed, came or went is noticed", async () => {
   });
 });
 
-Deno.test("photos of another size have a cache of their own", async () => {
+test("photos of another size have a cache of their own", async () => {
   await withPhotos(2, async (samples, cacheDir) => {
     (await openPhotoStore(samples, { cacheDir, side })).close();
     using small = await openPhotoStore(samples, { cacheDir, side: 12 });
@@ -148,7 +151,7 @@ Deno.test("photos of another size have a cache of their own", async () => {
   });
 });
 
-Deno.test("a cache that is cut off, changed or of another version is built anew", async () => {
+test("a cache that is cut off, changed or of another version is built anew", async () => {
   await withPhotos(3, async (samples, cacheDir) => {
     (await openPhotoStore(samples, { cacheDir, side })).close();
     const cache = cacheIn(cacheDir), index = join(cache, "index.json"), shard = join(cache, "shard-000.rgba");
@@ -182,7 +185,7 @@ Deno.test("a cache that is cut off, changed or of another version is built anew"
   });
 });
 
-Deno.test("files that cannot be decoded are named and left out, also when they are found in the cache", async () => {
+test("files that cannot be decoded are named and left out, also when they are found in the cache", async () => {
   await withPhotos(4, async (samples, cacheDir) => {
     await Deno.writeTextFile(samples[1]!.path, "not a photo");
     const missing = { path: join(dirname(samples[0]!.path), "missing.jpg"), label: 0, class: "a" };
@@ -198,7 +201,7 @@ Deno.test("files that cannot be decoded are named and left out, also when they a
   });
 });
 
-Deno.test("a data set of which nothing can be decoded is an error, and leaves nothing behind", async () => {
+test("a data set of which nothing can be decoded is an error, and leaves nothing behind", async () => {
   await withPhotos(2, async (samples, cacheDir) => {
     for (const { path } of samples) await Deno.writeTextFile(path, "text");
     const open = (cacheDir: string | null) => () => openPhotoStore(samples, { cacheDir, side });
@@ -208,7 +211,7 @@ Deno.test("a data set of which nothing can be decoded is an error, and leaves no
   });
 });
 
-Deno.test("an aborted build ends with the signal's reason and leaves nothing behind", async () => {
+test("an aborted build ends with the signal's reason and leaves nothing behind", async () => {
   await withPhotos(12, async (samples, cacheDir) => {
     const controller = new AbortController();
     const onProgress = (done: number) => done === 3 && controller.abort(new Error("stop it"));
@@ -218,7 +221,7 @@ Deno.test("an aborted build ends with the signal's reason and leaves nothing beh
   });
 });
 
-Deno.test("a folder that cannot be written is a CacheError", async () => {
+test("a folder that cannot be written is a CacheError", async () => {
   await withPhotos(1, async (samples, _, dir) => {
     await Deno.writeTextFile(join(dir, "file"), "");
     const opening = openPhotoStore(samples, { cacheDir: join(dir, "file", "cache"), side });
@@ -226,7 +229,7 @@ Deno.test("a folder that cannot be written is a CacheError", async () => {
   });
 });
 
-Deno.test({
+test({
   name: "a cache that outgrows what may be written is a CacheError and leaves nothing behind",
   ignore: Deno.build.os !== "linux",
   async fn() {
@@ -259,7 +262,7 @@ Deno.test({
   },
 });
 
-Deno.test("drafts of programs that were killed are removed after an hour, and not before", async () => {
+test("drafts of programs that were killed are removed after an hour, and not before", async () => {
   await withPhotos(1, async (samples, cacheDir) => {
     (await openPhotoStore(samples, { cacheDir, side })).close();
     const cache = cacheIn(cacheDir);
@@ -275,7 +278,7 @@ Deno.test("drafts of programs that were killed are removed after an hour, and no
   });
 });
 
-Deno.test("two programs that fill the same cache at once both succeed", async () => {
+test("two programs that fill the same cache at once both succeed", async () => {
   await withPhotos(4, async (samples, cacheDir) => {
     const stores = await Promise.all([1, 2].map(() => openPhotoStore(samples, { cacheDir, side })));
     for (const store of stores) {
@@ -286,7 +289,7 @@ Deno.test("two programs that fill the same cache at once both succeed", async ()
   });
 });
 
-Deno.test("a photo is copied to the start of an array that holds it, and no further", async () => {
+test("a photo is copied to the start of an array that holds it, and no further", async () => {
   await withPhotos(2, async (samples, cacheDir) => {
     using store = await openPhotoStore(samples, { cacheDir, side });
     const { data } = read(store, 1);

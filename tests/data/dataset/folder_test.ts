@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { DataError, openDataset, requireBatch, type Sample } from "../../../data/dataset/folder.ts";
-import { existsSync } from "node:fs";
+import { present, testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 /** A temporary folder with these files; an empty name at the end of a path makes an empty folder. */
 async function withFolder(files: Record<string, string> | string[], run: (dir: string) => Promise<void>) {
@@ -30,7 +32,7 @@ async function refuses(files: Record<string, string> | string[], message: string
   });
 }
 
-Deno.test("a folder per class is split 80/10/10 within each class", async () => {
+test("a folder per class is split 80/10/10 within each class", async () => {
   await withFolder([...photos("dog", 40), ...photos("cat", 20)], async (dir) => {
     const { classes, splits, origin, name } = await openDataset(dir, { seed: 1 });
     assertEquals(classes, ["cat", "dog"]);
@@ -46,7 +48,7 @@ Deno.test("a folder per class is split 80/10/10 within each class", async () => 
   });
 });
 
-Deno.test("the split depends on the seed and on nothing else, and a class keeps its own when others come", async () => {
+test("the split depends on the seed and on nothing else, and a class keeps its own when others come", async () => {
   await withFolder([...photos("dog", 40), ...photos("cat", 20)], async (dir) => {
     const first = await openDataset(dir, { seed: 1 });
     assertEquals(await openDataset(dir, { seed: 1 }), first);
@@ -59,7 +61,7 @@ Deno.test("the split depends on the seed and on nothing else, and a class keeps 
   });
 });
 
-Deno.test("samples are listed by class and file name whatever order the files were made in", async () => {
+test("samples are listed by class and file name whatever order the files were made in", async () => {
   await withFolder(["b/2.png", "b/10.JPG", "a/z.Tiff", "b/1.GIF", "a/y.jpeg"], async (dir) => {
     const { splits } = await openDataset(dir, { seed: 3 });
     const all = names(dir, [...splits.train, ...splits.valid, ...splits.test]);
@@ -68,7 +70,7 @@ Deno.test("samples are listed by class and file name whatever order the files we
   });
 });
 
-Deno.test("hidden files and files that are no photos are not listed", async () => {
+test("hidden files and files that are no photos are not listed", async () => {
   await withFolder(
     ["a/1.jpg", "a/._1.jpg", "a/notes.txt", "a/2.jpg.part", ".git/x.jpg", "README.md"],
     async (dir) => {
@@ -79,7 +81,7 @@ Deno.test("hidden files and files that are no photos are not listed", async () =
   );
 });
 
-Deno.test("links to photos and to class folders are followed", async () => {
+test("links to photos and to class folders are followed", async () => {
   await withFolder(["elsewhere/a/1.jpg", "data/b/2.jpg"], async (dir) => {
     await Deno.symlink(join(dir, "elsewhere/a"), join(dir, "data/a"));
     await Deno.symlink(join(dir, "elsewhere/a/1.jpg"), join(dir, "data/b/3.jpg"));
@@ -89,7 +91,7 @@ Deno.test("links to photos and to class folders are followed", async () => {
   });
 });
 
-Deno.test("folders named after splits are used as they are", async () => {
+test("folders named after splits are used as they are", async () => {
   const files = [
     ...photos("train/b", 3),
     ...photos("train/a", 2),
@@ -106,7 +108,7 @@ Deno.test("folders named after splits are used as they are", async () => {
   });
 });
 
-Deno.test("without a validation folder a tenth of the training photos validates", async () => {
+test("without a validation folder a tenth of the training photos validates", async () => {
   await withFolder([...photos("train/a", 20), ...photos("test/a", 2)], async (dir) => {
     const { splits, origin } = await openDataset(dir, { seed: 1 });
     assertEquals([splits.train.length, splits.valid.length, splits.test.length], [18, 2, 2]);
@@ -114,13 +116,13 @@ Deno.test("without a validation folder a tenth of the training photos validates"
   });
 });
 
-Deno.test("a class called train beside other classes is a class", async () => {
+test("a class called train beside other classes is a class", async () => {
   await withFolder([...photos("train", 4), ...photos("plane", 4)], async (dir) => {
     assertEquals((await openDataset(dir, { seed: 1 })).classes, ["plane", "train"]);
   });
 });
 
-Deno.test("the classes option chooses classes and their order", async () => {
+test("the classes option chooses classes and their order", async () => {
   await withFolder(["a/1.jpg", "b/1.jpg", "empty/", "c/1.jpg"], async (dir) => {
     const { classes, splits } = await openDataset(dir, { seed: 1, classes: ["c", "a"] });
     assertEquals(classes, ["c", "a"]);
@@ -128,7 +130,7 @@ Deno.test("the classes option chooses classes and their order", async () => {
   });
 });
 
-Deno.test("SPLIT.tsv decides the split", async () => {
+test("SPLIT.tsv decides the split", async () => {
   const table =
     "split\tclass\tfile\r\ntrain\tb\t1.jpg\r\ntest\tb\t2.jpg\r\nval\ta\t1.jpg\r\ntrain\ta\t2.jpg\r\n\r\n";
   await withFolder(
@@ -144,7 +146,7 @@ Deno.test("SPLIT.tsv decides the split", async () => {
   );
 });
 
-Deno.test("a bad line of SPLIT.tsv is refused with its number", async () => {
+test("a bad line of SPLIT.tsv is refused with its number", async () => {
   const table = (line: string) => ({
     "SPLIT.tsv": `split\tclass\tfile\ntrain\ta\t1.jpg\n${line}\n`,
     "a/1.jpg": "",
@@ -163,7 +165,7 @@ Deno.test("a bad line of SPLIT.tsv is refused with its number", async () => {
   await refuses({ "SPLIT.tsv": "split\tclass\tfile\n" }, "line 1: no line follows the header");
 });
 
-Deno.test("a folder that holds no data set is refused with the reason", async () => {
+test("a folder that holds no data set is refused with the reason", async () => {
   await refuses([], "it is empty, expected photos in");
   await refuses(["1.jpg", "2.jpg"], "its photos are in no class folder");
   await refuses(["a/1.jpg", "b/notes.txt"], 'Cannot use class "b"');
@@ -183,14 +185,14 @@ Deno.test("a folder that holds no data set is refused with the reason", async ()
   await Deno.remove(file);
 });
 
-Deno.test("unknown and repeated classes are refused by name", async () => {
+test("unknown and repeated classes are refused by name", async () => {
   await refuses(["a/1.jpg", "b/1.jpg"], 'it has no class "c", its classes are a, b', ["a", "c"]);
   await refuses(["train/a/1.jpg", "val/b/1.jpg"], 'it has no class "c", its classes are a, b', ["a", "c"]);
   await refuses(["a/1.jpg", "b/1.jpg"], 'class "a" was asked for twice', ["a", "a"]);
   await refuses(["a/1.jpg"], "no class was asked for", []);
 });
 
-Deno.test("fewer training images than a batch are refused with both numbers", async () => {
+test("fewer training images than a batch are refused with both numbers", async () => {
   await withFolder(photos("a", 10), async (dir) => {
     const dataset = await openDataset(dir, { seed: 1 });
     requireBatch(dataset, 8);
@@ -202,7 +204,7 @@ Deno.test("fewer training images than a batch are refused with both numbers", as
   });
 });
 
-Deno.test("a class without a training image cannot be trained on, though the folder is a data set", async () => {
+test("a class without a training image cannot be trained on, though the folder is a data set", async () => {
   await withFolder(["train/a/1.jpg", "test/b/1.jpg", "val/a/1.jpg"], async (dir) => {
     const dataset = await openDataset(dir, { seed: 1 });
     assertEquals(dataset.splits.test.map((s) => s.class), ["b"]);
@@ -214,7 +216,7 @@ Deno.test("a class without a training image cannot be trained on, though the fol
   });
 });
 
-Deno.test("a folder with a test split alone is a data set whose split is its own", async () => {
+test("a folder with a test split alone is a data set whose split is its own", async () => {
   await withFolder([...photos("test/a", 2), ...photos("test/b", 1)], async (dir) => {
     const { classes, splits, origin, seeded } = await openDataset(dir, { seed: 1 });
     assertEquals([classes, origin, seeded], [["a", "b"], "folders test", false]);
@@ -227,14 +229,14 @@ Deno.test("a folder with a test split alone is a data set whose split is its own
   });
 });
 
-Deno.test("folders called test and val that hold photos and no folders are classes", async () => {
+test("folders called test and val that hold photos and no folders are classes", async () => {
   await withFolder([...photos("test", 3), ...photos("val", 3)], async (dir) => {
     const { classes, seeded } = await openDataset(dir, { seed: 1 });
     assertEquals([classes, seeded], [["test", "val"], true]);
   });
 });
 
-Deno.test("chosen classes that may be missing keep their labels and are named", async () => {
+test("chosen classes that may be missing keep their labels and are named", async () => {
   const options = { seed: 1, classes: ["dog", "cat", "bird"], allowMissing: true };
   for (const files of [["cat/1.jpg", "fish/1.jpg", "dog/"], ["test/cat/1.jpg", "test/dog/"]]) {
     await withFolder(files, async (dir) => {
@@ -254,9 +256,9 @@ Deno.test("chosen classes that may be missing keep their labels and are named", 
 });
 
 const animals = new URL("../../../../shared/animals", import.meta.url).pathname;
-Deno.test({
+test({
   name: "the shared animal photos keep their published split",
-  ignore: !existsSync(animals),
+  ignore: !present(animals),
   async fn() {
     const { classes, splits, name } = await openDataset(animals, {
       seed: 1,

@@ -7,6 +7,9 @@ import {
   type Shards,
   type ShardWriter,
 } from "../../../data/dataset/shards.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const pieces = Array.from({ length: 200 }, (_, i) => new Uint8Array(1 + i % 7).fill(i));
 
@@ -24,7 +27,7 @@ function assertReads(shards: Shards, places: readonly Place[]) {
   }
 }
 
-Deno.test("pieces are spread over shards that stay within the limit, alike in files and in memory", async () => {
+test("pieces are spread over shards that stay within the limit, alike in files and in memory", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const writer = new FileShardWriter(folder, 10);
@@ -59,7 +62,7 @@ Deno.test("a piece larger than the limit has a shard of its own", async () => {
   assertEquals(await shards.finish(), [4, 25, 1]);
 });
 
-Deno.test("an existing file is not written over, and one that became shorter is an error", async () => {
+test("an existing file is not written over, and one that became shorter is an error", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const writer = new FileShardWriter(folder);
@@ -77,7 +80,7 @@ Deno.test("an existing file is not written over, and one that became shorter is 
   }
 });
 
-Deno.test("replacing the folder does not change what was opened, nor pass unnoticed beyond", async () => {
+test("replacing the folder does not change what was opened, nor pass unnoticed beyond", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const writer = new FileShardWriter(folder, 10);

@@ -13,6 +13,9 @@ import {
   withJpegSize,
   withOrientation,
 } from "../encoders.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const rgb = (image: DecodedImage) =>
   Array.from({ length: image.width * image.height }, (_, i) => [...image.data.subarray(i * 4, i * 4 + 3)]);
@@ -49,7 +52,7 @@ function corners({ width, height, data }: DecodedImage): string {
   return at(0.25, 0.25) + at(0.75, 0.25) + at(0.25, 0.75) + at(0.75, 0.75);
 }
 
-Deno.test("a JPEG decodes to its pixels, baseline, progressive and grey", async () => {
+test("a JPEG decodes to its pixels, baseline, progressive and grey", async () => {
   for (const options of [{ progressive: false }, { progressive: true }, { color_space: 1 }]) {
     const image = await decodeImage(await encodeJpeg(quarters(40, 32), { quality: 95, ...options }));
     assertEquals([image.width, image.height], [40, 32]);
@@ -59,7 +62,7 @@ Deno.test("a JPEG decodes to its pixels, baseline, progressive and grey", async 
   }
 });
 
-Deno.test("every EXIF orientation is turned upright, exactly once", async () => {
+test("every EXIF orientation is turned upright, exactly once", async () => {
   const jpeg = await encodeJpeg(quarters(48, 32), { quality: 95 });
   const upright = ["rgbw", "grwb", "wbgr", "bwrg", "rbgw", "brwg", "wgbr", "gwrb"];
   for (let orientation = 1; orientation <= 8; orientation++) {
@@ -72,7 +75,7 @@ Deno.test("every EXIF orientation is turned upright, exactly once", async () => 
   }
 });
 
-Deno.test("PNG and TIFF orientations are applied too", async () => {
+test("PNG and TIFF orientations are applied too", async () => {
   const rows = [[255, 0, 0, 0, 255, 0]];
   const chunks = [pngChunk("eXIf", tiffDirectory([[274, 6]], true))];
   const png = await decodeImage(encodePng({ width: 2, height: 1, colorType: 2, rows, chunks }));
@@ -81,7 +84,7 @@ Deno.test("PNG and TIFF orientations are applied too", async () => {
   assertEquals(rgb(await decodeImage(tiff)), [[0, 255, 0], [255, 0, 0]]);
 });
 
-Deno.test("PNGs of every colour type and depth decode to the same picture", async () => {
+test("PNGs of every colour type and depth decode to the same picture", async () => {
   const size = { width: 2, height: 2 };
   const expected = [[0, 0, 0], [255, 255, 255], [255, 255, 255], [0, 0, 0]];
   const palette = [pngChunk("PLTE", Uint8Array.of(0, 0, 0, 255, 255, 255))];
@@ -135,13 +138,13 @@ Deno.test("PNGs of every colour type and depth decode to the same picture", asyn
   }
 });
 
-Deno.test("what is half transparent is mixed with white", async () => {
+test("what is half transparent is mixed with white", async () => {
   const rows = [[100, 0, 200, 128]];
   const image = await decodeImage(encodePng({ width: 1, height: 1, colorType: 6, rows }));
   assertEquals(rgb(image), [[177, 127, 227]]);
 });
 
-Deno.test("a GIF gives its first frame in its place, on white", async () => {
+test("a GIF gives its first frame in its place, on white", async () => {
   const palette = [255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9];
   const frames = [
     gifFrame({ x: 1, y: 1, width: 2, height: 1, indices: [0, 3] }),
@@ -153,7 +156,7 @@ Deno.test("a GIF gives its first frame in its place, on white", async () => {
   assertOpaque(image);
 });
 
-Deno.test("a CMYK JPEG with Adobe's inverted inks decodes to colours", async () => {
+test("a CMYK JPEG with Adobe's inverted inks decodes to colours", async () => {
   // Inverted: 255 is no ink. White, cyan, half black, red.
   const blocks = [[255, 255, 255, 255], [0, 255, 255, 255], [255, 255, 255, 128], [255, 0, 0, 255]];
   const image = await decodeImage(encodeFlatJpeg({ columns: 4, rows: 1, blocks }));
@@ -166,7 +169,7 @@ Deno.test("a CMYK JPEG with Adobe's inverted inks decodes to colours", async () 
   assertOpaque(image);
 });
 
-Deno.test("shrinking brings the shorter side to the asked size and never enlarges", async () => {
+test("shrinking brings the shorter side to the asked size and never enlarges", async () => {
   const png = (width: number, height: number) =>
     encodePng({
       width,
@@ -188,7 +191,7 @@ Deno.test("shrinking brings the shorter side to the asked size and never enlarge
   assertEquals(await size(300, 1, 1), [300, 1]);
 });
 
-Deno.test("a cut-off file is corrupt, in every format", async () => {
+test("a cut-off file is corrupt, in every format", async () => {
   const jpeg = await encodeJpeg(quarters(64, 64), { progressive: false });
   const png = encodePng({ width: 2, height: 2, colorType: 0, rows: [[1, 2], [3, 4]] });
   const tiff = encodeTiff({ width: 2, height: 2, chunks: [[1, 2, 3, 4]] });
@@ -199,12 +202,12 @@ Deno.test("a cut-off file is corrupt, in every format", async () => {
   await refuses(new Uint8Array(), "corrupt", "empty");
 });
 
-Deno.test("a JPEG that lacks nothing but its end marker is decoded", async () => {
+test("a JPEG that lacks nothing but its end marker is decoded", async () => {
   const jpeg = await encodeJpeg(quarters(), { quality: 95 });
   assertEquals(corners(await decodeImage(jpeg.subarray(0, jpeg.length - 2))), "rgbw");
 });
 
-Deno.test("damage in the middle of a file never does worse than an ImageError, and the next file decodes", async () => {
+test("damage in the middle of a file never does worse than an ImageError, and the next file decodes", async () => {
   const tiff = encodeTiff({ width: 8, height: 8, chunks: [Array(64).fill(9)] });
   const palette = Array(12).fill(1);
   const gif = encodeGif({
@@ -233,7 +236,7 @@ Deno.test("damage in the middle of a file never does worse than an ImageError, a
   }
 });
 
-Deno.test("more than 100 megapixels are refused by header, whatever the format", async () => {
+test("more than 100 megapixels are refused by header, whatever the format", async () => {
   const small = await encodeJpeg(quarters());
   await refuses(
     withJpegSize(small, 65535, 65535),
@@ -255,7 +258,7 @@ Deno.test("more than 100 megapixels are refused by header, whatever the format",
   assertEquals(checkImage(withJpegSize(small, 10000, 10000)).width, 10000);
 });
 
-Deno.test("a header that promises more pixels than the file holds is corrupt", async () => {
+test("a header that promises more pixels than the file holds is corrupt", async () => {
   await refuses(withJpegSize(await encodeJpeg(quarters()), 2000, 2000), "corrupt", "Cannot decode the JPEG");
   await refuses(
     encodePng({ width: 500, height: 500, colorType: 0, rows: [[0]] }),

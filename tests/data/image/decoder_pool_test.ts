@@ -12,6 +12,9 @@ import {
   withJpegSize,
   withOrientation,
 } from "../encoders.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const picture = (width: number, height: number, seed = 1) => ({
   width,
@@ -33,7 +36,7 @@ async function slowJpeg(side: number, scans: number): Promise<Uint8Array> {
   return withJpegSize(join(jpeg.subarray(0, next), ...repeated, 0xff, 0xd9), side, side);
 }
 
-Deno.test("the pool decodes as decodeImage does, many at a time, whichever is done first", async () => {
+test("the pool decodes as decodeImage does, many at a time, whichever is done first", async () => {
   await using pool = new DecoderPool({ workers: 2 });
   const files = await Promise.all(
     Array.from(
@@ -49,7 +52,7 @@ Deno.test("the pool decodes as decodeImage does, many at a time, whichever is do
   }
 });
 
-Deno.test("bytes that are part of a larger buffer decode and are left as they were", async () => {
+test("bytes that are part of a larger buffer decode and are left as they were", async () => {
   await using pool = new DecoderPool({ workers: 1 });
   const jpeg = await encodeJpeg(picture(32, 16));
   const around = join(new Uint8Array(100), jpeg, new Uint8Array(50));
@@ -58,7 +61,7 @@ Deno.test("bytes that are part of a larger buffer decode and are left as they we
   assertEquals(around.subarray(100, 100 + jpeg.length), jpeg);
 });
 
-Deno.test("files that cannot be decoded are refused with their code, and the pool goes on", async () => {
+test("files that cannot be decoded are refused with their code, and the pool goes on", async () => {
   await using pool = new DecoderPool({ workers: 2 });
   const jpeg = await encodeJpeg(picture(64, 64));
   await Promise.all([
@@ -71,7 +74,7 @@ Deno.test("files that cannot be decoded are refused with their code, and the poo
   assertEquals((await pool.decode(jpeg)).width, 64);
 });
 
-Deno.test("a decoder that takes too long is killed and replaced", async () => {
+test("a decoder that takes too long is killed and replaced", async () => {
   await using pool = new DecoderPool({ workers: 1, timeoutMs: 1500 });
   const slow = pool.decode(await slowJpeg(8000, 1000));
   const next = encodeJpeg(picture(24, 24)).then((jpeg) => pool.decode(jpeg));
@@ -95,7 +98,7 @@ function decoders(): number[] {
   return found;
 }
 
-Deno.test({
+test({
   name: "no decoder process is left behind, not even one that was busy",
   ignore: Deno.build.os !== "linux",
   async fn() {
@@ -117,7 +120,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "a decoder that dies is replaced and its image called corrupt",
   ignore: Deno.build.os !== "linux",
   async fn() {
@@ -138,7 +141,7 @@ Deno.test({
   },
 });
 
-Deno.test("small files that unfold to a huge picture leave this process's memory alone", async () => {
+test("small files that unfold to a huge picture leave this process's memory alone", async () => {
   await using pool = new DecoderPool({ workers: 2, timeoutMs: 60_000 });
   const side = 5000;
   const bombs = [
@@ -170,7 +173,7 @@ Deno.test("small files that unfold to a huge picture leave this process's memory
   assert(Deno.memoryUsage().rss - before < 50e6);
 });
 
-Deno.test("an aborted decode is rejected with the signal's reason, waiting or running", async () => {
+test("an aborted decode is rejected with the signal's reason, waiting or running", async () => {
   await using pool = new DecoderPool({ workers: 1 });
   const jpeg = await encodeJpeg(picture(2000, 2000), { progressive: false });
   const running = new AbortController(), waiting = new AbortController();
@@ -188,7 +191,7 @@ Deno.test("an aborted decode is rejected with the signal's reason, waiting or ru
   assertEquals((await pool.decode(await encodeJpeg(picture(9, 8)))).width, 9);
 });
 
-Deno.test("closing rejects what waits and what runs, and later calls", async () => {
+test("closing rejects what waits and what runs, and later calls", async () => {
   const pool = new DecoderPool({ workers: 1 });
   const jpeg = await encodeJpeg(picture(64, 64));
   const decoding = [pool.decode(jpeg), pool.decode(jpeg)].map((promise) =>

@@ -13,6 +13,9 @@ import {
   tiffDirectory,
   withOrientation,
 } from "../encoders.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const grey = (width: number, height: number) => ({
   width,
@@ -37,7 +40,7 @@ function refuses(bytes: Uint8Array, code: ImageErrorCode, message: string) {
   assertEquals(error.code, code);
 }
 
-Deno.test("a JPEG's size and orientation are read, baseline and progressive, in either byte order of EXIF", async () => {
+test("a JPEG's size and orientation are read, baseline and progressive, in either byte order of EXIF", async () => {
   for (const progressive of [false, true]) {
     const jpeg = await encodeJpeg(grey(33, 17), { progressive });
     const header = { format: "jpeg", width: 33, height: 17, components: 3 } as const;
@@ -51,7 +54,7 @@ Deno.test("a JPEG's size and orientation are read, baseline and progressive, in 
   assertEquals(readImageHeader(cmyk).components, 4);
 });
 
-Deno.test("the thumbnail inside a JPEG's EXIF does not pass for the photo", async () => {
+test("the thumbnail inside a JPEG's EXIF does not pass for the photo", async () => {
   const thumbnail = await encodeJpeg(grey(8, 8)), photo = await encodeJpeg(grey(64, 48));
   const exif = join("Exif\0\0", tiffDirectory([[274, 3]], true), thumbnail);
   const length = exif.length + 2;
@@ -65,7 +68,7 @@ Deno.test("the thumbnail inside a JPEG's EXIF does not pass for the photo", asyn
   });
 });
 
-Deno.test("broken EXIF costs the orientation and not the photo", async () => {
+test("broken EXIF costs the orientation and not the photo", async () => {
   const jpeg = withOrientation(await encodeJpeg(grey(9, 9)), 6);
   jpeg.set([0xff, 0xff, 0xff, 0x7f], 6 + 6 + 4); // the directory lies beyond the segment
   assertEquals(readImageHeader(jpeg).orientation, 1);
@@ -104,7 +107,7 @@ Deno.test("a TIFF is read in both byte orders, also with 32-bit sizes", () => {
   }
 });
 
-Deno.test("every cut through a header is refused as corrupt", async () => {
+test("every cut through a header is refused as corrupt", async () => {
   const jpeg = withOrientation(await encodeJpeg(grey(8, 8)), 6);
   const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc2);
   const idat = png().findIndex((_, i, all) => String.fromCharCode(...all.subarray(i, i + 4)) === "IDAT");
@@ -130,7 +133,7 @@ Deno.test("files that are no image, or of an unknown kind, are unsupported; an e
   refuses(new Uint8Array(1000), "unsupported", "no JPEG");
 });
 
-Deno.test("headers that contradict themselves are refused with the reason", async () => {
+test("headers that contradict themselves are refused with the reason", async () => {
   const jpeg = await encodeJpeg(grey(8, 8), { progressive: false });
   const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc0);
   const changed = (at: number, value: number) => Object.assign(new Uint8Array(jpeg), { [at]: value });

@@ -4,6 +4,9 @@ import { decodeImage } from "../../../data/image/decode.ts";
 import { DataError, openDataset } from "../../../data/dataset/folder.ts";
 import { drawShape, SHAPES } from "../../../data/shapes/shape_drawing.ts";
 import { ensureShapes } from "../../../data/shapes/shapes.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const counts = { train: 9, valid: 4, test: 5 };
 
@@ -25,7 +28,7 @@ async function contents(dir: string): Promise<Map<string, string>> {
   return files;
 }
 
-Deno.test("the shapes are a data set of real image files, split and balanced", async () => {
+test("the shapes are a data set of real image files, split and balanced", async () => {
   await inTempDir(async (dir) => {
     const steps: [number, number][] = [];
     const path = await ensureShapes(join(dir, "a", "shapes"), {
@@ -45,7 +48,7 @@ Deno.test("the shapes are a data set of real image files, split and balanced", a
   });
 });
 
-Deno.test("the same seed draws the same files and another seed others", async () => {
+test("the same seed draws the same files and another seed others", async () => {
   await inTempDir(async (dir) => {
     const one = await contents(await ensureShapes(join(dir, "1"), { counts, seed: 1 }));
     assertEquals(await contents(await ensureShapes(join(dir, "again"), { counts, seed: 1 })), one);
@@ -56,7 +59,7 @@ Deno.test("the same seed draws the same files and another seed others", async ()
   });
 });
 
-Deno.test("pictures of a split do not depend on the size of the others", async () => {
+test("pictures of a split do not depend on the size of the others", async () => {
   await inTempDir(async (dir) => {
     const small = await contents(await ensureShapes(join(dir, "1"), { counts }));
     const large = await contents(await ensureShapes(join(dir, "2"), { counts: { ...counts, train: 13 } }));
@@ -64,7 +67,7 @@ Deno.test("pictures of a split do not depend on the size of the others", async (
   });
 });
 
-Deno.test("a finished folder is left alone, and one that is incomplete or outdated drawn anew", async () => {
+test("a finished folder is left alone, and one that is incomplete or outdated drawn anew", async () => {
   await inTempDir(async (dir) => {
     const path = join(dir, "shapes");
     let drawn = 0;
@@ -88,7 +91,7 @@ Deno.test("a finished folder is left alone, and one that is incomplete or outdat
   });
 });
 
-Deno.test("a folder that holds anything else is not touched", async () => {
+test("a folder that holds anything else is not touched", async () => {
   await inTempDir(async (dir) => {
     await Deno.writeTextFile(join(dir, "thesis.txt"), "precious");
     await assertRejects(() => ensureShapes(dir, { counts }), DataError, "it holds other things");
@@ -96,7 +99,7 @@ Deno.test("a folder that holds anything else is not touched", async () => {
   });
 });
 
-Deno.test("two programs that draw the same folder at once both succeed", async () => {
+test("two programs that draw the same folder at once both succeed", async () => {
   await inTempDir(async (dir) => {
     const path = join(dir, "shapes");
     await Promise.all([ensureShapes(path, { counts }), ensureShapes(path, { counts })]);
