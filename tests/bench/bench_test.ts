@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const root = new URL("../../", import.meta.url);
 
@@ -13,7 +16,7 @@ async function bench(...args: string[]): Promise<{ code: number; out: string; er
   return { code, out: text.decode(stdout), err: text.decode(stderr) };
 }
 
-Deno.test("bench --json prints one document: adapter, ceilings, and a checked row for each launch", async () => {
+test("bench --json prints one document: adapter, ceilings, and a checked row for each launch", async () => {
   const { code, out, err } = await bench("--quick", "--json", "--model", "compact", "--only", "max_pool");
   assertEquals(code, 0, err);
   const report = JSON.parse(out);
@@ -32,7 +35,7 @@ Deno.test("bench --json prints one document: adapter, ceilings, and a checked ro
   assertStringIncludes(err, "ceilings:");
 });
 
-Deno.test("bench prints its tables without --json, and tells of its progress on standard error", async () => {
+test("bench prints its tables without --json, and tells of its progress on standard error", async () => {
   const { code, out, err } = await bench("--quick", "--model", "compact", "--only", "training");
   assertEquals(code, 0, err);
   assertStringIncludes(out, "| compact |");
@@ -50,7 +53,7 @@ for (
     [["--quick", "--model", "compact", "--only", "no such thing"], "nothing has that in its name"],
   ] as const
 ) {
-  Deno.test(`bench refuses ${args.join(" ")} with exit code 2`, async () => {
+  test(`bench refuses ${args.join(" ")} with exit code 2`, async () => {
     const { code, out, err } = await bench(...args);
     assertEquals([code, out], [2, ""]);
     assertStringIncludes(err, said);

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { percentiles, runLoad } from "../../bench/server/load_generator.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 function serve(handler: (i: number) => Response | Promise<Response>) {
   let asked = 0;
@@ -8,7 +11,7 @@ function serve(handler: (i: number) => Response | Promise<Response>) {
   return { url, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
-Deno.test("load counts every answer by its status and measures those that succeeded", async () => {
+test("load counts every answer by its status and measures those that succeeded", async () => {
   await using server = serve((i) => new Response(null, { status: i % 4 === 0 ? 429 : 200 }));
   const request = () => ({ path: "/" });
   const result = await runLoad({ url: server.url, request, concurrency: 4, seconds: 60, maxRequests: 40 });
@@ -18,7 +21,7 @@ Deno.test("load counts every answer by its status and measures those that succee
   assertEquals(Math.round(result.throughput * result.seconds), result.codes["200"]);
 });
 
-Deno.test("load at a rate does not wait for answers, and counts what it could not send", async () => {
+test("load at a rate does not wait for answers, and counts what it could not send", async () => {
   let waiting = 0, most = 0;
   await using server = serve(async () => {
     most = Math.max(most, ++waiting);

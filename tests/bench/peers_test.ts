@@ -15,6 +15,9 @@ import {
   transposed,
 } from "../../bench/peers/workload.ts";
 import { gpu } from "../gpu.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const measured = (name: string, milliseconds: number[], answer: number[]) => ({
   name,
@@ -110,7 +113,7 @@ Deno.test("our product is the product", async () => {
   assertEquals(answer.length, 64);
 });
 
-Deno.test("a contender in its own process answers as the same work here does", async () => {
+test("a contender in its own process answers as the same work here does", async () => {
   const task = { kind: "training", model: "compact", batch: 2, size: 61 } as const;
   const comparison = {
     name: "ours alone",
@@ -131,7 +134,7 @@ Deno.test("a contender in its own process answers as the same work here does", a
   await run(2);
 });
 
-Deno.test("a contender that cannot do the work is told, and leaves nothing running", async () => {
+test("a contender that cannot do the work is told, and leaves nothing running", async () => {
   const task = { kind: "training", model: "vgg", batch: 2, size: 61 } as const;
   const comparison = {
     name: "no such",

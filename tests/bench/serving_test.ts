@@ -9,6 +9,9 @@ import {
   watchMemory,
 } from "../../bench/server/server_process.ts";
 import { parseInferRequest } from "../../server/inference/infer_messages.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const linux = Deno.build.os === "linux";
 const script = (text: string) => `data:application/typescript,${encodeURIComponent(text)}`;
@@ -25,7 +28,7 @@ function serveModel(size: number) {
   return { url, asked, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
-Deno.test("photos to send are a folder's, one after the other and again from the first", async () => {
+test("photos to send are a folder's, one after the other and again from the first", async () => {
   const folder = await Deno.makeTempDir();
   const url = new URL("http://127.0.0.1/");
   try {
@@ -44,7 +47,7 @@ Deno.test("photos to send are a folder's, one after the other and again from the
   }
 });
 
-Deno.test("tensors to send have the model's size, as binary data and as JSON", async () => {
+test("tensors to send have the model's size, as binary data and as JSON", async () => {
   await using model = serveModel(5);
   for (const mode of ["tensor", "tensor-json"] as const) {
     const request = await makeRequests({ url: model.url, mode, batch: 2 });
@@ -58,7 +61,7 @@ Deno.test("tensors to send have the model's size, as binary data and as JSON", a
   }
 });
 
-Deno.test("a load generator of its own process tells what it measured", async () => {
+test("a load generator of its own process tells what it measured", async () => {
   await using model = serveModel(1);
   const result = await loadProcess(model.url, "--mode", "get", "--path", "/model", "--max-requests", "5");
   assertEquals(result.codes, { 200: result.requests });
@@ -66,7 +69,7 @@ Deno.test("a load generator of its own process tells what it measured", async ()
   await assertRejects(() => loadProcess(model.url, "--mode", "photo"), Error, "ended with code 2");
 });
 
-Deno.test("a server process is there when it is ready, and ends when asked", async () => {
+test("a server process is there when it is ready, and ends when asked", async () => {
   const port = freePort();
   const text = `Deno.serve({ port: ${port}, hostname: "127.0.0.1" }, () => new Response());
     Deno.addSignalListener("SIGTERM", () => Deno.exit(7));`;
@@ -77,7 +80,7 @@ Deno.test("a server process is there when it is ready, and ends when asked", asy
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`a bench that is ended by ${signal} ends the servers it started`, async () => {
+  test(`a bench that is ended by ${signal} ends the servers it started`, async () => {
     const port = freePort();
     const answering = script(`Deno.serve({ port: ${port}, hostname: "127.0.0.1" }, () => new Response());`);
     const module = new URL("../../bench/server/server_process.ts", import.meta.url);
@@ -99,7 +102,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-Deno.test({
+test({
   name: "memory is that of a process and its descendants",
   ignore: !linux,
   fn: async () => {

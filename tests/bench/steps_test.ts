@@ -14,6 +14,7 @@ import { measurePhotos } from "../../bench/steps/photos.ts";
 import { ratioOf, type Runner, stepsPerRound, timeRounds } from "../../bench/steps/rounds.ts";
 import { SyntheticTraining } from "../../bench/steps/synthetic.ts";
 import { gpu } from "../gpu.ts";
+import { present, testNeeding } from "../permissions.ts";
 
 const SUBJECT = { model: "compact", batch: 2, size: 61, classes: 3 };
 const ROUNDS = { rounds: 2, milliseconds: 1 };
@@ -114,12 +115,12 @@ Deno.test("training, inference and host rows are whole, positive numbers", async
   assertEquals(gpu.bytes, before, "everything is freed");
 });
 
+const test = testNeeding("all");
 const ANIMALS = new URL("../../../shared/animals", import.meta.url).pathname;
-const there = await Deno.stat(ANIMALS).then(() => true, () => false);
 
-Deno.test({
+test({
   name: "photos of a folder are trained on beside the batch on the device",
-  ignore: !there,
+  ignore: !present(ANIMALS),
   async fn() {
     const row = await measurePhotos(gpu, ANIMALS, SUBJECT, ROUNDS, () => {});
     assert(row.photos > 100 && row.classes === 3);
@@ -128,7 +129,7 @@ Deno.test({
   },
 });
 
-Deno.test("a folder without photos is one clear error", async () => {
+test("a folder without photos is one clear error", async () => {
   const empty = await Deno.makeTempDir();
   await assertRejects(() => measurePhotos(gpu, empty, SUBJECT, ROUNDS, () => {}), DataError);
   await Deno.remove(empty);

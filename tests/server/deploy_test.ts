@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseAll } from "@std/yaml";
 import { setUp } from "./fixture.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -12,12 +15,11 @@ async function manifests(file: string): Promise<any[]> {
   return parseAll(await read(`deploy/${file}`)) as any[];
 }
 
-const help = new TextDecoder().decode(
-  (await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "serve.ts", "--help"], cwd: ROOT }).output())
-    .stdout,
-);
+let help = "";
 
-function assertKnownFlags(args: readonly string[]) {
+async function assertKnownFlags(args: readonly string[]) {
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "serve.ts", "--help"], cwd: ROOT });
+  help ||= new TextDecoder().decode((await command.output()).stdout);
   for (const arg of args.filter((arg) => arg.startsWith("--"))) {
     const name = arg.split("=", 1)[0]!;
     assert(help.includes(`  ${name} `), `serve has no ${name}`);
@@ -29,10 +31,10 @@ async function assertServed(path: string) {
   assertEquals((await server.app.request(path)).status, 200, path);
 }
 
-Deno.test("the Kubernetes manifests parse, use flags that exist and probe routes that answer", async () => {
+test("the Kubernetes manifests parse, use flags that exist and probe routes that answer", async () => {
   const [deployment, service, , autoscaler] = await manifests("kubernetes.yaml");
   const [container] = deployment.spec.template.spec.containers;
-  assertKnownFlags(container.args);
+  await assertKnownFlags(container.args);
   for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
     await assertServed(container[probe].httpGet.path);
   }
@@ -42,23 +44,23 @@ Deno.test("the Kubernetes manifests parse, use flags that exist and probe routes
   assert(deployment.spec.template.spec.terminationGracePeriodSeconds * 1000 > drain);
 });
 
-Deno.test("the KServe manifest serves a model of the service's own name", async () => {
+test("the KServe manifest serves a model of the service's own name", async () => {
   const [service] = await manifests("kserve.yaml");
   const [container] = service.spec.predictor.containers;
-  assertKnownFlags(container.args);
+  await assertKnownFlags(container.args);
   const { name } = service.metadata;
   assert(container.args[0].startsWith(`--checkpoint=${name}=/mnt/models/`));
   assertEquals(container.readinessProbe.httpGet.path, `/v2/models/${name}/ready`);
   assert(container.args.includes(`--port=${container.ports[0].containerPort}`));
 });
 
-Deno.test("the Dockerfile starts the server with flags that exist, and copies what it imports", async () => {
+test("the Dockerfile starts the server with flags that exist, and copies what it imports", async () => {
   const dockerfile = await read("Dockerfile");
   const [entry, command] = ["ENTRYPOINT", "CMD"].map((word) => {
     const line = dockerfile.split("\n").find((line) => line.startsWith(`${word} `))!;
     return JSON.parse(line.slice(word.length)) as string[];
   });
-  assertKnownFlags([...entry!.slice(entry!.indexOf("serve.ts")), ...command!]);
+  await assertKnownFlags([...entry!.slice(entry!.indexOf("serve.ts")), ...command!]);
   // The last three are loaded by workers and processes.
   const entries = [
     "serve.ts",
@@ -72,7 +74,7 @@ Deno.test("the Dockerfile starts the server with flags that exist, and copies wh
       .output();
     modules.push(...JSON.parse(new TextDecoder().decode(stdout)).modules);
   }
-  const copied = [...dockerfile.matchAll(/^COPY (?!--)(\S+) /gm)].map((match) => match[1]!);
+  const copied = [...dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm)].flatMap((match) => match[1]!.split(" "));
   const root = ROOT.pathname;
   for (const { local } of modules) {
     if (!local?.startsWith(root) || local.includes("node_modules")) continue;

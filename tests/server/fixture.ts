@@ -3,7 +3,7 @@
  * @module
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { Image } from "imagescript";
+import { encodeJpeg, encodePng } from "../data/encoders.ts";
 import { decodeImage } from "../../data/image/decode.ts";
 import { type AppOptions, createApp } from "../../server/http/app.ts";
 import type { Limits } from "../../server/http/context.ts";
@@ -87,13 +87,17 @@ export async function setUp(options: FixtureOptions = {}) {
   return { app, models, state, lines, classifiers, sources, write, [Symbol.asyncDispose]: clean };
 }
 
-/** A photo of one colour, as a PNG or JPEG file. */
+/** A photo of one colour, as a PNG or JPEG file; only a JPEG needs a permission, to read its encoder. */
 export async function encodePhoto(
   [red, green, blue]: readonly [number, number, number],
   { width = 12, height = 10, format = "png" as "png" | "jpeg" } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const image = new Image(width, height).fill(Image.rgbToColor(red, green, blue));
-  return new Uint8Array(format === "png" ? await image.encode() : await image.encodeJPEG(95));
+  if (format === "png") {
+    const row = Array.from({ length: width }, () => [red, green, blue]).flat();
+    return encodePng({ width, height, colorType: 2, rows: Array.from({ length: height }, () => row) });
+  }
+  const data = new Uint8Array(width * height * 4).map((_, i) => [red, green, blue, 255][i % 4]!);
+  return await encodeJpeg({ width, height, data }, { quality: 95 });
 }
 
 /** A form with these files in the field `image`. */

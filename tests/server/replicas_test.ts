@@ -1,5 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { encodePhoto, textLines, until } from "./fixture.ts";
+import { present, testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const ROOT = new URL("../../", import.meta.url);
 const PHOTO = await encodePhoto([200, 10, 10]);
@@ -54,14 +57,6 @@ function replaceAll(text: string, pairs: readonly (readonly [string, string])[])
     text = text.replaceAll(from, to);
   }
   return text;
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 function freePort(): number {
@@ -154,10 +149,10 @@ async function underLoad(
 const cases: readonly [Balancer, string][] = [[nginx, "nginx.conf"], [haproxy, "haproxy.cfg"]];
 
 for (const [balancer, file] of cases) {
-  const ignore = !isThere(balancer.program);
+  const ignore = !present(balancer.program);
 
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-    Deno.test({
+    test({
       name: `with ${balancer.name} in front of two replicas, ${signal} of one under load fails no request`,
       ignore,
       fn: async () => {
@@ -173,7 +168,7 @@ for (const [balancer, file] of cases) {
     });
   }
 
-  Deno.test({
+  test({
     name: `with ${balancer.name} in front, what concerns one replica is not reached through it`,
     ignore,
     fn: async () => {

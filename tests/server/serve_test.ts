@@ -5,9 +5,12 @@ import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpo
 import { initialValues } from "../../model/init.ts";
 import { describeLayers } from "../../model/network.ts";
 import { encodePhoto, serveFake, textLines, until } from "./fixture.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const ROOT = new URL("../../", import.meta.url);
-const PHOTO = await encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
+const photo = () => encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
 const hasAdapter = await navigator.gpu?.requestAdapter() != null;
 
 function command(args: readonly string[], cwd: URL | string = ROOT) {
@@ -86,7 +89,7 @@ async function writeCheckpoint(
   });
 }
 
-Deno.test("serve names an unknown flag or an unreadable value and exits with 2", async () => {
+test("serve names an unknown flag or an unreadable value and exits with 2", async () => {
   for (
     const [args, message] of [
       [["--prot", "80"], /unknown flag --prot/],
@@ -100,7 +103,7 @@ Deno.test("serve names an unknown flag or an unreadable value and exits with 2",
   }
 });
 
-Deno.test("serve without a checkpoint says how to get one and exits with 1", async () => {
+test("serve without a checkpoint says how to get one and exits with 1", async () => {
   const empty = await Deno.makeTempDir();
   const { code, stderr } = await run([], empty);
   assertEquals(code, 1);
@@ -109,7 +112,7 @@ Deno.test("serve without a checkpoint says how to get one and exits with 1", asy
   await Deno.remove(empty);
 });
 
-Deno.test({
+test({
   name: "serve names a checkpoint that is missing or broken and exits with 1",
   ignore: !hasAdapter,
   fn: async () => {
@@ -124,7 +127,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name:
     "serve answers photos, reloads on SIGHUP, and after SIGTERM fails nothing that it accepted and exits with 0",
   ignore: !hasAdapter,
@@ -143,7 +146,7 @@ Deno.test({
       "200",
     ]);
     const predict = async () => {
-      const response = await fetch(new URL("/predict", server.url), { method: "POST", body: PHOTO });
+      const response = await fetch(new URL("/predict", server.url), { method: "POST", body: await photo() });
       return { status: response.status, ...await response.json() };
     };
     const before = await predict();
@@ -169,7 +172,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name:
     "serve answers the same classes as the classifier does directly, through photos and tensors of the real network",
   ignore: !hasAdapter,
@@ -181,13 +184,15 @@ Deno.test({
     await writeCheckpoint(path, 3);
     await using server = await start(["--checkpoint", path, "--max-batch", "2"]);
     const classifier = await loadClassifier(path, { maxBatch: 1 });
-    const [direct] = await classifier.classify([await decodeImage(PHOTO)]);
+    const [direct] = await classifier.classify([await decodeImage(await photo())]);
     const input = new Float32Array(3 * 224 * 224).map((_, i) => Math.sin(i));
     const logits = await classifier.infer(input, 1);
     await classifier.close();
-    const predicted =
-      await (await fetch(new URL("/predict?explain=true", server.url), { method: "POST", body: PHOTO }))
-        .json();
+    const predicted = await (await fetch(new URL("/predict?explain=true", server.url), {
+      method: "POST",
+      body: await photo(),
+    }))
+      .json();
     for (const [k, name] of ["bird", "dog", "panda"].entries()) {
       assert(Math.abs(predicted.probabilities[name] - direct!.probabilities[k]!) < 1e-5);
     }
@@ -206,7 +211,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "the real network comes back after its device's worker is killed under load, with the same answers",
   ignore: !hasAdapter,
   fn: async () => {
@@ -220,7 +225,8 @@ Deno.test({
           new Worker(new URL("../../server/workers/gpu_worker.ts", import.meta.url), { type: "module" }),
         maxBatch: 4,
       });
-      const predict = () => server.ask("/predict", { method: "POST", body: PHOTO });
+      const body = await photo();
+      const predict = () => server.ask("/predict", { method: "POST", body });
       const before = JSON.parse((await predict()).text);
       for (let i = 0; i < 3; i++) {
         const running = Array.from({ length: 6 }, predict);

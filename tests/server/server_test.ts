@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Image } from "imagescript";
 import { TRICKS } from "./fake_loader.ts";
 import { encodePhoto, serveFake, until } from "./fixture.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("all");
 
 const PHOTO = await encodePhoto([200, 10, 10]);
 const post = (body: BodyInit) => ({ method: "POST", body });
@@ -9,26 +11,26 @@ const post = (body: BodyInit) => ({ method: "POST", body });
 /** A photo that makes the fake device misbehave. */
 const trick = async (name: keyof typeof TRICKS) => await encodePhoto([TRICKS[name], 0, 0]);
 
-Deno.test("a server answers on its port", async () => {
+test("a server answers on its port", async () => {
   await using server = await serveFake();
   const { status, text } = await server.ask("/predict", post(PHOTO));
   assertEquals([status, JSON.parse(text).class], [200, "red"]);
   assertEquals((await server.ask("/v2/health/ready")).status, 200);
 });
 
-Deno.test("a checkpoint that cannot be loaded fails the start with its name, and frees the port", async () => {
+test("a checkpoint that cannot be loaded fails the start with its name, and frees the port", async () => {
   const error = await assertRejects(() => serveFake({ text: "junk" }), Error, "Cannot open the checkpoint");
   assertStringIncludes(error.message, "model.json");
   const missing = { sources: [{ name: "a", path: "/nowhere/best.safetensors" }] };
   await assertRejects(() => serveFake(missing), Error, "there is no such file");
 });
 
-Deno.test("a port that is taken fails the start", async () => {
+test("a port that is taken fails the start", async () => {
   await using server = await serveFake();
   await assertRejects(() => serveFake({ port: Number(server.url.port) }), Deno.errors.AddrInUse);
 });
 
-Deno.test("while it drains a server is not ready, and answers everything it has accepted", async () => {
+test("while it drains a server is not ready, and answers everything it has accepted", async () => {
   await using server = await serveFake({ checkpoint: { delayMs: 150 }, maxBatch: 2, lameDuckMs: 100 });
   const asked = Array.from({ length: 8 }, () => server.ask("/predict", post(PHOTO)));
   await until(() => server.models.resolve().batcher.load === 8);
@@ -42,7 +44,7 @@ Deno.test("while it drains a server is not ready, and answers everything it has 
   await assertRejects(() => server.ask("/health"), TypeError);
 });
 
-Deno.test("a drain ends in its time even when a request does not", async () => {
+test("a drain ends in its time even when a request does not", async () => {
   await using server = await serveFake({ drainMs: 300 });
   const hung = server.ask("/predict", post(await trick("hang")));
   await until(() => server.models.resolve().batcher.load === 1);
@@ -51,7 +53,7 @@ Deno.test("a drain ends in its time even when a request does not", async () => {
 });
 
 for (const how of ["loseDevice", "endWorker", "crash"] as const) {
-  Deno.test(`when the device ends by ${how}, requests are 503 for a while, then right again without a restart`, async () => {
+  test(`when the device ends by ${how}, requests are 503 for a while, then right again without a restart`, async () => {
     await using server = await serveFake();
     const { status, headers } = await server.ask("/predict", post(await trick(how)));
     assertEquals([status, headers.get("retry-after")], [503, "1"]);
@@ -62,14 +64,14 @@ for (const how of ["loseDevice", "endWorker", "crash"] as const) {
   });
 }
 
-Deno.test("a device that hangs is given up, and the server recovers", async () => {
+test("a device that hangs is given up, and the server recovers", async () => {
   await using server = await serveFake({ deviceTimeoutMs: 500 });
   const { status } = await server.ask("/predict", post(await trick("hang")));
   assertEquals(status, 503);
   await until(async () => (await server.ask("/predict", post(PHOTO))).status === 200);
 });
 
-Deno.test("a device that does not answer makes the server not ready before it is given up", async () => {
+test("a device that does not answer makes the server not ready before it is given up", async () => {
   await using server = await serveFake({ deviceTimeoutMs: 2000 });
   const hung = server.ask("/predict", post(await trick("hang")));
   await until(async () => (await server.ask("/v2/health/ready")).status === 503);
@@ -77,7 +79,7 @@ Deno.test("a device that does not answer makes the server not ready before it is
   assertEquals((await hung).status, 503);
 });
 
-Deno.test("while no device can be had the server lives, is not ready, and comes back when one is there", async () => {
+test("while no device can be had the server lives, is not ready, and comes back when one is there", async () => {
   const away = await Deno.makeTempFile();
   await Deno.remove(away);
   await using server = await serveFake({ checkpoint: { failsWhile: away } });
@@ -92,7 +94,7 @@ Deno.test("while no device can be had the server lives, is not ready, and comes 
   await until(async () => (await server.ask("/predict", post(PHOTO))).status === 200);
 });
 
-Deno.test("a device that dies while nobody asks is found out", async () => {
+test("a device that dies while nobody asks is found out", async () => {
   await using server = await serveFake({ heartbeatMs: 50, deviceTimeoutMs: 1000 });
   const losses = () => server.lines.filter((line) => line.message === "device lost").length;
   server.killDevice();
@@ -102,7 +104,7 @@ Deno.test("a device that dies while nobody asks is found out", async () => {
   assertEquals(losses(), 1, "a healthy device answers its heartbeats");
 });
 
-Deno.test("killed again and again under load, the server answers 200 or 503 and nothing else", async () => {
+test("killed again and again under load, the server answers 200 or 503 and nothing else", async () => {
   await using server = await serveFake({ checkpoint: { delayMs: 2 } });
   const counts: Record<number, number> = {};
   let running = true;
@@ -124,14 +126,14 @@ Deno.test("killed again and again under load, the server answers 200 or 503 and 
   assertEquals(Object.keys(counts).filter((code) => code !== "200" && code !== "503"), []);
 });
 
-Deno.test("a replaced file is picked up by itself", async () => {
+test("a replaced file is picked up by itself", async () => {
   await using server = await serveFake({ watchMs: 20 });
   await Deno.writeTextFile(server.path + ".new", JSON.stringify({ classes: ["x", "y", "z"] }));
   await Deno.rename(server.path + ".new", server.path);
   await until(async () => JSON.parse((await server.ask("/predict", post(PHOTO))).text).class === "x");
 });
 
-Deno.test("requests that differ share passes when they come together", async () => {
+test("requests that differ share passes when they come together", async () => {
   await using server = await serveFake({ checkpoint: { delayMs: 30 } });
   const photos = await Promise.all(
     Array.from({ length: 12 }, (_, i) => encodePhoto(i % 2 ? [200, 10, 10] : [10, 10, 200])),
@@ -146,7 +148,7 @@ Deno.test("requests that differ share passes when they come together", async () 
   assert(passes < 12, `${passes} passes`);
 });
 
-Deno.test("overload ends every request with 200, 429 or 504, and the next one is answered", async () => {
+test("overload ends every request with 200, 429 or 504, and the next one is answered", async () => {
   await using server = await serveFake({
     checkpoint: { delayMs: 40 },
     maxBatch: 2,
@@ -166,8 +168,9 @@ Deno.test("overload ends every request with 200, 429 or 504, and the next one is
   assertEquals((await server.ask("/predict", post(PHOTO))).status, 200);
 });
 
-Deno.test("photos of 12 megapixels share a pass in bounded memory", async () => {
+test("photos of 12 megapixels share a pass in bounded memory", async () => {
   await using server = await serveFake();
+  const { Image } = await import("imagescript");
   const large = new Uint8Array(await new Image(4000, 3000).fill(0xc80a0aff).encodeJPEG(50));
   const { status, text } = await server.ask("/predict", post(large));
   assertEquals([status, JSON.parse(text).class], [200, "red"]);

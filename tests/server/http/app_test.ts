@@ -1,9 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodePhoto, setUp } from "../fixture.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const PHOTO = await encodePhoto([200, 10, 10]);
 
-Deno.test("a model's card tells classes, accuracy and confusion, and not where the file lies", async () => {
+test("a model's card tells classes, accuracy and confusion, and not where the file lies", async () => {
   await using server = await setUp();
   const response = await server.app.request("/model");
   const card = await response.json();
@@ -14,7 +17,7 @@ Deno.test("a model's card tells classes, accuracy and confusion, and not where t
   assertEquals((await server.app.request("/model?model=none")).status, 404);
 });
 
-Deno.test("health names what is wrong", async () => {
+test("health names what is wrong", async () => {
   await using server = await setUp();
   const health = async () => await (await server.app.request("/health")).json();
   assertEquals((await health()).status, "ready");
@@ -23,7 +26,7 @@ Deno.test("health names what is wrong", async () => {
   assertEquals([status, models[0].reason], ["unavailable", "the device was lost"]);
 });
 
-Deno.test("a model that is not loaded is 503 with Retry-After, on every route that needs it", async () => {
+test("a model that is not loaded is 503 with Retry-After, on every route that needs it", async () => {
   await using server = await setUp({ unloaded: true });
   for (const path of ["/predict", "/v2/models/animals/infer"]) {
     const response = await server.app.request(path, { method: "POST", body: PHOTO });
@@ -32,7 +35,7 @@ Deno.test("a model that is not loaded is 503 with Retry-After, on every route th
   assertEquals((await server.app.request("/model")).status, 503);
 });
 
-Deno.test("what is not there is 404, a wrong method 405 with what is allowed, both as JSON", async () => {
+test("what is not there is 404, a wrong method 405 with what is allowed, both as JSON", async () => {
   await using server = await setUp();
   const none = await server.app.request("/nothing");
   assertEquals([none.status, await none.json()], [404, { error: "Cannot find /nothing" }]);
@@ -47,7 +50,7 @@ Deno.test("what is not there is 404, a wrong method 405 with what is allowed, bo
   assertEquals((await server.app.request("/assets/../../serve.ts")).status, 404);
 });
 
-Deno.test("every answer has security headers and a request id, its own or the client's plain one", async () => {
+test("every answer has security headers and a request id, its own or the client's plain one", async () => {
   await using server = await setUp();
   const page = await server.app.request("/");
   const policy = page.headers.get("content-security-policy")!;
@@ -62,7 +65,7 @@ Deno.test("every answer has security headers and a request id, its own or the cl
   assertMatch(odd.headers.get("x-request-id")!, /^[0-9a-f-]{36}$/);
 });
 
-Deno.test("a request's log line has its id, route, status and times, and an error's sentence", async () => {
+test("a request's log line has its id, route, status and times, and an error's sentence", async () => {
   await using server = await setUp();
   await server.app.request("/predict", { method: "POST", body: PHOTO, headers: { "x-request-id": "one" } });
   await server.app.request("/predict", { method: "POST", body: "junk", headers: { "x-request-id": "two" } });
@@ -74,7 +77,7 @@ Deno.test("a request's log line has its id, route, status and times, and an erro
   assertMatch(String(two!.error), /^Cannot /);
 });
 
-Deno.test("an error nobody foresaw is 500 without its inside, which is in the log", async () => {
+test("an error nobody foresaw is 500 without its inside, which is in the log", async () => {
   await using server = await setUp();
   server.classifiers[0]!.classify = () => Promise.reject(new Error("secret path /srv"));
   const response = await server.app.request("/predict", { method: "POST", body: PHOTO });
@@ -84,7 +87,7 @@ Deno.test("an error nobody foresaw is 500 without its inside, which is in the lo
   assertStringIncludes(String(server.lines.at(-1)!.stack), "secret path");
 });
 
-Deno.test("metrics count requests by route, batches, times, queue and memory, without series for invented paths", async () => {
+test("metrics count requests by route, batches, times, queue and memory, without series for invented paths", async () => {
   await using server = await setUp();
   for (let i = 0; i < 3; i++) await server.app.request("/predict", { method: "POST", body: PHOTO });
   await server.app.request(`/x/${crypto.randomUUID()}`, { method: "BREW" });
@@ -111,7 +114,7 @@ Deno.test("metrics count requests by route, batches, times, queue and memory, wi
   assertMatch(text, /process_start_time_seconds \d{10}/);
 });
 
-Deno.test("with a token, everything but the page and the probes asks for it", async () => {
+test("with a token, everything but the page and the probes asks for it", async () => {
   await using server = await setUp({ token: "s3cret" });
   const status = async (path: string, authorization?: string, method = "GET") => {
     const headers = authorization === undefined ? {} : { authorization };
@@ -157,7 +160,7 @@ Deno.test("with a token, everything but the page and the probes asks for it", as
   assertEquals(refused.headers.get("www-authenticate"), "Bearer");
 });
 
-Deno.test("only the origins that were named may call from a browser", async () => {
+test("only the origins that were named may call from a browser", async () => {
   await using server = await setUp({ cors: ["https://a.example"], token: "s3cret" });
   const preflight = (origin: string) =>
     server.app.request("/predict", {
@@ -177,7 +180,7 @@ Deno.test("only the origins that were named may call from a browser", async () =
   assertEquals(response.headers.get("access-control-allow-origin"), null);
 });
 
-Deno.test("the page's files are served with their types, and not again while unchanged", async () => {
+test("the page's files are served with their types, and not again while unchanged", async () => {
   await using server = await setUp();
   for (
     const [path, type] of [
@@ -202,7 +205,7 @@ Deno.test("the page's files are served with their types, and not again while unc
   }
 });
 
-Deno.test("the OpenAPI document describes every route with its schemas", async () => {
+test("the OpenAPI document describes every route with its schemas", async () => {
   await using server = await setUp();
   const document = await (await server.app.request("/openapi.json")).json();
   assertEquals(document.openapi, "3.1.0");

@@ -3,13 +3,15 @@ import { DecoderPool } from "../../../data/image/decoder_pool.ts";
 import { FAKE_SIZE } from "../fake_loader.ts";
 import { encodePhoto, serveFake, until } from "../fixture.ts";
 import { hostileRequest, KINDS, sendHostile } from "../../../bench/server/hostile_requests.ts";
+import { testNeeding } from "../../permissions.ts";
 
-const seeds = {
-  jpeg: await encodePhoto([200, 10, 10], { width: 200, height: 150, format: "jpeg" }),
-  png: await encodePhoto([10, 200, 10], { width: 200, height: 150 }),
-};
+const test = testNeeding("all");
 
-Deno.test("hostile requests of every kind never crash the server, nor make it answer 500, nor keep their memory", async () => {
+test("hostile requests of every kind never crash the server, nor make it answer 500, nor keep their memory", async () => {
+  const seeds = {
+    jpeg: await encodePhoto([200, 10, 10], { width: 200, height: 150, format: "jpeg" }),
+    png: await encodePhoto([10, 200, 10], { width: 200, height: 150 }),
+  };
   const decoder = new DecoderPool({ workers: 1, timeoutMs: 5000 });
   await using server = await serveFake({ decoder, limits: { bodyTimeoutMs: 300 } });
   const address = { hostname: "127.0.0.1", port: Number(server.url.port), patienceMs: 5000 };
@@ -42,7 +44,7 @@ Deno.test("hostile requests of every kind never crash the server, nor make it an
   assert(grown < 500e6, `${Math.round(grown / 1e6)} MB`);
 });
 
-Deno.test("a body that is refused by its length is answered although it was never sent", async () => {
+test("a body that is refused by its length is answered although it was never sent", async () => {
   await using server = await serveFake();
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(server.url.port) });
   await connection.write(

@@ -1,11 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Image } from "imagescript";
 import { encodePhoto, formOf, setUp } from "../fixture.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const RED = await encodePhoto([200, 10, 10]);
-const GREEN = await encodePhoto([10, 200, 10], { format: "jpeg" });
+const green = () => encodePhoto([10, 200, 10], { format: "jpeg" });
 
-Deno.test("a raw body is classified whatever content type it claims", async () => {
+test("a raw body is classified whatever content type it claims", async () => {
   await using server = await setUp();
   for (
     const type of [
@@ -34,12 +36,12 @@ Deno.test("a raw body is classified whatever content type it claims", async () =
   }
 });
 
-Deno.test("one photo in a form is answered alone, several in their order, in one pass", async () => {
+test("one photo in a form is answered alone, several in their order, in one pass", async () => {
   await using server = await setUp({ maxDelayMs: 10_000 });
   const one = await server.app.request("/predict", { method: "POST", body: formOf(["a.png", RED]) });
   const answer = await one.json();
   assertEquals([answer.class, answer.file], ["red", "a.png"]);
-  const photos = [["g.jpg", GREEN], ["r.png", RED], ["g2.jpg", GREEN]] as const;
+  const photos = [["g.jpg", await green()], ["r.png", RED], ["g2.jpg", await green()]] as const;
   const several = await server.app.request("/predict", { method: "POST", body: formOf(...photos) });
   const { predictions } = await several.json();
   assertEquals(predictions.map((p: { class: string; file: string }) => [p.class, p.file]), [
@@ -50,7 +52,7 @@ Deno.test("one photo in a form is answered alone, several in their order, in one
   assertEquals(server.classifiers[0]!.batches.slice(-1), [3]);
 });
 
-Deno.test("topk limits the probabilities to the largest", async () => {
+test("topk limits the probabilities to the largest", async () => {
   await using server = await setUp();
   const response = await server.app.request("/predict?topk=2", { method: "POST", body: RED });
   const { probabilities } = await response.json();
@@ -58,12 +60,13 @@ Deno.test("topk limits the probabilities to the largest", async () => {
   assert("red" in probabilities);
 });
 
-Deno.test("explain adds an overlay in the photo's aspect ratio, hottest where the map is", async () => {
+test("explain adds an overlay in the photo's aspect ratio, hottest where the map is", async () => {
   await using server = await setUp();
   const photo = await encodePhoto([200, 10, 10], { width: 64, height: 32 });
   const response = await server.app.request("/predict?explain=true", { method: "POST", body: photo });
   const { overlay } = await response.json();
   assertMatch(overlay, /^data:image\/png;base64,/);
+  const { Image } = await import("imagescript");
   const picture = await Image.decode(Uint8Array.fromBase64(overlay.split(",")[1]));
   assertEquals([picture.width, picture.height], [240, 120]);
   const alpha = (x: number, y: number) => picture.getPixelAt(x, y) & 255;
@@ -72,12 +75,12 @@ Deno.test("explain adds an overlay in the photo's aspect ratio, hottest where th
   assertEquals("overlay" in await plain.json(), false);
 });
 
-Deno.test("a model and its version can be chosen, and each answers for itself", async () => {
+test("a model and its version can be chosen, and each answers for itself", async () => {
   await using server = await setUp({
     checkpoints: { animals: [{}, { bias: 100 }], other: { classes: ["x", "y", "z"] } },
   });
   const ask = async (query: string) => {
-    const response = await server.app.request(`/predict${query}`, { method: "POST", body: GREEN });
+    const response = await server.app.request(`/predict${query}`, { method: "POST", body: await green() });
     return { status: response.status, ...await response.json() };
   };
   const versions = server.models.models.map((model) => model.identity.version);
@@ -122,7 +125,7 @@ const bad: readonly [
 ];
 
 for (const [name, status, body, headers, path = "/predict"] of bad) {
-  Deno.test(`${name} is refused with ${status} and a sentence`, async () => {
+  test(`${name} is refused with ${status} and a sentence`, async () => {
     await using server = await setUp();
     const response = await server.app.request(path, { method: "POST", body, headers: headers ?? {} });
     const answer = await response.json();
@@ -132,7 +135,7 @@ for (const [name, status, body, headers, path = "/predict"] of bad) {
   });
 }
 
-Deno.test("a form without the field, with text in it, or with an empty file says so", async () => {
+test("a form without the field, with text in it, or with an empty file says so", async () => {
   await using server = await setUp();
   const send = async (form: FormData) => {
     const response = await server.app.request("/predict", { method: "POST", body: form });
@@ -150,7 +153,7 @@ Deno.test("a form without the field, with text in it, or with an empty file says
   assertEquals((await send(formOf(["empty.png", new Uint8Array(0)])))[0], 400);
 });
 
-Deno.test("of several photos the one that cannot be decoded is named", async () => {
+test("of several photos the one that cannot be decoded is named", async () => {
   await using server = await setUp();
   const body = formOf(["a.png", RED], ["b.png", RED.slice(0, 60)]);
   const response = await server.app.request("/predict", { method: "POST", body });
@@ -159,7 +162,7 @@ Deno.test("of several photos the one that cannot be decoded is named", async () 
   assertEquals(server.models.resolve().batcher.load, 0);
 });
 
-Deno.test("a compressed body is decompressed", async () => {
+test("a compressed body is decompressed", async () => {
   await using server = await setUp();
   const stream = new Blob([RED]).stream().pipeThrough(new CompressionStream("gzip"));
   const body = await new Response(stream).bytes();
@@ -168,7 +171,7 @@ Deno.test("a compressed body is decompressed", async () => {
   assertEquals((await response.json()).class, "red");
 });
 
-Deno.test("a large form is read in the thread beside, to the same result", async () => {
+test("a large form is read in the thread beside, to the same result", async () => {
   await using server = await setUp();
   const noise = new Uint8Array(1_500_000);
   const form = formOf(["a.png", RED]);

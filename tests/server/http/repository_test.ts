@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodePhoto, setUp, until } from "../fixture.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const PHOTO = await encodePhoto([10, 200, 10]);
 type Server = Awaited<ReturnType<typeof setUp>>;
@@ -18,7 +21,7 @@ async function predict(server: Server, query = "") {
   return { status: response.status, ...await response.json() };
 }
 
-Deno.test("the index lists every model, loaded or not, with state and reason", async () => {
+test("the index lists every model, loaded or not, with state and reason", async () => {
   await using server = await setUp({ available: { more: {} } });
   const { version } = server.models.resolve().identity;
   const { json } = await post(server, "/v2/repository/index", "{}");
@@ -33,7 +36,7 @@ Deno.test("the index lists every model, loaded or not, with state and reason", a
   assertEquals((await post(server, "/v2/repository/index", '{"ready":"yes"}')).status, 400);
 });
 
-Deno.test("a model is loaded and unloaded by name", async () => {
+test("a model is loaded and unloaded by name", async () => {
   await using server = await setUp({ available: { more: { classes: ["x", "y", "z"] } } });
   assertEquals((await predict(server, "?model=more")).status, 404);
   assertEquals((await post(server, "/v2/repository/models/more/load")).status, 200);
@@ -50,7 +53,7 @@ Deno.test("a model is loaded and unloaded by name", async () => {
   assertEquals((await predict(server)).class, "green");
 });
 
-Deno.test("a name that is not known, a path, and an unknown parameter are refused", async () => {
+test("a name that is not known, a path, and an unknown parameter are refused", async () => {
   await using server = await setUp();
   for (const verb of ["load", "unload"]) {
     const { status, json } = await post(server, `/v2/repository/models/none/${verb}`);
@@ -63,7 +66,7 @@ Deno.test("a name that is not known, a path, and an unknown parameter are refuse
   assertEquals((await predict(server)).status, 200);
 });
 
-Deno.test("a reload swaps the model, and the old one is closed when its requests are answered", async () => {
+test("a reload swaps the model, and the old one is closed when its requests are answered", async () => {
   await using server = await setUp({ checkpoints: { animals: { delayMs: 20 } } });
   const old = server.models.resolve();
   const running = [predict(server), predict(server)];
@@ -84,7 +87,7 @@ for (
     ["answers its probe with NaN", '{"broken":true}'],
   ] as const
 ) {
-  Deno.test(`a file that ${name} leaves the old model serving, and says so`, async () => {
+  test(`a file that ${name} leaves the old model serving, and says so`, async () => {
     await using server = await setUp();
     const { version } = server.models.resolve().identity;
     await Deno.writeTextFile(server.sources[0]!.path, content);
@@ -100,7 +103,7 @@ for (
   });
 }
 
-Deno.test("a changed file is loaded, an unchanged one is not, a bad one is tried once, a missing one is left alone", async () => {
+test("a changed file is loaded, an unchanged one is not, a bad one is tried once, a missing one is left alone", async () => {
   await using server = await setUp();
   const path = server.sources[0]!.path;
   const count = async () => {
@@ -123,7 +126,7 @@ Deno.test("a changed file is loaded, an unchanged one is not, a bad one is tried
   assertEquals((await predict(server)).class, "red");
 });
 
-Deno.test("200 reloads under load fail no request and leave one model open", async () => {
+test("200 reloads under load fail no request and leave one model open", async () => {
   await using server = await setUp({ checkpoints: { animals: { delayMs: 1 } }, maxQueue: 64 });
   let reloading = true;
   const failures: unknown[] = [];

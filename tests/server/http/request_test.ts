@@ -2,10 +2,13 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { BodyReader } from "../../../server/http/request.ts";
 import { RequestError } from "../../../server/inference/errors.ts";
 import { encodePhoto, formOf, setUp } from "../fixture.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 const RED = await encodePhoto([200, 10, 10]);
 
-Deno.test("a body over the limit is 413, announced or not, compressed or not", async () => {
+test("a body over the limit is 413, announced or not, compressed or not", async () => {
   await using server = await setUp({ limits: { maxBodyBytes: 50_000 } });
   const large = new Uint8Array(60_000);
   const announced = await server.app.request("/predict", {
@@ -25,7 +28,7 @@ Deno.test("a body over the limit is 413, announced or not, compressed or not", a
   assertEquals(bomb.status, 413);
 });
 
-Deno.test("an image of more than 100 megapixels is 413 before it is decoded", async () => {
+test("an image of more than 100 megapixels is 413 before it is decoded", async () => {
   await using server = await setUp();
   const bomb = RED.slice();
   new DataView(bomb.buffer).setUint32(16, 20_000);
@@ -35,7 +38,7 @@ Deno.test("an image of more than 100 megapixels is 413 before it is decoded", as
   assertStringIncludes((await response.json()).error, "20000x20000");
 });
 
-Deno.test("more photos than the queue has places, or than one request may have, are 413", async () => {
+test("more photos than the queue has places, or than one request may have, are 413", async () => {
   await using server = await setUp({ maxQueue: 4 });
   const photos = (count: number) =>
     formOf(...Array.from({ length: count }, (_, i) => [`${i}.png`, RED] as const));
@@ -45,7 +48,7 @@ Deno.test("more photos than the queue has places, or than one request may have, 
   }
 });
 
-Deno.test("beyond the queue's places requests are 429 with Retry-After, and the others are answered", async () => {
+test("beyond the queue's places requests are 429 with Retry-After, and the others are answered", async () => {
   await using server = await setUp({ maxQueue: 4, checkpoints: { animals: { delayMs: 30 } } });
   const responses = await Promise.all(
     Array.from({ length: 20 }, () => server.app.request("/predict", { method: "POST", body: RED })),
@@ -58,7 +61,7 @@ Deno.test("beyond the queue's places requests are 429 with Retry-After, and the 
   assertEquals(server.models.resolve().batcher.load, 0);
 });
 
-Deno.test("a request that takes too long is 504, and its place is free again when the pass has ended", async () => {
+test("a request that takes too long is 504, and its place is free again when the pass has ended", async () => {
   await using server = await setUp({ limits: { timeoutMs: 20 }, checkpoints: { animals: { delayMs: 200 } } });
   const response = await server.app.request("/predict", { method: "POST", body: RED });
   assertEquals(response.status, 504);
@@ -67,7 +70,7 @@ Deno.test("a request that takes too long is 504, and its place is free again whe
   assertEquals(batcher.load, 0);
 });
 
-Deno.test("a request whose client leaves is not computed", async () => {
+test("a request whose client leaves is not computed", async () => {
   await using server = await setUp({ checkpoints: { animals: { delayMs: 50 } } });
   const ask = (signal?: AbortSignal) =>
     server.app.request("/predict", { method: "POST", body: RED, ...(signal ? { signal } : {}) });
@@ -84,14 +87,14 @@ Deno.test("a request whose client leaves is not computed", async () => {
   assertEquals(server.classifiers[0]!.batches.length, probes + 1);
 });
 
-Deno.test("a body that comes too slowly is 408", async () => {
+test("a body that comes too slowly is 408", async () => {
   await using server = await setUp({ limits: { bodyTimeoutMs: 30 } });
   const body = new ReadableStream({ start: (controller) => controller.enqueue(RED.slice(0, 20)) });
   const response = await server.app.request("/predict", { method: "POST", body });
   assertEquals(response.status, 408);
 });
 
-Deno.test("bodies together may only take so much memory", async () => {
+test("bodies together may only take so much memory", async () => {
   await using server = await setUp({ limits: { maxBodiesBytes: 100_000, bodyTimeoutMs: 50 } });
   const stuck = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(90_000)) });
   const slow = server.app.request("/predict", { method: "POST", body: stuck });

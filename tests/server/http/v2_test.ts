@@ -2,8 +2,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { FAKE_SIZE } from "../fake_loader.ts";
 import { setUp } from "../fixture.ts";
 import { floatInput, post } from "./infer_client.ts";
+import { testNeeding } from "../../permissions.ts";
 
-Deno.test("the server's metadata names its extensions", async () => {
+const test = testNeeding("all");
+
+test("the server's metadata names its extensions", async () => {
   await using server = await setUp();
   const response = await server.app.request("/v2");
   const { name, version, extensions } = await response.json();
@@ -12,7 +15,7 @@ Deno.test("the server's metadata names its extensions", async () => {
   assertEquals(extensions, ["binary_tensor_data", "classification", "model_repository"]);
 });
 
-Deno.test("the server is live always, and ready when it can answer", async () => {
+test("the server is live always, and ready when it can answer", async () => {
   await using server = await setUp();
   const status = async (path: string) => (await server.app.request(path)).status;
   const all = async () => [
@@ -35,7 +38,7 @@ Deno.test("the server is live always, and ready when it can answer", async () =>
   });
 });
 
-Deno.test("a model's metadata gives its inputs, outputs and versions, with and without a version in the path", async () => {
+test("a model's metadata gives its inputs, outputs and versions, with and without a version in the path", async () => {
   await using server = await setUp();
   const { version } = server.models.resolve().identity;
   for (const path of ["/v2/models/animals", `/v2/models/animals/versions/${version}`]) {
@@ -58,7 +61,7 @@ Deno.test("a model's metadata gives its inputs, outputs and versions, with and w
   }
 });
 
-Deno.test("a model or version that is not there is 404 in the protocol's error form", async () => {
+test("a model or version that is not there is 404 in the protocol's error form", async () => {
   await using server = await setUp();
   for (const path of ["/v2/models/none", "/v2/models/none/ready", "/v2/models/animals/versions/9"]) {
     const response = await server.app.request(path);

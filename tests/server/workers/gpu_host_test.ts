@@ -4,6 +4,9 @@ import { DeviceLostError } from "../../../model/inference/classifier_types.ts";
 import { GpuHost } from "../../../server/workers/gpu_host.ts";
 import { startFakeGpuWorker } from "../fixture.ts";
 import { FAKE_SIZE, type FakeCheckpoint, TRICKS } from "../fake_loader.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("all");
 
 async function setUp(checkpoint: FakeCheckpoint = {}, callTimeoutMs = 20_000) {
   const path = await Deno.makeTempFile({ suffix: ".json" });
@@ -22,7 +25,7 @@ function photo(red: number): DecodedImage {
   return { width: 2, height: 2, data };
 }
 
-Deno.test("a classifier in the worker answers as it would here, and takes the buffers", async () => {
+test("a classifier in the worker answers as it would here, and takes the buffers", async () => {
   await using server = await setUp({ bias: 1 });
   const classifier = await server.host.load(server.path, { maxBatch: 4 });
   assertEquals([classifier.card.classes.length, classifier.maxBatch, classifier.adapter], [
@@ -40,7 +43,7 @@ Deno.test("a classifier in the worker answers as it would here, and takes the bu
   assertEquals(await classifier.memory(), 1000);
 });
 
-Deno.test("several models live side by side and close one by one", async () => {
+test("several models live side by side and close one by one", async () => {
   await using server = await setUp();
   const [first, second] = [
     await server.host.load(server.path, { maxBatch: 1 }),
@@ -51,7 +54,7 @@ Deno.test("several models live side by side and close one by one", async () => {
   assertEquals((await second.classify([photo(32)]))[0]!.logits[0], 1);
 });
 
-Deno.test("a checkpoint that cannot be opened rejects with the loader's words and costs nothing else", async () => {
+test("a checkpoint that cannot be opened rejects with the loader's words and costs nothing else", async () => {
   await using server = await setUp();
   await assertRejects(() => server.host.load("/nowhere.json", { maxBatch: 1 }), Error, "/nowhere.json");
   await server.host.load(server.path, { maxBatch: 1 });
@@ -66,7 +69,7 @@ Deno.test("a worker that cannot start rejects every load and is announced as a l
 });
 
 for (const trick of ["loseDevice", "endWorker", "crash"] as const) {
-  Deno.test(`when the device ends by ${trick}, the calls that run reject and the loss is announced`, async () => {
+  test(`when the device ends by ${trick}, the calls that run reject and the loss is announced`, async () => {
     await using server = await setUp();
     const classifier = await server.host.load(server.path, { maxBatch: 1 });
     const calls = [classifier.classify([photo(TRICKS[trick])]), classifier.classify([photo(1)])];
@@ -78,7 +81,7 @@ for (const trick of ["loseDevice", "endWorker", "crash"] as const) {
   });
 }
 
-Deno.test("a device that hangs is given up after the call's time", async () => {
+test("a device that hangs is given up after the call's time", async () => {
   await using server = await setUp({}, 2000);
   const classifier = await server.host.load(server.path, { maxBatch: 1 });
   const call = classifier.classify([photo(TRICKS.hang)]);
@@ -86,7 +89,7 @@ Deno.test("a device that hangs is given up after the call's time", async () => {
   await server.host.lost;
 });
 
-Deno.test("a host that is closed on purpose announces no loss", async () => {
+test("a host that is closed on purpose announces no loss", async () => {
   const server = await setUp();
   const classifier = await server.host.load(server.path, { maxBatch: 1 });
   const call = assertRejects(() => classifier.classify([photo(TRICKS.hang)]), Error, "shutting down");
