@@ -56,18 +56,6 @@ declare module "@std/bytes/concat" {
   export function concat(parts: Iterable<Uint8Array>): Uint8Array<ArrayBuffer>;
 }
 
-declare module "@std/cli/parse-args" {
-  /** Values by flag, and the other arguments under `_`. */
-  export function parseArgs(args: readonly string[], options?: {
-    readonly string?: readonly string[];
-    readonly boolean?: readonly string[];
-    /** Flags whose values are gathered in a list. */
-    readonly collect?: readonly string[];
-    /** Asked about each argument that no other option names; false leaves it out. */
-    readonly unknown?: (arg: string, key?: string, value?: unknown) => unknown;
-  }): Record<string, unknown> & { _: (string | number)[] };
-}
-
 declare module "@std/fmt/bytes" {
   /** Such as `1.34 kB`. */
   export function format(bytes: number): string;

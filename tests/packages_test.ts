@@ -51,6 +51,22 @@ Deno.test("packages of the tests' own are in no lock file but theirs", () => {
   assert(own.size > 0);
 });
 
+testNeeding("read")("every module that deno.json names is imported somewhere", () => {
+  const root = new URL("../", import.meta.url);
+  const text = (folder: URL): string =>
+    [...Deno.readDirSync(folder)].map(({ name, isDirectory }) => {
+      if (isDirectory) return /^(\.|node_modules$|runs$)/.test(name) ? "" : text(new URL(`${name}/`, folder));
+      return /\.ts$/.test(name) && name !== "std_types.ts"
+        ? Deno.readTextFileSync(new URL(name, folder))
+        : "";
+    }).join("\n");
+  const sources = text(root);
+  const unused = Object.keys(product.imports).filter((name) =>
+    !new RegExp(`(from|import\\(|resolve\\() *"${name}${name.endsWith("/") ? "" : '["/]'}`).test(sources)
+  );
+  assertEquals(unused, []);
+});
+
 Deno.test("modules of the project mean the same to the tests with packages", () => {
   const { imports, compilerOptions, unstable } = packages;
   const shared = Object.entries(imports).filter(([name]) => name in product.imports);

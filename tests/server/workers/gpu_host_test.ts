@@ -60,7 +60,7 @@ test("a checkpoint that cannot be opened rejects with the loader's words and cos
   await server.host.load(server.path, { maxBatch: 1 });
 });
 
-Deno.test("a worker that cannot start rejects every load and is announced as a loss", async () => {
+test("a worker that cannot start rejects every load and is announced as a loss", async () => {
   const url = new URL("./no_such_worker.ts", import.meta.url);
   const startWorker = () => new Worker(url, { type: "module" });
   const host = new GpuHost({ startWorker, callTimeoutMs: 20_000 });
