@@ -37,8 +37,10 @@ function pathsIn(text: string, tops: ReadonlySet<string>): string[] {
     block ?? span!
   );
   const words = code.flatMap((part) => part.match(/[\w.@*/{},-]+/g) ?? []);
-  return words.map((word) => word.replace(/^\.\/|[.,]+$/g, "")).filter((word) => {
-    if (OTHERS.some((pattern) => pattern.test(word)) || word.includes("@")) return false;
+  return words.map((word) => word.replace(/^(\.\/|\.\.\/alexnet-webgpu\/)|[.,]+$/g, "")).filter((word) => {
+    if (OTHERS.some((pattern) => pattern.test(word)) || word.includes("@") || /^\.\w+$/.test(word)) {
+      return false;
+    }
     const [top, ...rest] = word.split("/");
     return (rest.length > 0 && (tops.has(top!) || word.endsWith("/"))) || ENDINGS.test(word);
   }).map((word) => word.replace(/(^|\/)(x|x_test)([./].*|$)/, "$1")) // x stands for the newcomer's own name
