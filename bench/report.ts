@@ -1,8 +1,8 @@
 /** @module */
-import type { AdapterReport } from "../engine/verify/adapter.ts";
+import type { AdapterReport } from "../commands/doctor_report.ts";
 import type { Ceilings } from "./kernels/ceilings.ts";
 import type { KernelRow } from "./kernels/kernels.ts";
-import type { Clock } from "./kernels/timing.ts";
+import type { Clock } from "../engine/profile.ts";
 import { digits, percent, table } from "./report_table.ts";
 import type { InferenceRow, TrainingRow } from "./steps/steps.ts";
 import type { HostRow } from "./steps/host.ts";

@@ -4,12 +4,13 @@
  */
 import type { Gpu } from "../engine/gpu.ts";
 import { Plan } from "../engine/plan.ts";
-import { describeAdapter } from "../engine/verify/adapter.ts";
+import { describeAdapter } from "../commands/doctor_report.ts";
 import { type BenchChoice, keepsCase, type Unit, unitsOf } from "./bench_plan.ts";
 import { ceilingLaunches, type Ceilings, measureCeilings } from "./kernels/ceilings.ts";
 import { type KernelRow, modelCases, productCases, runCase } from "./kernels/kernels.ts";
 import type { CaseGroup } from "./kernels/case.ts";
-import { chooseClock, type Clock } from "./kernels/timing.ts";
+import { chooseClock, type Clock } from "../engine/profile.ts";
+import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import type { Report } from "./report.ts";
 import { digits, percent } from "./report_table.ts";
 import { measureInference, measureTraining } from "./steps/steps.ts";
@@ -43,7 +44,7 @@ export async function runBench(
   for (const [i, unit] of units.entries()) await measure(context, unit, `${i + 1}/${units.length}`);
   const adapter = await describeAdapter(gpu);
   const seconds = (performance.now() - start) / 1000;
-  const tiles = gpu.tiles?.id ?? "built-in";
+  const tiles = tilesId(gpu);
   return { bench: "engine", command, adapter, tiles, clock, ceilings, ...rows, seconds };
 }
 

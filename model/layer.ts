@@ -190,6 +190,8 @@ export interface Layer {
   readonly isRelu?: boolean;
   /** It changes no value, only the order or the shape. */
   readonly passesOn?: boolean;
+  /** What it makes of an image depends on the other images of the batch or on the image's place in it. */
+  readonly wholeBatch?: boolean;
   /** Its output is a map of features (`makes`), or is one if its input is (`keeps`): Grad-CAM explains by the last such map. */
   readonly featureMap?: "makes" | "keeps";
   /** Throws a `RangeError` in one sentence when the input does not fit. `maxPartBytes` bounds one device tensor. */

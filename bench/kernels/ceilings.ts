@@ -3,11 +3,12 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import { elementwise, type Launch } from "../../engine/kernel.ts";
+import type { Launch } from "../../engine/kernel.ts";
+import { elementwise } from "../../engine/kernels/prelude/prelude.ts";
 import { Plan } from "../../engine/plan.ts";
 import { writeTensor } from "../../engine/tensor.ts";
+import { type Clock, timeLaunches } from "../../engine/profile.ts";
 import wgsl from "./ceilings.wgsl" with { type: "text" };
-import { type Clock, timeLaunches } from "./timing.ts";
 
 /** Ceilings of an adapter. */
 export interface Ceilings {

@@ -1,6 +1,9 @@
-/** @module */
+/**
+ * What a launch has to do at least, and what share of the adapter's ceilings it reaches.
+ * @module
+ */
 import type { Launch } from "../../engine/kernel.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import type { Ceilings } from "./ceilings.ts";
 
 /** What a launch has to do at least. */
 export interface Cost {
@@ -10,31 +13,36 @@ export interface Cost {
   readonly bytes: number;
 }
 
-/** Which of a product's tensors holds the weights or their gradients. */
-const WEIGHT_AT: Readonly<Record<string, number>> = {
-  conv2d_forward: 1,
-  conv2d_input_grad: 1,
-  conv2d_weight_grad: 2,
-};
-
-const OPTIMISERS = ["sgd", "adam", "rmsprop", "adagrad"];
+const OPTIMIZERS = ["sgd", "adam", "rmsprop", "adagrad"];
 
 /** The cost of a launch, read off its tensors and constants. */
 export function costOf({ name, tensors, constants }: Launch): Cost {
   const op = name.slice(0, name.lastIndexOf("."));
-  const bytes = (of: readonly Tensor[]) => of.reduce((sum, t) => sum + t.length * 4, 0);
+  const bytes = (of: Launch["tensors"]) => of.reduce((sum, t) => sum + t.bytes, 0);
   const moved = bytes(tensors);
   // An optimiser writes the parameters and its state back; the gradient and the step's numbers it only reads.
-  if (OPTIMISERS.includes(op)) {
+  if (OPTIMIZERS.includes(op)) {
     return { flops: undefined, bytes: moved + bytes([tensors[0]!, ...tensors.slice(2, -1)]) };
   }
-  const weight = tensors[WEIGHT_AT[op] ?? -1];
-  return { flops: weight && productFlops(weight, constants), bytes: moved };
+  return { flops: op.startsWith("conv2d_") ? productFlops(constants) : undefined, bytes: moved };
 }
 
-/** 2 N OH OW KH KW C O, where channels of other groups, which kernels skip, do not count. */
-function productFlops(weight: Tensor, constants: Launch["constants"]): number {
-  const { N, OH, OW, KH, KW, C_GROUP = Infinity } = constants;
-  const [c, o] = weight.shape.slice(-2) as [number, number];
-  return 2 * N! * OH! * OW! * KH! * KW! * Math.min(c, C_GROUP) * o;
+/** 2 N OH OW KH KW C O, channels in whole vectors; channels of other groups, which kernels skip, do not count. */
+function productFlops({ N, OH, OW, KH, KW, C4, O4, C_GROUP }: Launch["constants"]): number {
+  return 2 * N! * OH! * OW! * KH! * KW! * Math.min(C4! * 4, C_GROUP!) * O4! * 4;
+}
+
+/** What a launch of so many milliseconds reaches. */
+export function rate(launch: Launch, milliseconds: number, ceilings: Ceilings) {
+  const { flops, bytes } = costOf(launch);
+  const gigaflops = flops === undefined ? undefined : flops / milliseconds / 1e6;
+  const gigabytes = bytes / milliseconds / 1e6;
+  const arithmetic = (gigaflops ?? 0) / ceilings.gigaflops, memory = gigabytes / ceilings.gigabytes;
+  return {
+    milliseconds,
+    ...gigaflops === undefined ? {} : { gigaflops },
+    gigabytes,
+    share: Math.max(arithmetic, memory),
+    bound: arithmetic > memory ? "arithmetic" as const : "memory" as const,
+  };
 }

@@ -3,17 +3,15 @@
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
-import type { Launch } from "../../engine/kernel.ts";
 import { Plan } from "../../engine/plan.ts";
+import { timeLaunches, type TimingOptions } from "../../engine/profile.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { passed } from "../../engine/verify/case.ts";
 import type { Ceilings } from "./ceilings.ts";
 import type { BenchCase, CaseGroup } from "./case.ts";
-import { costOf } from "./cost.ts";
+import { rate } from "./cost.ts";
 import { layerCase, placedLayers } from "./layer.ts";
-import { lossCase, optimizerCase, photoCase } from "./other.ts";
-import { productCase } from "./product.ts";
-import { timeLaunches, type TimingOptions } from "./timing.ts";
+import { lossCase, optimizerCase, photoCase, productCase } from "./other.ts";
 
 /** One launch of a case. */
 export interface KernelRow {
@@ -80,19 +78,4 @@ export async function runCase(
     correct,
     ...rate(launch, times[i]!, ceilings),
   }));
-}
-
-/** What a launch of so many milliseconds reaches. */
-export function rate(launch: Launch, milliseconds: number, ceilings: Ceilings) {
-  const { flops, bytes } = costOf(launch);
-  const gigaflops = flops === undefined ? undefined : flops / milliseconds / 1e6;
-  const gigabytes = bytes / milliseconds / 1e6;
-  const arithmetic = (gigaflops ?? 0) / ceilings.gigaflops, memory = gigabytes / ceilings.gigabytes;
-  return {
-    milliseconds,
-    ...gigaflops === undefined ? {} : { gigaflops },
-    gigabytes,
-    share: Math.max(arithmetic, memory),
-    bound: arithmetic > memory ? "arithmetic" as const : "memory" as const,
-  };
 }

@@ -1,15 +1,19 @@
 /**
- * Bench cases of what is no layer: the input kernel, the loss, the optimiser.
+ * Bench cases of what is no layer: a bare product, the input kernel, the loss, the optimiser.
  * @module
  */
 import { augmentMap } from "../../data/augment.ts";
 import { hash } from "../../engine/random.ts";
-import { encodeSample, photoInput, SAMPLE_WORDS } from "../../engine/kernels/preprocess/preprocess.ts";
+import * as conv2d from "../../engine/kernels/conv2d/conv2d.ts";
+import { conv2dForward as conv2dReference } from "../../engine/kernels/conv2d/reference.ts";
+import { windowOf } from "../../engine/kernels/prelude/window.ts";
+import { stepParams } from "../../engine/kernels/optimizer/optimizer.ts";
+import { encodeSample, photosToInput, SAMPLE_WORDS } from "../../engine/kernels/preprocess/preprocess.ts";
 import {
   accumulateLoss,
-  softmaxCrossEntropy,
+  lossAndGradient,
 } from "../../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
-import { destroyTensor, readTensor, readTensors, writeTensor } from "../../engine/tensor.ts";
+import { destroyTensor, readTensor, readTensors, Tensor, writeTensor } from "../../engine/tensor.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import { type Architecture, Network } from "../../model/network.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
@@ -17,15 +21,36 @@ import { compare } from "../../engine/verify/case.ts";
 import { sgd } from "../../engine/kernels/optimizer/reference.ts";
 import { samplePhoto } from "../../engine/kernels/preprocess/reference.ts";
 import { softmaxCrossEntropy as lossReference } from "../../engine/kernels/softmax_cross_entropy/reference.ts";
-import type { BenchCase } from "./case.ts";
-import { noise } from "./noise.ts";
+import { type BenchCase, noise } from "./case.ts";
+
+/** The product of two square matrices on the core that all layers use; its last row is compared. */
+export function productCase(size: number): BenchCase {
+  return {
+    name: `${size}^3 product`,
+    build(plan) {
+      const { gpu } = plan;
+      const x = plan.tensor([size, 1, 1, size], "x"), weight = plan.tensor([1, 1, size, size], "weight");
+      const values = [noise(1, size * size), noise(2, size * size)] as const;
+      writeTensor(gpu, x, values[0]);
+      writeTensor(gpu, weight, values[1]);
+      const y = conv2d.forward(plan, { x, weight });
+      return async () => {
+        const window = windowOf("conv2d", { kernel: 1 });
+        const sizes = { n: 1, h: 1, w: 1, c: size, o: size, groups: 1, ...window };
+        const last = (size - 1) * size;
+        const wanted = conv2dReference(values[0].subarray(last), values[1], undefined, sizes);
+        return [compare("y", (await readTensor(gpu, y)).subarray(last), wanted)];
+      };
+    },
+  };
+}
 
 /** Photos of 340x256, as the cache keeps them, varied as in training, to a batch of inputs. */
 export function photoCase(batch: number, size: number): BenchCase {
   const photo = { width: 340, height: 256 }, pixelCount = photo.width * photo.height;
   const preprocess = defaultPreprocess(size), { mean, std, antialias, resize } = preprocess;
   return {
-    name: `photo_input ${batch} photos of ${photo.width}x${photo.height} -> ${size}x${size}`,
+    name: `preprocess ${batch} photos of ${photo.width}x${photo.height} -> ${size}x${size}`,
     build(plan) {
       const { gpu } = plan;
       const words = new Uint32Array(batch * pixelCount).map((_, i) => hash(1, 0xbe4e, i));
@@ -35,12 +60,12 @@ export function photoCase(batch: number, size: number): BenchCase {
       for (let n = 0; n < batch; n++) {
         encodeSample({ ...photo, first: n * pixelCount, map: map(n), antialias }, records, n * SAMPLE_WORDS);
       }
-      const pixels = plan.tensor([words.length], "pixels"),
-        samples = plan.tensor([batch, SAMPLE_WORDS], "samples");
+      const pixels = plan.integers([words.length], "pixels"),
+        samples = plan.integers([batch, SAMPLE_WORDS], "samples");
       const y = plan.tensor([batch, size, size, 3], "y");
       writeTensor(gpu, pixels, words);
       writeTensor(gpu, samples, records);
-      plan.add(photoInput(pixels, samples, y, preprocess));
+      photosToInput(plan, { pixels, samples, y }, preprocess);
       return async () => {
         const last = batch - 1, points = records[last * SAMPLE_WORDS + 3]!;
         const channels = preprocess.channels === "RGB" ? [0, 1, 2] : [2, 1, 0];
@@ -64,20 +89,17 @@ export function lossCase(batch: number, classes: number): BenchCase {
     name: `softmax_cross_entropy ${batch}x${classes}`,
     build(plan) {
       const { gpu } = plan;
-      const logits = plan.tensor([batch, classes], "logits"),
-        dLogits = plan.tensor([batch, classes], "d logits");
-      const labels = plan.tensor([batch], "labels"), classWeights = plan.tensor([classes], "class weights");
-      const result = plan.tensor([batch, 4], "rows"), totals = plan.tensor([4], "totals");
-      const hyper = plan.tensor([4], "hyper"), history = plan.tensor([1], "history");
+      const logits = plan.tensor([batch, classes], "logits");
+      const labels = plan.integers([batch], "labels"), classWeights = plan.tensor([classes], "class weights");
+      const totals = plan.tensor([4], "totals");
+      const params = plan.tensor([4], "step params"), history = plan.tensor([1], "history");
       const values = noise(1, batch * classes).map((v) => 3 * v);
       const targets = Uint32Array.from({ length: batch }, (_, i) => i % classes);
       writeTensor(gpu, logits, values);
       writeTensor(gpu, labels, targets);
       writeTensor(gpu, classWeights, new Float32Array(classes).fill(1));
-      plan.add(
-        softmaxCrossEntropy({ logits, target: { labels }, classWeights, dLogits, result }),
-        accumulateLoss(result, hyper, totals, history),
-      );
+      const { dLogits, result } = lossAndGradient(plan, { logits, target: { labels }, classWeights });
+      accumulateLoss(plan, { result, params, totals, history });
       return async () => {
         const wanted = lossReference(values, classes, { labels: targets });
         const [gradient, sums] = await readTensors(gpu, [dLogits, totals]);
@@ -99,22 +121,22 @@ export function optimizerCase(architecture: Architecture): BenchCase {
       const { gpu } = plan;
       const network = owned.use(new Network(gpu, architecture));
       const optimizer = owned.use(createOptimizer(network.parameters, { optimizer: "sgd", momentum: 0.9 }));
-      const gradients = network.parameters.like("gradient");
+      const gradients = network.parameters.zerosLike("gradient");
       owned.defer(() => gradients.forEach((g) => g && destroyTensor(gpu, g)));
-      const hyper = plan.tensor([4], "hyper");
-      writeTensor(gpu, hyper, Float32Array.of(lr, 1, 1, 0));
+      const params = plan.tensor([4], "step params");
+      writeTensor(gpu, params, stepParams({ lr, gradScale: 1, step: 1 }));
       const at = gradients.findIndex((g) => g !== undefined),
         length = Math.min(COMPARED, gradients[at]!.length);
-      const part = { shape: [length], size: length, pitch: length, length };
+      const part = ({ label, buffer, offset }: Tensor) => new Tensor(label, [length], "f32", buffer, offset);
       const values = noise(3, length), start = noise(4, length);
-      writeTensor(gpu, { ...gradients[at]!, ...part }, values);
-      const parameters = network.parameters.arenas[at]!.values;
-      writeTensor(gpu, { ...parameters, ...part }, start);
-      optimizer.build(plan, gradients, hyper);
+      writeTensor(gpu, part(gradients[at]!), values);
+      const parameters = part(network.parameters.arenas[at]!.values);
+      writeTensor(gpu, parameters, start);
+      optimizer.build(plan, gradients, params);
       return async () => {
         const wanted = Float64Array.from(start);
         sgd(wanted, values, { velocity: new Float64Array(length) }, { lr, momentum: 0.9 });
-        return [compare("parameters", await readTensor(gpu, { ...parameters, ...part }), wanted)];
+        return [compare("parameters", await readTensor(gpu, parameters), wanted)];
       };
     },
   };

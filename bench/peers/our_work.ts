@@ -3,12 +3,13 @@
  * @module
  */
 import { SyntheticTraining } from "../steps/synthetic.ts";
-import { productLaunch } from "../kernels/product.ts";
+import * as conv2d from "../../engine/kernels/conv2d/conv2d.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../../model/architectures/registry.ts";
-import { defaultPreprocess, type ModelCard } from "../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
+import type { ModelCard } from "../../model/checkpoint/card.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
@@ -76,11 +77,11 @@ async function inference(gpu: Gpu, task: NetworkTask): Promise<Work> {
 async function product(gpu: Gpu, size: number): Promise<Work> {
   const [a, b] = factors(size);
   const plan = new Plan(gpu, "product");
-  const x = plan.tensor([size, 1, 1, size], "x"), y = plan.tensor([size, 1, 1, size], "y");
-  const weight = plan.tensor([1, 1, size, size], "weight"), bias = plan.tensor([size], "bias");
-  const back = new Plan(gpu, "product back");
-  plan.add(productLaunch(gpu, x, weight, bias, y));
-  back.add(productLaunch(gpu, y, weight, bias, x));
+  const x = plan.tensor([size, 1, 1, size], "x"), weight = plan.tensor([1, 1, size, size], "weight");
+  const y = conv2d.forward(plan, { x, weight });
+  // Every product takes what the one before made, so that none can be left out.
+  const back = new Plan(gpu, "product of the product");
+  conv2d.forward(back, { x: y, weight });
   await plan.compile();
   await back.compile();
   writeTensor(gpu, x, a);

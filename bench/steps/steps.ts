@@ -4,12 +4,12 @@
  */
 import type { Gpu } from "../../engine/gpu.ts";
 import { architecture } from "../../model/architectures/registry.ts";
-import { defaultPreprocess } from "../../model/checkpoint/card.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { costOf } from "../kernels/cost.ts";
-import { noise } from "../kernels/noise.ts";
+import { noise } from "../kernels/case.ts";
 import { type Rounds, timeRounds } from "./rounds.ts";
 import { SyntheticTraining } from "./synthetic.ts";
 

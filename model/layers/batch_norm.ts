@@ -28,6 +28,7 @@ export interface BatchNormLayerOptions {
 export function batchNorm({ channels, eps = 1e-5, momentum = 0.1 }: BatchNormLayerOptions): Layer {
   return {
     kind: "batch_norm",
+    wholeBatch: true,
     options: { channels, eps, momentum },
     fusesRelu: true,
     featureMap: "keeps",

@@ -21,6 +21,7 @@ export interface DropoutLayerOptions {
 export function dropout({ rate }: DropoutLayerOptions): Layer {
   return {
     kind: "dropout",
+    wholeBatch: true,
     options: { rate },
     describe(input) {
       if (!(rate >= 0 && rate < 1)) {

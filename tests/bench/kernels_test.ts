@@ -1,54 +1,66 @@
 import { assert, assertEquals } from "@std/assert";
-import { conv2dForward, conv2dInputGrad, conv2dWeightGrad } from "../../engine/kernels/conv2d/conv2d.ts";
-import { sgdStep } from "../../engine/kernels/optimizer/sgd.ts";
-import { reluForward } from "../../engine/kernels/relu/relu.ts";
-import type { Tile } from "../../engine/kernels/matmul/product.ts";
+import type { Launch } from "../../engine/kernel.ts";
+import * as conv2d from "../../engine/kernels/conv2d/conv2d.ts";
+import { sgd } from "../../engine/kernels/optimizer/optimizer.ts";
+import * as relu from "../../engine/kernels/relu/relu.ts";
+import type { Plan } from "../../engine/plan.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { measureCeilings } from "../../bench/kernels/ceilings.ts";
-import { modelCases, productCases, rate, runCase } from "../../bench/kernels/kernels.ts";
-import { costOf } from "../../bench/kernels/cost.ts";
+import { modelCases, productCases, runCase } from "../../bench/kernels/kernels.ts";
+import { costOf, rate } from "../../bench/kernels/cost.ts";
 import { placedLayers } from "../../bench/kernels/layer.ts";
-import { noise } from "../../bench/kernels/noise.ts";
-import { clocksAgree, timeLaunches } from "../../bench/kernels/timing.ts";
-import { gpu, shapeOnly } from "../gpu.ts";
+import { noise } from "../../bench/kernels/case.ts";
+import { clocksAgree, timeLaunches } from "../../engine/profile.ts";
+import { alterLaunches } from "../alter_launch.ts";
+import { gpu, planOnly, shapeOnly } from "../gpu.ts";
 
-const tile: Tile = { core: "workgroup", lanes: 1, group: 64, across: 8, rows: 4, cols: 4, depth: 4 };
 const CEILINGS = { gigaflops: 100, gigabytes: 10 };
 
+/** The launches that an op records. */
+function recorded(record: (plan: Plan) => unknown): readonly Launch[] {
+  const plan = planOnly();
+  record(plan);
+  return plan.launches;
+}
+
 Deno.test("all three products of a convolution cost two operations for each weight and output pixel", () => {
-  const x = shapeOnly([2, 9, 7, 3]), weight = shapeOnly([3, 3, 4, 6]), y = shapeOnly([2, 4, 3, 6]);
-  const options = { stride: 2, tile };
-  const wanted = 2 * (2 * 4 * 3) * (3 * 3) * 4 * 6;
-  const bias = shapeOnly([6]);
-  assertEquals(costOf(conv2dForward(x, weight, bias, y, options)).flops, wanted);
-  assertEquals(costOf(conv2dInputGrad(y, weight, x, x, options)).flops, wanted);
-  const partial = shapeOnly([5, 3, 3, 4, 6]);
-  assertEquals(costOf(conv2dWeightGrad(x, y, partial, shapeOnly([5, 6]), options)).flops, wanted);
+  const x = shapeOnly([2, 9, 7, 4]), weight = shapeOnly([3, 3, 4, 8]), dy = shapeOnly([2, 4, 3, 8]);
+  const launches = recorded((plan) => {
+    conv2d.forward(plan, { x, weight, stride: 2 });
+    conv2d.inputGrad(plan, { dy, weight, x, stride: 2 });
+    conv2d.weightGrad(plan, { x, dy, dWeight: weight, stride: 2 });
+  });
+  const flops = launches.map((launch) => costOf(launch).flops).filter((value) => value !== undefined);
+  assertEquals(flops, Array(3).fill(2 * (2 * 4 * 3) * (3 * 3) * 4 * 8));
 });
 
 Deno.test("channels of other groups do not count", () => {
-  const x = shapeOnly([1, 4, 4, 8]), weight = shapeOnly([1, 1, 8, 8]), y = shapeOnly([1, 4, 4, 8]);
+  const x = shapeOnly([1, 4, 4, 8]), weight = shapeOnly([1, 1, 8, 8]);
   const cost = (groups: number) =>
-    costOf(conv2dForward(x, weight, shapeOnly([8]), y, { groups, tile })).flops!;
+    costOf(recorded((plan) => conv2d.forward(plan, { x, weight, groups }))[0]!).flops!;
   assertEquals(cost(1), 2 * cost(2));
 });
 
 Deno.test("an element-wise kernel moves each tensor once, an optimiser its parameters and state twice", () => {
-  const t = shapeOnly([16]), hyper = shapeOnly([4]);
-  assertEquals(costOf(reluForward(t, t)), { flops: undefined, bytes: 128 });
-  assertEquals(costOf(sgdStep(t, t, t, hyper)).bytes, 5 * 64 + 16);
+  const t = shapeOnly([16]), params = shapeOnly([4]);
+  const [masked] = recorded((plan) => relu.forward(plan, { x: t }));
+  assertEquals(costOf(masked!), { flops: undefined, bytes: 128 });
+  const [updated] = recorded((plan) =>
+    sgd(plan, { parameter: t, gradient: t, velocity: t, params }, { momentum: 0.9 })
+  );
+  assertEquals(costOf(updated!).bytes, 5 * 64 + 16);
 });
 
 Deno.test("a launch is measured against the ceiling that it is nearer to", () => {
-  const x = shapeOnly([1, 4, 4, 8]), weight = shapeOnly([1, 1, 8, 8]), y = shapeOnly([1, 4, 4, 8]);
-  const product = conv2dForward(x, weight, shapeOnly([8]), y, { tile });
-  const { flops, bytes } = costOf(product);
+  const x = shapeOnly([1, 4, 4, 8]), weight = shapeOnly([1, 1, 8, 8]);
+  const [product] = recorded((plan) => conv2d.forward(plan, { x, weight }));
+  const { flops, bytes } = costOf(product!);
   // The time in which exactly half of the arithmetic ceiling is reached.
   const milliseconds = flops! / 50 / 1e6;
-  const found = rate(product, milliseconds, { gigaflops: 100, gigabytes: bytes / milliseconds / 1e6 * 4 });
+  const found = rate(product!, milliseconds, { gigaflops: 100, gigabytes: bytes / milliseconds / 1e6 * 4 });
   assertEquals([found.bound, found.share.toFixed(6)], ["arithmetic", "0.500000"]);
-  assertEquals(rate(reluForward(x, y), 1, CEILINGS).bound, "memory");
+  assertEquals(rate(recorded((plan) => relu.forward(plan, { x }))[0]!, 1, CEILINGS).bound, "memory");
 });
 
 Deno.test("clocks agree within a factor of two, and never where one stands still", () => {
@@ -102,10 +114,11 @@ for (const [model, size] of [["compact-bn", 95], ["alexnet-2012", 63]] as const)
 
 Deno.test("a wrong kernel is told and not timed", async () => {
   // Three of the eight output columns are left out.
-  using broken = await Gpu.request({
-    alterLaunch: (launch) =>
-      launch.name.startsWith("conv2d_forward") ? { ...launch, grid: [1, 1, 1] as const } : launch,
-  });
+  using broken = await Gpu.request();
+  alterLaunches(
+    broken,
+    (launch) => launch.name.startsWith("conv2d_forward") ? { ...launch, grid: [1, 1, 1] as const } : launch,
+  );
   const [row] = await runCase(broken, "matrix", productCases(256).cases[0]!, CEILINGS, {
     repeats: 1,
     clock: "timestamp",
