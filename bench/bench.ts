@@ -4,10 +4,8 @@ import { runCommand } from "../commands/cli/failures.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { ARCHITECTURES } from "../model/architectures/registry.ts";
-import { unitsOf } from "./bench_plan.ts";
-import { reportLines } from "./report.ts";
-import { saveSection } from "./report_file.ts";
-import { runBench } from "./run.ts";
+import { reportLines, saveSection } from "./report.ts";
+import { runBench, unitsOf } from "./run.ts";
 
 const NAME = "deno task bench";
 

@@ -1,12 +1,16 @@
-/** @module */
+/**
+ * What the benches print: tables in Markdown that a terminal shows as well, and the file that keeps an adapter's results.
+ * @module
+ */
+import { dirname, fromFileUrl, join } from "@std/path";
 import type { AdapterReport } from "../commands/doctor_report.ts";
+import type { Clock } from "../engine/profile.ts";
+import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import type { Ceilings } from "./kernels/ceilings.ts";
 import type { KernelRow } from "./kernels/kernels.ts";
-import type { Clock } from "../engine/profile.ts";
-import { digits, percent, table } from "./report_table.ts";
-import type { InferenceRow, TrainingRow } from "./steps/steps.ts";
 import type { HostRow } from "./steps/host.ts";
 import type { PhotosRow } from "./steps/photos.ts";
+import type { InferenceRow, TrainingRow } from "./steps/steps.ts";
 
 /** Everything that one run measured, as `--json` prints it. */
 export interface Report {
@@ -14,8 +18,6 @@ export interface Report {
   /** The command that made it. */
   readonly command: string;
   readonly adapter: AdapterReport;
-  /** Identity of the measured tiles in use, or "built-in". */
-  readonly tiles: string;
   /** Where the kernels' times come from. */
   readonly clock: Clock;
   readonly ceilings: Ceilings;
@@ -33,7 +35,7 @@ export function reportLines(report: Report): string[] {
   return [
     "## Kernels and whole steps",
     "",
-    `${adapter.name} (${adapter.kind}), ${adapter.runtime}, ${report.tiles} tiles`,
+    `${adapter.name} (${adapter.kind}), ${adapter.runtime}, ${adapter.tiles} tiles`,
     "",
     `\`${report.command}\`, ${report.seconds.toFixed(0)} s`,
     "",
@@ -135,4 +137,71 @@ function photosTable(rows: readonly PhotosRow[]): string[] {
       percent(row.share),
     ]),
   );
+}
+
+/** Lines of a Markdown table that reads well as plain text too. Columns whose heading starts with `>` are aligned right. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const right = headings.map((heading) => heading.startsWith(">"));
+  const names = headings.map((heading) => heading.replace(/^>/, ""));
+  const widths = names.map((name, i) =>
+    Math.max(3, name.length, ...rows.map((row) => (row[i] ?? "").length))
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${
+      widths.map((width, i) => right[i] ? (cells[i] ?? "").padStart(width) : (cells[i] ?? "").padEnd(width))
+        .join(" | ")
+    } |`;
+  const rule = `| ${
+    widths.map((width, i) => right[i] ? "-".repeat(width - 1) + ":" : "-".repeat(width)).join(" | ")
+  } |`;
+  return [line(names), rule, ...rows.map(line)];
+}
+
+/** A number with about three digits; a dash for what was not measured. */
+export function digits(value: number | undefined): string {
+  if (value === undefined || Number.isNaN(value)) return "-";
+  const size = Math.abs(value);
+  return size >= 100 || Number.isInteger(value)
+    ? value.toFixed(0)
+    : size >= 10
+    ? value.toFixed(1)
+    : value.toFixed(size >= 0.1 ? 2 : 3);
+}
+
+/** A share as whole percent; a dash for what was not measured. */
+export function percent(share: number | undefined): string {
+  return share === undefined || Number.isNaN(share)
+    ? "-"
+    : `${(share * 100).toFixed(share < 0.095 ? 1 : 0)} %`;
+}
+
+/** File name of an adapter's results, such as `llvmpipe-llvm-15.0.6-256-bits.md`. */
+export function resultFile(adapter: string): string {
+  const name = adapter.toLowerCase().replace(/[^a-z0-9.]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
+  return `${name || "unknown"}.md`;
+}
+
+/** The text with a section's lines in place of its old ones, or after everything else where it is new. */
+export function withSection(text: string, section: string, lines: readonly string[]): string {
+  const begin = `<!-- ${section} -->`, end = `<!-- end of ${section} -->`;
+  const inside = `${begin}\n\n${lines.join("\n")}\n\n${end}`;
+  const from = text.indexOf(begin), to = text.indexOf(end);
+  if (from === -1 || to < from) return `${text.trimEnd()}\n\n${inside}\n`;
+  return text.slice(0, from) + inside + text.slice(to + end.length);
+}
+
+/** Writes a section of the adapter's file in `bench/results/` and returns the file's path. */
+export async function saveSection(
+  adapter: string,
+  section: string,
+  lines: readonly string[],
+): Promise<string> {
+  const path = join(dirname(fromFileUrl(import.meta.url)), "results", resultFile(adapter));
+  const old = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return `# ${adapter}\n`;
+    throw error;
+  });
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await writeFileAtomically(path, new TextEncoder().encode(withSection(old, section, lines)));
+  return path;
 }

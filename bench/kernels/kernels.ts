@@ -5,16 +5,21 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { timeLaunches, type TimingOptions } from "../../engine/profile.ts";
-import { architecture } from "../../model/architectures/registry.ts";
 import { passed } from "../../engine/verify/case.ts";
-import type { Ceilings } from "./ceilings.ts";
-import type { BenchCase, CaseGroup } from "./case.ts";
-import { rate } from "./cost.ts";
-import { layerCase, placedLayers } from "./layer.ts";
-import { lossCase, optimizerCase, photoCase, productCase } from "./other.ts";
+import { architecture } from "../../model/architectures/registry.ts";
+import { type BenchCase, lossCase, optimizerCase, photoCase, productCase } from "./cases.ts";
+import { type Ceilings, type Rate, rate } from "./ceilings.ts";
+import { layerCase, placedLayers } from "./layers.ts";
+
+/** The layers of a model, or whatever else belongs together. */
+export interface CaseGroup {
+  readonly name: string;
+  readonly batch: number;
+  readonly cases: readonly BenchCase[];
+}
 
 /** One launch of a case. */
-export interface KernelRow {
+export interface KernelRow extends Rate {
   readonly group: string;
   readonly case: string;
   /** `op.entry`. */
@@ -22,14 +27,6 @@ export interface KernelRow {
   /** Largest normalised error of the whole case against the float64 reference, and whether every error was allowed. */
   readonly error: number;
   readonly correct: boolean;
-  readonly milliseconds: number;
-  /** 1e9 additions and multiplications a second; absent where they are not what counts. */
-  readonly gigaflops?: number;
-  /** 1e9 bytes a second if every tensor moved once. */
-  readonly gigabytes: number;
-  /** Share of the nearer of the two ceilings; above 1 where a cache helps. */
-  readonly share: number;
-  readonly bound: "arithmetic" | "memory";
 }
 
 /** The cases of one model at one batch size. */
@@ -62,15 +59,17 @@ export async function runCase(
 ): Promise<KernelRow[]> {
   using owned = new DisposableStack();
   const plan = owned.use(new Plan(gpu, one.name));
-  const check = await gpu.guard(`build ${one.name}`, () => one.build(plan, owned));
-  if (plan.launches.length === 0) return [];
+  const built = await gpu.guard(`build ${one.name}`, () => one.build(plan, owned));
+  if ((built.timed ?? plan.launches).length === 0) return [];
   await plan.compile();
   plan.run();
-  const checks = await check();
+  const checks = await built.check();
   // NaN is worst, and Math.max passes it on.
   const error = Math.max(...checks.map((c) => c.error)), correct = checks.length > 0 && checks.every(passed);
-  const times = correct ? await timeLaunches(gpu, plan.bound, timing) : plan.launches.map(() => NaN);
-  return plan.launches.map((launch, i) => ({
+  const launches = built.timed ?? plan.launches;
+  const bound = plan.bound.filter((_, i) => launches.includes(plan.launches[i]!));
+  const times = correct ? await timeLaunches(gpu, bound, timing) : bound.map(() => NaN);
+  return bound.map(({ launch }, i) => ({
     group,
     case: one.name,
     launch: launch.name,

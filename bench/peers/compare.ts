@@ -2,7 +2,7 @@
 import { Child, CONTENDERS } from "./child.ts";
 import type { Comparison } from "./comparisons.ts";
 import type { ComparisonResult } from "./report.ts";
-import { stepsPerRound } from "../steps/rounds.ts";
+import { stepsPerRound } from "../steps/steps.ts";
 import { type Measured, summarise } from "./rounds.ts";
 
 /** Runs one comparison: everyone prepares, then rounds of about `milliseconds`, everyone in turn. `tell` hears of the progress. */

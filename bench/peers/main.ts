@@ -11,7 +11,7 @@
  */
 import { flag, parseOrExit, UsageError } from "../../commands/cli/args.ts";
 import { runCommand } from "../../commands/cli/failures.ts";
-import { saveSection } from "../report_file.ts";
+import { saveSection } from "../report.ts";
 import { compare } from "./compare.ts";
 import { comparisons } from "./comparisons.ts";
 import { type ComparisonResult, peersDocument, peersTable } from "./report.ts";

@@ -2,7 +2,6 @@
  * This project as a contender: the plans that `train` and `serve` use, with the input on the device beforehand.
  * @module
  */
-import { SyntheticTraining } from "../steps/synthetic.ts";
 import * as conv2d from "../../engine/kernels/conv2d/conv2d.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
@@ -13,6 +12,7 @@ import type { ModelCard } from "../../model/checkpoint/card.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
+import { SyntheticTraining } from "../steps/steps.ts";
 import type { Work } from "./protocol.ts";
 import {
   channelsLast,
@@ -79,9 +79,15 @@ async function product(gpu: Gpu, size: number): Promise<Work> {
   const plan = new Plan(gpu, "product");
   const x = plan.tensor([size, 1, 1, size], "x"), weight = plan.tensor([1, 1, size, size], "weight");
   const y = conv2d.forward(plan, { x, weight });
-  // Every product takes what the one before made, so that none can be left out.
-  const back = new Plan(gpu, "product of the product");
-  conv2d.forward(back, { x: y, weight });
+  // The other way round, so that every product is of the last one: what takes the place of y writes to x.
+  const back = new Plan(gpu, "product back");
+  const again = conv2d.forward(back, { x: y, weight });
+  back.add(
+    ...back.launches.splice(0).map((launch) => ({
+      ...launch,
+      tensors: launch.tensors.map((tensor) => tensor === again ? x : tensor),
+    })),
+  );
   await plan.compile();
   await back.compile();
   writeTensor(gpu, x, a);

@@ -1,5 +1,5 @@
 /** @module */
-import { digits, table } from "../report_table.ts";
+import { digits, table } from "../report.ts";
 import type { Comparison } from "./comparisons.ts";
 import { ratioToBest, type Summary } from "./rounds.ts";
 

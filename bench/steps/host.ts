@@ -9,8 +9,7 @@ import { defaultPreprocess } from "../../data/preprocess.ts";
 import { PhotoFeed, type PlacedPhoto } from "../../model/inference/photo_feed.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { Trainer } from "../../training/trainer.ts";
-import { LEARNING_RATE, networkOf, type Subject, syntheticBatch } from "./steps.ts";
-import { type Rounds, timeRounds } from "./rounds.ts";
+import { LEARNING_RATE, networkOf, type Rounds, type Subject, syntheticBatch, timeRounds } from "./steps.ts";
 
 /** What the host does for one training step, in milliseconds. */
 export interface HostRow extends Subject {

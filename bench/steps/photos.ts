@@ -16,9 +16,17 @@ import {
   wantsResident,
 } from "../../training/photo_source.ts";
 import { Trainer } from "../../training/trainer.ts";
-import { LEARNING_RATE, networkOf, runner, type Subject, syntheticBatch } from "./steps.ts";
-import { ratioOf, type Rounds, timeRounds } from "./rounds.ts";
-import { SyntheticTraining } from "./synthetic.ts";
+import {
+  LEARNING_RATE,
+  networkOf,
+  ratioOf,
+  type Rounds,
+  runner,
+  type Subject,
+  syntheticBatch,
+  SyntheticTraining,
+  timeRounds,
+} from "./steps.ts";
 
 /** Rates with and without photos. */
 export interface PhotosRow extends Subject {

@@ -1,17 +1,127 @@
 /**
- * Whole steps of a model: training, inference, and the memory they take.
+ * Whole steps of a model, training and inference, timed in rounds that take turns; and the memory they take.
  * @module
  */
 import type { Gpu } from "../../engine/gpu.ts";
+import { Plan } from "../../engine/plan.ts";
+import { median } from "../../engine/profile.ts";
+import { writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
-import { costOf } from "../kernels/cost.ts";
-import { noise } from "../kernels/case.ts";
-import { type Rounds, timeRounds } from "./rounds.ts";
-import { SyntheticTraining } from "./synthetic.ts";
+import { TrainingStep } from "../../model/training_step.ts";
+import { createOptimizer, type Optimizer } from "../../training/optimizer.ts";
+import { noise } from "../kernels/cases.ts";
+import { costOf } from "../kernels/ceilings.ts";
+
+/** Does so many steps and resolves when the device has finished them. */
+export type Runner = (steps: number) => Promise<void>;
+
+/** How long to measure. */
+export interface Rounds {
+  /** Rounds, of which medians are taken. */
+  readonly rounds: number;
+  /** What a round should take. */
+  readonly milliseconds: number;
+  /** Most steps of a round. */
+  readonly most?: number;
+}
+
+/** One runner's rounds. */
+export interface Timed {
+  /** Milliseconds of one step, one number a round. */
+  readonly milliseconds: readonly number[];
+  readonly median: number;
+  /** Steps in each round. */
+  readonly steps: number;
+}
+
+/** Steps that fill a round of `milliseconds` when one takes `one`; 1 to `most`. */
+export function stepsPerRound(one: number, milliseconds: number, most = 1000): number {
+  return Math.max(1, Math.min(most, Math.round(milliseconds / one)));
+}
+
+/** Times the runners in turn, round by round, after one step each that is dropped and one that tells how many fill a round. */
+export async function timeRounds(
+  runners: readonly Runner[],
+  { rounds, milliseconds, most }: Rounds,
+): Promise<Timed[]> {
+  const taking: { run: Runner; steps: number; milliseconds: number[] }[] = [];
+  for (const run of runners) {
+    await run(1);
+    taking.push({ run, steps: stepsPerRound(await timed(run, 1), milliseconds, most), milliseconds: [] });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const { run, steps, milliseconds } of taking) milliseconds.push(await timed(run, steps) / steps);
+  }
+  return taking.map(({ milliseconds, steps }) => ({ milliseconds, steps, median: median(milliseconds) }));
+}
+
+/** The median over rounds of how many times as long one takes as the other. */
+export function ratioOf(one: Timed, other: Timed): number {
+  return median(one.milliseconds.map((ms, round) => ms / other.milliseconds[round]!));
+}
+
+async function timed(run: Runner, steps: number): Promise<number> {
+  const start = performance.now();
+  await run(steps);
+  return performance.now() - start;
+}
+
+/** One fixed batch: values [N, H, W, 3] and labels. */
+export interface SyntheticBatch {
+  readonly values: Float32Array;
+  readonly labels: Uint32Array;
+}
+
+/** A training step and its update whose input already lies on the device; borrows network and optimiser. */
+export class SyntheticTraining implements Disposable {
+  readonly plan: Plan;
+  readonly #training: TrainingStep;
+  #step = 0;
+
+  private constructor(network: Network, optimizer: Optimizer, batch: number) {
+    this.plan = new Plan(network.gpu, "synthetic step");
+    this.#training = new TrainingStep(this.plan, network, { batch });
+    optimizer.build(this.plan, this.#training.gradients, this.#training.params);
+  }
+
+  /** Builds and compiles the step and uploads its batch. */
+  static async create(
+    network: Network,
+    optimizer: Optimizer,
+    { values, labels }: SyntheticBatch,
+  ): Promise<SyntheticTraining> {
+    const synthetic = new SyntheticTraining(network, optimizer, labels.length);
+    try {
+      await synthetic.plan.compile();
+    } catch (error) {
+      synthetic[Symbol.dispose]();
+      throw error;
+    }
+    writeTensor(network.gpu, synthetic.#training.x, values);
+    synthetic.#training.writeLabels(labels);
+    return synthetic;
+  }
+
+  /** Submits one step; returns without waiting for the device. */
+  run(learningRate: number): void {
+    this.#training.writeParams({ lr: learningRate, gradScale: 1, step: ++this.#step });
+    this.plan.run();
+  }
+
+  /** Waits for the steps so far; the last one's mean loss. */
+  loss(): Promise<number> {
+    return this.#training.loss();
+  }
+
+  /** Frees the plan and the gradients. */
+  [Symbol.dispose](): void {
+    this.#training[Symbol.dispose]();
+    this.plan[Symbol.dispose]();
+  }
+}
 
 /** A model as it is measured. */
 export interface Subject {
@@ -70,7 +180,7 @@ export async function measureTraining(gpu: Gpu, subject: Subject, rounds: Rounds
 export const LEARNING_RATE = 0.001;
 
 /** Random images and labels. */
-export function syntheticBatch({ batch, size, classes }: Subject) {
+export function syntheticBatch({ batch, size, classes }: Subject): SyntheticBatch {
   const labels = Uint32Array.from({ length: batch }, (_, i) => i % classes);
   return { values: noise(1, batch * size * size * 3), labels };
 }

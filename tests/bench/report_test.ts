@@ -1,7 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { digits, percent, table } from "../../bench/report_table.ts";
-import { kernelTable } from "../../bench/report.ts";
-import { resultFile, withSection } from "../../bench/report_file.ts";
+import { digits, kernelTable, percent, resultFile, table, withSection } from "../../bench/report.ts";
 
 Deno.test("a table aligns its columns, numbers to the right", () => {
   assertEquals(table(["what", ">ms"], [["conv", "1.5"], ["pool", "12"]]), [

@@ -1,18 +1,21 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { DataError } from "../../data/dataset/listing.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
-import { type BenchChoice, keepsCase, unitsOf } from "../../bench/bench_plan.ts";
+import { type BenchChoice, keepsCase, unitsOf } from "../../bench/run.ts";
+import { measureHost } from "../../bench/steps/host.ts";
+import { measurePhotos } from "../../bench/steps/photos.ts";
 import {
   LEARNING_RATE,
   measureInference,
   measureTraining,
   networkOf,
+  ratioOf,
+  type Runner,
+  stepsPerRound,
   syntheticBatch,
+  SyntheticTraining,
+  timeRounds,
 } from "../../bench/steps/steps.ts";
-import { measureHost } from "../../bench/steps/host.ts";
-import { measurePhotos } from "../../bench/steps/photos.ts";
-import { ratioOf, type Runner, stepsPerRound, timeRounds } from "../../bench/steps/rounds.ts";
-import { SyntheticTraining } from "../../bench/steps/synthetic.ts";
 import { gpu } from "../gpu.ts";
 import { present, testNeeding } from "../permissions.ts";
 
