@@ -13,8 +13,8 @@ import { flag, parseOrExit, UsageError } from "../../commands/cli/args.ts";
 import { runCommand } from "../../commands/cli/failures.ts";
 import { saveSection } from "../report.ts";
 import { compare } from "./compare.ts";
-import { comparisons } from "./comparisons.ts";
-import { type ComparisonResult, peersDocument, peersTable } from "./report.ts";
+import { type ComparisonResult, comparisons } from "./comparisons.ts";
+import { peersDocument, peersTable } from "./report.ts";
 
 const NAME = "deno task bench:peers";
 

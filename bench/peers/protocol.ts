@@ -29,7 +29,7 @@ export interface Work {
   run(steps: number): Promise<void>;
 }
 
-/** Serves one contender until standard input ends. */
+/** Serves one contender until standard input ends, which ends the process; see `requests_worker.ts`. */
 export async function serveContender(
   library: string,
   prepare: (task: Task) => Promise<Work>,
@@ -38,7 +38,7 @@ export async function serveContender(
   console.log = console.info = console.debug = console.error;
   const adapter = (await navigator.gpu?.requestAdapter())?.info.description ?? "none";
   let work: Work | undefined;
-  for await (const line of lines(Deno.stdin.readable)) {
+  const answer = async (line: string) => {
     const request = JSON.parse(line) as Request;
     let reply: Reply;
     try {
@@ -55,7 +55,12 @@ export async function serveContender(
       reply = { reply: "failed", message: error instanceof Error ? error.message : String(error) };
     }
     await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify(reply)}\n`));
-  }
+  };
+  const worker = new Worker(new URL("./requests_worker.ts", import.meta.url), { type: "module" });
+  let answered = Promise.resolve();
+  worker.onmessage = ({ data }: MessageEvent<string>) => {
+    answered = answered.then(() => answer(data));
+  };
 }
 
 /** The lines of a byte stream. */

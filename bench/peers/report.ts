@@ -1,25 +1,42 @@
-/** @module */
+/**
+ * The comparisons with peers as one document and as a table for people.
+ * @module
+ */
 import { digits, table } from "../report.ts";
-import type { Comparison } from "./comparisons.ts";
-import { ratioToBest, type Summary } from "./rounds.ts";
+import { type ComparisonResult, ratioToBest, type Summary } from "./comparisons.ts";
+import type { Task } from "./workload.ts";
 
-/** A comparison with what came of it. */
-export interface ComparisonResult {
-  readonly comparison: Comparison;
-  /** Ours first. */
-  readonly summaries: readonly Summary[];
-  /** Messages of contenders that could not take part. */
-  readonly failures: readonly string[];
+/** How a comparison went. */
+export interface Verdict {
+  /** How many times as long as ours the fastest of those that count takes; undefined where none was measured. */
+  readonly ratio: number | undefined;
+  readonly wanted: number;
+  readonly reached: boolean;
+}
+
+/** Everything that was compared, as `--json` prints it. */
+export interface PeersDocument {
+  readonly bench: "peers";
+  readonly runtime: string;
+  readonly adapter: string;
+  readonly comparisons: readonly (Verdict & {
+    readonly name: string;
+    readonly task: Task;
+    readonly against: readonly string[];
+    /** `perSecond` counts images or products. */
+    readonly contenders: readonly (Summary & { readonly perSecond: number })[];
+    readonly failures: readonly string[];
+  })[];
 }
 
 /** How many times as long as ours the fastest of those that count takes, and what is wanted. */
-export function verdict({ comparison: { target }, summaries }: ComparisonResult) {
+export function verdict({ comparison: { target }, summaries }: ComparisonResult): Verdict {
   const ratio = ratioToBest(summaries, target.against);
   return { ratio, wanted: target.ratio, reached: ratio !== undefined && ratio >= target.ratio };
 }
 
 /** Everything as plain data. */
-export function peersDocument(results: readonly ComparisonResult[]) {
+export function peersDocument(results: readonly ComparisonResult[]): PeersDocument {
   return {
     bench: "peers",
     runtime: `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}`,

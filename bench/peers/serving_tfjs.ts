@@ -5,72 +5,20 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
-import "@tensorflow/tfjs-backend-webgpu";
 import { Hono } from "hono";
 import { decodeImage } from "../../data/image/decode.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
-import type { Shape } from "../../model/layer.ts";
-import { describeLayers } from "../../model/network.ts";
-import { channelsLast, channelsLastFilter, transposed } from "./workload.ts";
+import { layer, startTfjs } from "./tfjs.ts";
+import { neutralLayers } from "./workload.ts";
 
 const [path, port] = Deno.args;
 const { card, tensors } = await loadCheckpoint(path!);
 const { preprocess, classes } = card;
-if (!await tf.setBackend("webgpu")) {
-  throw new Error("Cannot start TensorFlow.js: it has no WebGPU backend here");
-}
+await startTfjs();
 
-type Layer = (x: tf.Tensor) => tf.Tensor;
-
-/** The layers with the checkpoint's weights; a ReLU is computed by the layer before it, as the library advises. */
-function build(): Layer[] {
-  const described = describeLayers(
-    architecture(card.model, { classes: classes.length, size: preprocess.height }),
-    Infinity,
-  );
-  let input: Shape = { c: 3, h: preprocess.height, w: preprocess.width };
-  return described.map(({ name, layer, output }, i) => {
-    const from = input;
-    input = output;
-    const activation = described[i + 1]?.layer.kind === "relu" ? "relu" as const : "linear" as const;
-    const { kernel = 1, stride = 1, padding = 0 } = layer.options as Record<string, number>;
-    const weight = tensors.get(`${name}.weight`), bias = tensors.get(`${name}.bias`)?.data;
-    switch (layer.kind) {
-      case "conv2d": {
-        const [o, c, kh, kw] = weight!.shape as [number, number, number, number];
-        const filter = tf.tensor4d(channelsLastFilter(weight!.data, weight!.shape), [kh, kw, c, o]);
-        const offset = tf.tensor1d(bias!);
-        return (x) =>
-          tf.fused.conv2d({
-            x: x as tf.Tensor4D,
-            filter,
-            strides: stride,
-            pad: padding,
-            bias: offset,
-            activation,
-          });
-      }
-      case "linear": {
-        const [out, inputs] = weight!.shape as [number, number];
-        const planes = from.flattened ?? { c: inputs, h: 1, w: 1 };
-        const values = transposed(channelsLast(weight!.data, out, planes), out, inputs);
-        const matrix = tf.tensor2d(values, [inputs, out]), offset = tf.tensor1d(bias!);
-        return (x) => tf.fused.matMul({ a: x as tf.Tensor2D, b: matrix, bias: offset, activation });
-      }
-      case "max_pool":
-        return (x) => tf.maxPool(x as tf.Tensor4D, kernel, stride, padding);
-      case "flatten":
-        return (x) => x.reshape([x.shape[0]!, -1]);
-      case "relu":
-        return (x) => x;
-      default:
-        throw new Error(`Cannot build layer ${layer.kind}: the comparison has no such layer`);
-    }
-  });
-}
-
-const layers = build();
+const built = architecture(card.model, { classes: classes.length, size: preprocess.height });
+const layers = neutralLayers(built, (name) => tensors.get(name)!.data).map(layer);
 const mean = tf.tensor1d([...preprocess.mean]), std = tf.tensor1d([...preprocess.std]);
 
 async function predict(bytes: Uint8Array): Promise<Float32Array> {

@@ -25,7 +25,8 @@ import {
 
 type Forward = (x: tf.Tensor4D) => tf.Tensor2D;
 
-function layer(l: PeerLayer): (x: tf.Tensor) => tf.Tensor {
+/** A layer as TensorFlow.js has it, channels last. */
+export function layer(l: PeerLayer): (x: tf.Tensor) => tf.Tensor {
   const activation = l.relu ? "relu" as const : "linear" as const;
   const { kernel = 1, stride = 1, padding = 0, size = 1 } = l.options as Record<string, number>;
   switch (l.kind) {
@@ -146,16 +147,23 @@ async function product(size: number): Promise<Work> {
   };
 }
 
-if (!await tf.setBackend("webgpu")) {
-  throw new Error("Cannot start TensorFlow.js: it has no WebGPU backend here");
-}
-await serveContender(`tfjs-webgpu ${tf.version["tfjs-core"]}`, (task) => {
-  switch (task.kind) {
-    case "training":
-      return training(task);
-    case "inference":
-      return inference(task);
-    case "product":
-      return product(task.size);
+/** Chooses the library's WebGPU backend; throws where it does not start. */
+export async function startTfjs(): Promise<void> {
+  if (!await tf.setBackend("webgpu")) {
+    throw new Error("Cannot start TensorFlow.js: it has no WebGPU backend here");
   }
-});
+}
+
+if (import.meta.main) {
+  await startTfjs();
+  await serveContender(`tfjs-webgpu ${tf.version["tfjs-core"]}`, (task) => {
+    switch (task.kind) {
+      case "training":
+        return training(task);
+      case "inference":
+        return inference(task);
+      case "product":
+        return product(task.size);
+    }
+  });
+}

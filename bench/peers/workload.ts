@@ -6,8 +6,8 @@
 import { normal } from "../../engine/random.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { initialValues } from "../../model/init.ts";
-import type { Layer, Shape } from "../../model/layer.ts";
-import { describeLayers } from "../../model/network.ts";
+import type { Layer, ParameterSpec, Shape } from "../../model/layer.ts";
+import { type Architecture, describeLayers } from "../../model/network.ts";
 
 /** A piece of work to time. */
 export type Task =
@@ -31,7 +31,7 @@ export const COMPARED_STEPS = 2;
 /** Random numbers of this bench, apart from those that training uses. */
 const STREAM = 0xbe4c;
 
-/** A layer with its input's shape and its first parameters. */
+/** A layer with its input's shape and its parameters, in PyTorch's order. */
 export interface PeerLayer {
   readonly kind: string;
   readonly options: Layer["options"];
@@ -42,26 +42,36 @@ export interface PeerLayer {
   readonly relu: boolean;
 }
 
-/** The network's layers in order. Dropout is off, because no two libraries draw the same masks. */
+/** The layers of a network here with their first weights. Dropout is off, because no two libraries draw the same masks. */
 export function networkLayers(model: string, size: number): PeerLayer[] {
-  const described = describeLayers(
-    architecture(model, { classes: classesOf(model), size, dropout: 0 }),
-    Infinity,
-  );
-  let input: Shape = { c: 3, h: size, w: size };
-  const layers: PeerLayer[] = [];
-  described.forEach(({ name, layer, parameters, output }, i) => {
-    const first = (wanted: string) => {
+  const built = architecture(model, { classes: classesOf(model), size, dropout: 0 });
+  return neutralLayers(built, (name, spec) => initialValues(spec, name, 1));
+}
+
+/**
+ * The layers of a sequential network in order, with the values of their parameters: the one list that every peer translates.
+ * Throws a `RangeError` for a network with blocks, which no peer here can build.
+ */
+export function neutralLayers(
+  built: Architecture,
+  valuesOf: (name: string, spec: ParameterSpec) => Float32Array,
+): PeerLayer[] {
+  if (built.layers.some(({ layer }) => layer.children)) {
+    throw new RangeError(
+      `Cannot compare ${built.name}: only a network whose layers are one chain is known to all`,
+    );
+  }
+  const described = describeLayers(built, Infinity), layers: PeerLayer[] = [];
+  described.forEach(({ name, layer, input, parameters }, i) => {
+    if (layer.isRelu || layer.kind === "dropout") return;
+    const valued = (wanted: string) => {
       const spec = parameters.find((p) => p.name === wanted);
-      return spec && { shape: spec.shape, values: initialValues(spec, `${name}.${wanted}`, 1) };
+      return spec && { shape: spec.shape, values: valuesOf(`${name}.${wanted}`, spec) };
     };
-    const weight = first("weight"), bias = first("bias")?.values;
-    if (layer.kind !== "relu" && layer.kind !== "dropout") {
-      const relu = described[i + 1]?.layer.kind === "relu";
-      const { kind, options } = layer;
-      layers.push({ kind, options, input, relu, ...weight && { weight }, ...bias && { bias } });
-    }
-    input = output;
+    const weight = valued("weight"), bias = valued("bias")?.values;
+    const relu = described[i + 1]?.layer.isRelu ?? false;
+    const { kind, options } = layer;
+    layers.push({ kind, options, input, relu, ...weight && { weight }, ...bias && { bias } });
   });
   return layers;
 }

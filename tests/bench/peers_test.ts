@@ -1,10 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { comparisons } from "../../bench/peers/comparisons.ts";
+import { comparisons, ratioToBest, summarise } from "../../bench/peers/comparisons.ts";
 import { compare } from "../../bench/peers/compare.ts";
-import { prepareOurs } from "../../bench/peers/our_work.ts";
+import { prepareOurs } from "../../bench/peers/ours.ts";
 import { lines } from "../../bench/peers/protocol.ts";
 import { peersDocument, peersTable, verdict } from "../../bench/peers/report.ts";
-import { ratioToBest, summarise } from "../../bench/peers/rounds.ts";
 import {
   channelsLast,
   channelsLastFilter,
@@ -12,8 +11,10 @@ import {
   images,
   labels,
   networkLayers,
+  neutralLayers,
   transposed,
 } from "../../bench/peers/workload.ts";
+import { architecture } from "../../model/architectures/registry.ts";
 import { gpu } from "../gpu.ts";
 import { testNeeding } from "../permissions.ts";
 
@@ -100,6 +101,8 @@ Deno.test("all contenders get the same network, input and labels", () => {
   assertEquals(images(1, 4), images(2, 4).slice(0, 48));
   assertEquals([...labels(4, 3)], [0, 1, 2, 0]);
   assertThrows(() => networkLayers("vgg", 61), RangeError);
+  const blocks = architecture("resnet18", { classes: 3, size: 64 });
+  assertThrows(() => neutralLayers(blocks, () => new Float32Array()), RangeError, "one chain");
 });
 
 Deno.test("our product is the product", async () => {
@@ -154,3 +157,41 @@ Deno.test("a stream's lines arrive whole, however it is cut", async () => {
   for await (const line of lines(ReadableStream.from(parts))) found.push(line);
   assertEquals(found, ['{"a":1}', '{"b":2}', '{"c":3}']);
 });
+
+/** Has a contender compute for minutes, says so, and waits for it. */
+const DRIVER = `
+  import { Child, CONTENDERS } from "./bench/peers/compare.ts";
+  const child = new Child(CONTENDERS[0]);
+  await child.ask({ ask: "prepare", task: { kind: "training", model: "compact", batch: 2, size: 61 } });
+  console.log("busy");
+  await child.ask({ ask: "run", steps: 1e6 });
+`;
+
+/** On Windows no signal reaches a process's listeners from outside. */
+const ENDINGS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
+  ? []
+  : [["SIGINT", 130], ["SIGTERM", 143], ["SIGKILL", 137]];
+
+for (const [signal, code] of ENDINGS) {
+  test(`a contender ends with the bench that a ${signal} ends, in the middle of its work`, async () => {
+    const driver = new Deno.Command(Deno.execPath(), {
+      args: ["eval", DRIVER],
+      cwd: new URL("../../", import.meta.url),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    for await (const line of lines(driver.stdout)) {
+      assertEquals(line, "busy");
+      break;
+    }
+    driver.kill(signal);
+    assertEquals((await driver.status).code, code);
+    // The contender inherits standard error, which so stays open as long as it runs; it would for minutes.
+    const late = new AbortController(),
+      timer = setTimeout(() => late.abort(new Error("it still runs")), 30_000);
+    await driver.stderr.pipeTo(new WritableStream(), { signal: late.signal }).finally(() =>
+      clearTimeout(timer)
+    );
+  });
+}
