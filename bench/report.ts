@@ -8,8 +8,7 @@ import type { Clock } from "../engine/profile.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import type { Ceilings } from "./kernels/ceilings.ts";
 import type { KernelRow } from "./kernels/kernels.ts";
-import type { HostRow } from "./steps/host.ts";
-import type { PhotosRow } from "./steps/photos.ts";
+import type { HostRow, PhotosRow } from "./steps/photos.ts";
 import type { InferenceRow, TrainingRow } from "./steps/steps.ts";
 
 /** Everything that one run measured, as `--json` prints it. */

@@ -5,8 +5,7 @@
 import { ceilingLaunches, type Ceilings, measureCeilings } from "./kernels/ceilings.ts";
 import { type CaseGroup, type KernelRow, modelCases, productCases, runCase } from "./kernels/kernels.ts";
 import { digits, percent, type Report } from "./report.ts";
-import { measureHost } from "./steps/host.ts";
-import { measurePhotos } from "./steps/photos.ts";
+import { measureHost, measurePhotos } from "./steps/photos.ts";
 import { measureInference, measureTraining, type Subject } from "./steps/steps.ts";
 import { describeAdapter } from "../commands/doctor_report.ts";
 import type { Gpu } from "../engine/gpu.ts";

@@ -94,6 +94,17 @@ Deno.test("the layers of a network are placed as the network has them", () => {
   assertEquals(at("classifier.1").input.c, 9216);
 });
 
+Deno.test("both paths of a block have the block's input, and the ReLU after a block is not its last layer's", () => {
+  const layers = placedLayers(architecture("compact-res", { classes: 3, size: 64 }));
+  const at = (name: string) => layers.find((placed) => placed.name === name)!;
+  assert(
+    !at("layer1.0.conv1").reluBefore && !at("layer1.0.downsample.0").reluBefore,
+    "a pooling comes before",
+  );
+  assert(at("layer2.0.conv1").reluBefore && at("layer2.0.downsample.0").reluBefore);
+  assert(at("layer2.0.bn1").reluAfter && at("layer2.0.conv2").reluBefore && !at("layer2.0.bn2").reluAfter);
+});
+
 /** Every kind of layer; eight values are the least that a batch normalisation's gradient is well defined for. */
 for (const [model, size] of [["compact-bn", 95], ["alexnet-2012", 63]] as const) {
   Deno.test(`every kernel of ${model} agrees with the reference and is then timed`, async () => {

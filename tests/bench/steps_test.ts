@@ -2,8 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { DataError } from "../../data/dataset/listing.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
 import { type BenchChoice, keepsCase, unitsOf } from "../../bench/run.ts";
-import { measureHost } from "../../bench/steps/host.ts";
-import { measurePhotos } from "../../bench/steps/photos.ts";
+import { measureHost, measurePhotos } from "../../bench/steps/photos.ts";
 import {
   LEARNING_RATE,
   measureInference,
