@@ -1,12 +1,14 @@
 /**
  * The layers of a real network as bench cases, each a network of its own with the input that the layer has there.
  *
- * What is compared with the plain float64 loops: y of the first and the last image, and every gradient for a dy that is zero in all
- * other images, so that the loops need those two alone (real layers are large for them). Layers that mix images are computed whole;
- * where even two images would take the loops more than about five seconds, it is the last image alone.
+ * All that a launch writes is compared with the plain float64 loops, which are too slow for a batch of a real layer. So the batch
+ * repeats two images in a random order, and the loops compute those two: every image counts in the gradients of the parameters, and one
+ * that is taken for another shows. Where two would take the loops more than about five seconds, it is one, at half of the places, with
+ * a gradient of zero for what stands elsewhere. Layers that mix images are computed whole.
  * @module
  */
 import type { Plan } from "../../engine/plan.ts";
+import { hash } from "../../engine/random.ts";
 import { destroyTensor, readTensors, type Tensor, writeTensor } from "../../engine/tensor.ts";
 import { type Check, compare } from "../../engine/verify/case.ts";
 import { deviation } from "../../model/init.ts";
@@ -109,15 +111,17 @@ function buildLayer(plan: Plan, owned: DisposableStack, item: PlacedLayer, batch
   for (const [name, values] of parameters) network.parameters.write(name, values);
   const random = plan.integers([4], "random");
   writeTensor(gpu, random, Uint32Array.of(RANDOM.seed, RANDOM.step, 0, 0));
-  const x = network.inputTensor(plan, batch), xValues = noise(1, x.size);
-  writeTensor(gpu, x, xValues);
+  const x = network.inputTensor(plan, batch);
   let dy: Tensor | undefined;
   const { logits: y, dx, sections } = network.buildTraining(plan, x, (y) => dy = plan.tensor(y.shape, "dy"), {
     ...{ gradients, random, wantInput },
   });
-  const images = comparedImages(item, batch);
-  const dyValues = noise(2, y.size), dyShort = pick(dyValues, images, batch);
-  writeTensor(gpu, dy!, scattered(dyShort, images, batch));
+  const parts = partsOf(item, batch), distinct = Math.max(...parts) + 1;
+  const xShort = noise(1, x.size / batch * distinct), dyShort = noise(2, y.size / batch * distinct);
+  const shares = Array.from({ length: distinct }, (_, k) => 1 / parts.filter((part) => part === k).length);
+  writeTensor(gpu, x, spread(xShort, parts, noise(3, x.size)));
+  // A part's places share its gradient, so that together they leave the parameters' gradients as they are.
+  writeTensor(gpu, dy!, spread(dyShort, parts, new Float32Array(y.size), shares));
   const timed = sections.filter((s) => s.layer === name).flatMap(({ first, end }) =>
     plan.launches.slice(first, end)
   );
@@ -126,16 +130,21 @@ function buildLayer(plan: Plan, owned: DisposableStack, item: PlacedLayer, batch
     async check() {
       const [yFound, dxFound] = await readTensors(gpu, dx ? [y, dx] : [y]);
       const found = await network.parameters.read(undefined, gradients);
-      const wanted = referenceNetwork(alone, parameters, pick(xValues, images, batch), RANDOM);
-      const yWanted = reluAfter ? Float64Array.from(wanted.y, (value) => Math.max(value, 0)) : wanted.y;
+      const wanted = referenceNetwork(alone, parameters, xShort, RANDOM);
+      const yWanted = new Float32Array(wanted.y);
+      if (reluAfter) yWanted.forEach((value, i) => yWanted[i] = Math.max(value, 0));
       const below = wanted.backward(dyShort);
-      const checks: Check[] = [compare("y", pick(yFound!, images, batch), yWanted)];
-      if (dxFound) checks.push(compare("dx", pick(dxFound, images, batch), below.dx));
+      // What stands at no place of a part keeps its value, which compares as equal.
+      const checks: Check[] = [compare("y", yFound!, spread(yWanted, parts, yFound!.slice()))];
+      if (dxFound) {
+        const dxWanted = spread(new Float32Array(below.dx), parts, new Float32Array(x.size), shares);
+        checks.push(compare("dx", dxFound, dxWanted));
+      }
       for (const [name, values] of Object.entries(below.gradients ?? {})) {
         checks.push(compare(`d ${name}`, found.get(name)!, values));
       }
       // A device may be faster at zeros.
-      writeTensor(gpu, dy!, dyValues);
+      writeTensor(gpu, dy!, noise(2, y.size));
       return checks;
     },
   };
@@ -157,32 +166,33 @@ function maskedAlready(): Layer {
 /** Multiply-adds that the loops do in about five seconds; 4 to 8 ns each were measured. */
 const LOOP_BUDGET = 6.5e8;
 
-/** Which images the loops compute. */
-function comparedImages({ layer, input }: PlacedLayer, batch: number): number[] {
-  if (layer.wholeBatch) return Array.from({ length: batch }, (_, i) => i);
+/** Which of the images that the loops compute stands at each place of the batch; -1: none. */
+function partsOf({ layer, input }: PlacedLayer, batch: number): number[] {
+  const places = Array.from({ length: batch }, (_, i) => i);
+  if (layer.wholeBatch) return places;
   const { output, parameters } = layer.describe(input, Infinity);
   const weights = parameters.reduce((sum, { shape }) => sum + product(shape), 0);
   // Forward, by the weights and by the input.
-  const each = 3 * weights * output.h * output.w;
-  return batch > 1 && 2 * each <= LOOP_BUDGET ? [0, batch - 1] : [batch - 1];
+  const each = 3 * weights * output.h * output.w, two = batch > 1 && 2 * each <= LOOP_BUDGET;
+  const drawn = places.map((i) => hash(RANDOM.seed, 0xbe4f, i) % 2 - (two ? 0 : 1));
+  // Both are somewhere, and one is at the last place.
+  return two ? [0, ...drawn.slice(1, -1), 1] : [...drawn.slice(0, -1), 0];
 }
 
-/** The values of some images. */
-function pick(values: Float32Array, images: readonly number[], batch: number): Float32Array<ArrayBuffer> {
-  const each = values.length / batch, out = new Float32Array(each * images.length);
-  images.forEach((image, i) => out.set(values.subarray(image * each, (image + 1) * each), i * each));
-  return out;
-}
-
-/** The other way round; zero in all other images. */
-function scattered(
+/** Puts each part, times its factor, at its places in `into`, the values of a batch; returns `into`. */
+function spread<T extends Float32Array<ArrayBuffer>>(
   values: Float32Array,
-  images: readonly number[],
-  batch: number,
-): Float32Array<ArrayBuffer> {
-  const each = values.length / images.length, out = new Float32Array(each * batch);
-  images.forEach((image, i) => out.set(values.subarray(i * each, (i + 1) * each), image * each));
-  return out;
+  parts: readonly number[],
+  into: T,
+  factors?: readonly number[],
+): T {
+  const each = into.length / parts.length;
+  parts.forEach((part, place) => {
+    if (part < 0) return;
+    const one = values.subarray(part * each, (part + 1) * each);
+    into.set(factors ? one.map((value) => value * factors[part]!) : one, place * each);
+  });
+  return into;
 }
 
 /** Numbers of ordinary size for a parameter; variances are positive. */

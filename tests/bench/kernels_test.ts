@@ -135,6 +135,35 @@ Deno.test("a wrong kernel is told and not timed", async () => {
   assert(!row!.correct && row!.error > 0.01 && Number.isNaN(row!.milliseconds), JSON.stringify(row));
 });
 
+/** What is wrong with an image in the middle of the batch, in which kernel, and the text that makes it so. */
+for (
+  const [wrong, kernel, right, broken] of [
+    [
+      "whose gradient is forgotten",
+      "conv2d_weight_grad",
+      "s.pixel < s.end)",
+      "s.pixel < s.end && s.n != 2u)",
+    ],
+    ["that is taken for the one before", "conv2d_weight_grad", "min(s.n, N - 1u)", "s.n - u32(s.n == 2u)"],
+    ["that is left out", "conv2d_forward", "row.pixel < N", "row.pixel / (OH * OW) != 2u && row.pixel < N"],
+  ] as const
+) {
+  Deno.test(`an image in the middle of the batch ${wrong} is told`, async () => {
+    using other = await Gpu.request();
+    let altered = 0;
+    alterLaunches(other, (launch) => {
+      if (!launch.name.startsWith(kernel)) return launch;
+      const wgsl = launch.wgsl.replaceAll(right, broken);
+      altered += Number(wgsl !== launch.wgsl);
+      return { ...launch, wgsl };
+    });
+    const { cases } = modelCases("compact", 5, 61, 3);
+    const one = cases.find(({ name }) => name.startsWith("features.3 "))!;
+    const rows = await runCase(other, "compact", one, CEILINGS, { repeats: 1, clock: "timestamp" });
+    assert(altered > 0 && rows.every(({ correct, error }) => !correct && error > 1e-3), JSON.stringify(rows));
+  });
+}
+
 Deno.test("the wall clock gives each launch a time too", async () => {
   const rows = await runCase(gpu, "matrix", productCases(64).cases[0]!, CEILINGS, {
     repeats: 2,
