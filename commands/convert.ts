@@ -3,7 +3,7 @@ import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DataError, openDataset } from "../data/dataset/folder.ts";
 import { Gpu } from "../engine/gpu.ts";
-import { readSeedModel, type SeedModel } from "../formats/hermosayhl_cnn.ts";
+import { type HermosayhlCnnModel, readHermosayhlCnn } from "../formats/hermosayhl_cnn.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { CheckpointError, readWeightsFile } from "../model/checkpoint/files.ts";
@@ -36,7 +36,7 @@ await runCommand(NAME, async () => {
   if (new Set(classes).size < classes.length) {
     throw new UsageError(`--classes names a class twice: ${classes}`);
   }
-  const model = readSeedModel(await readWeightsFile(from), classes, from);
+  const model = readHermosayhlCnn(await readWeightsFile(from), classes, from);
   const tensors = new Map(model.tensors);
   if (model.lacksStatistics) {
     for (const [name, tensor] of await estimate(model, from)) tensors.set(name, tensor);
@@ -48,7 +48,7 @@ await runCommand(NAME, async () => {
 });
 
 /** Moving statistics from the training photos. */
-async function estimate({ card, tensors }: SeedModel, name: string) {
+async function estimate({ card, tensors }: HermosayhlCnnModel, name: string) {
   if (flags.data === undefined) {
     throw new CheckpointError(
       `Cannot convert ${name}: it is of the older kind that lacks the batch norms' moving mean and variance, ` +

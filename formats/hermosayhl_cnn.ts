@@ -14,7 +14,7 @@ import { product } from "../model/parameters.ts";
 import type { TensorValue } from "../model/checkpoint/safetensors.ts";
 
 /** What that program does to a photo: OpenCV's BGR, stretched with plain bilinear sampling, divided by 255. */
-export const SEED_PREPROCESS: Preprocess = {
+export const HERMOSAYHL_CNN_PREPROCESS: Preprocess = {
   height: 224,
   width: 224,
   channels: "BGR",
@@ -25,7 +25,7 @@ export const SEED_PREPROCESS: Preprocess = {
 };
 
 /** A converted file. */
-export interface SeedModel {
+export interface HermosayhlCnnModel {
   readonly card: ModelCard;
   readonly tensors: Map<string, TensorValue>;
   /** The file is of the older kind that lacks the batch norms' moving statistics: these are 0 and 1 and useless. */
@@ -47,7 +47,11 @@ interface Variant {
 }
 
 /** Reads such a file; its size says which variant it is. Throws a `CheckpointError` with the sizes there are. */
-export function readSeedModel(bytes: Uint8Array, classes: readonly string[], name = "the file"): SeedModel {
+export function readHermosayhlCnn(
+  bytes: Uint8Array,
+  classes: readonly string[],
+  name = "the file",
+): HermosayhlCnnModel {
   const variants = variantsFor(classes.length);
   const variant = variants.find((v) => bytes.length === bytesOf(v));
   if (!variant) {
@@ -74,7 +78,12 @@ export function readSeedModel(bytes: Uint8Array, classes: readonly string[], nam
   }
   const parameters = variant.slots.filter((s) => s.spec.trained)
     .reduce((sum, s) => sum + product(s.spec.shape), 0);
-  const card = { model: variant.model, classes: [...classes], preprocess: SEED_PREPROCESS, parameters };
+  const card = {
+    model: variant.model,
+    classes: [...classes],
+    preprocess: HERMOSAYHL_CNN_PREPROCESS,
+    parameters,
+  };
   return { card, tensors, lacksStatistics: variant.lacksStatistics };
 }
 

@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Grad-CAM: which places of a photo speak for a class (Selvaraju et al. 2017).
+ * @module
+ */
 import type { Heatmap } from "./classifier_types.ts";
 
 /**

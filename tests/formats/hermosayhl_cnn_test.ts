@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DecoderPool } from "../../data/image/decoder_pool.ts";
-import { readSeedModel, SEED_PREPROCESS } from "../../formats/hermosayhl_cnn.ts";
+import { HERMOSAYHL_CNN_PREPROCESS, readHermosayhlCnn } from "../../formats/hermosayhl_cnn.ts";
 import { decodeSide } from "../../data/preprocess.ts";
 import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { createClassifier } from "../../model/inference/classifier.ts";
@@ -32,8 +32,13 @@ function counting(count: number, perChannel: string[]): { bytes: Uint8Array; sta
 Deno.test("a plain file is read piece by piece, the linear weights turned over", () => {
   const { bytes, starts } = counting(3, []);
   assertEquals(bytes.length, 445_068);
-  const { card, tensors, lacksStatistics } = readSeedModel(bytes, classes);
-  assertEquals(card, { model: "compact", classes, preprocess: SEED_PREPROCESS, parameters: 111_267 });
+  const { card, tensors, lacksStatistics } = readHermosayhlCnn(bytes, classes);
+  assertEquals(card, {
+    model: "compact",
+    classes,
+    preprocess: HERMOSAYHL_CNN_PREPROCESS,
+    parameters: 111_267,
+  });
   assertEquals(lacksStatistics, false);
   assertEquals([...tensors.keys()].filter((name) => name.endsWith("weight")), [
     "features.0.weight",
@@ -59,7 +64,7 @@ Deno.test("a plain file is read piece by piece, the linear weights turned over",
 Deno.test("a file with batch normalisation is read with its statistics, an older one without", () => {
   const full = counting(3, ["weight", "bias", "running_mean", "running_var"]);
   assertEquals(full.bytes.length, 448_908);
-  const model = readSeedModel(full.bytes, classes);
+  const model = readHermosayhlCnn(full.bytes, classes);
   assertEquals([model.card.model, model.card.parameters, model.lacksStatistics], [
     "compact-bn",
     111_747,
@@ -72,7 +77,7 @@ Deno.test("a file with batch normalisation is read with its statistics, an older
 
   const older = counting(3, ["weight", "bias"]);
   assertEquals(older.bytes.length, 446_988);
-  const lacking = readSeedModel(older.bytes, classes);
+  const lacking = readHermosayhlCnn(older.bytes, classes);
   assertEquals([lacking.card.model, lacking.lacksStatistics], ["compact-bn", true]);
   assertEquals(lacking.tensors.get("features.11.weight")!.data[0], older.starts.get("norm 3 weight"));
   assertEquals(lacking.tensors.get("features.8.bias")!.data[0], older.starts.get("norm 2 bias"));
@@ -82,18 +87,21 @@ Deno.test("a file with batch normalisation is read with its statistics, an older
 
 Deno.test("files for another number of classes are read too", () => {
   const { bytes } = counting(5, []);
-  assertEquals(readSeedModel(bytes, ["a", "b", "c", "d", "e"]).tensors.get("classifier.1.weight")!.shape, [
-    5,
-    4608,
-  ]);
-  assertThrows(() => readSeedModel(bytes, classes), CheckpointError);
+  assertEquals(
+    readHermosayhlCnn(bytes, ["a", "b", "c", "d", "e"]).tensors.get("classifier.1.weight")!.shape,
+    [
+      5,
+      4608,
+    ],
+  );
+  assertThrows(() => readHermosayhlCnn(bytes, classes), CheckpointError);
 });
 
 Deno.test("a file of another size is refused with the sizes there are", () => {
   const { bytes } = counting(3, []);
   for (const length of [0, 1, 445_064, 445_067]) {
     const error = assertThrows(
-      () => readSeedModel(bytes.subarray(0, length), classes, "x.model"),
+      () => readHermosayhlCnn(bytes.subarray(0, length), classes, "x.model"),
       CheckpointError,
     );
     assertEquals(
@@ -102,7 +110,11 @@ Deno.test("a file of another size is refused with the sizes there are", () => {
         `448908 (with it), 446988 (with it, in the older kind without moving statistics)`,
     );
   }
-  assertThrows(() => readSeedModel(new Uint8Array(500_000_000), classes), CheckpointError, "500000000 bytes");
+  assertThrows(
+    () => readHermosayhlCnn(new Uint8Array(500_000_000), classes),
+    CheckpointError,
+    "500000000 bytes",
+  );
 });
 
 Deno.test("a file with a value that is no number is refused by the tensor's name", () => {
@@ -111,7 +123,7 @@ Deno.test("a file with a value that is no number is refused by the tensor's name
   for (const value of [NaN, Infinity]) {
     values[500] = value;
     assertThrows(
-      () => readSeedModel(bytes, classes),
+      () => readHermosayhlCnn(bytes, classes),
       CheckpointError,
       `value 52 of features.3.weight is ${value}`,
     );
@@ -124,7 +136,7 @@ testNeeding("all")({
   fn: () =>
     withGpu(async (gpu) => {
       const { checkpoint, images } = seedJson("forward.json");
-      const model = readSeedModel(Deno.readFileSync(seedPath(checkpoint)), classes);
+      const model = readHermosayhlCnn(Deno.readFileSync(seedPath(checkpoint)), classes);
       // Through a file: its metadata must carry the preparation of the photos.
       const classifier = await createClassifier(decodeCheckpoint(encodeCheckpoint(model)), {
         gpu,

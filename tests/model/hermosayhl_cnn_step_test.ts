@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { sgd } from "../../engine/kernels/optimizer/optimizer.ts";
 import { Plan } from "../../engine/plan.ts";
 import { destroyTensor, readTensor, type Tensor } from "../../engine/tensor.ts";
-import { readSeedModel } from "../../formats/hermosayhl_cnn.ts";
+import { readHermosayhlCnn } from "../../formats/hermosayhl_cnn.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
 import type { Gpu } from "../../engine/gpu.ts";
@@ -14,7 +14,7 @@ const test = testNeeding("read");
 const classes = ["dog", "panda", "bird"];
 
 function readModel(name: string) {
-  return readSeedModel(Deno.readFileSync(seedPath(name)), classes);
+  return readHermosayhlCnn(Deno.readFileSync(seedPath(name)), classes);
 }
 
 function networkOf(gpu: Gpu, model: ReturnType<typeof readModel>): Network {

@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Adaptive average pooling in plain float64 loops.
+ * @module
+ */
 
 /** Sizes of an adaptive average pooling of [N, H, W, C] to [N, OH, OW, C]. */
 export interface AdaptivePoolSizes {

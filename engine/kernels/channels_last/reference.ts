@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Reordering of channels in plain loops.
+ * @module
+ */
 
 /** [N, C, PIXELS] -> [N, PIXELS, C]. */
 export function channelsLast(x: Float32Array, N: number, C: number, pixels: number): Float32Array {

@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Dropout in plain loops, its random numbers passed in.
+ * @module
+ */
 
 /** y = x / (1 - rate) where `uniform(i)` >= rate, else 0. `uniform` gives element i's number in [0, 1). */
 export function dropout(

@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Response normalisation over channels in plain float64 loops (Krizhevsky et al. 2012, section 3.3).
+ * @module
+ */
 
 /** PyTorch's `LocalResponseNorm`: y_c = x_c (k + alpha / size * sum of x_j^2 over the window of c)^-beta. */
 export interface LocalResponseNormOptions {

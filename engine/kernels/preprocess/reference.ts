@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * One photo to network input in plain float64 loops.
+ * @module
+ */
 
 /** One photo and how it is sampled; see `samplePhoto`. */
 export interface PhotoSampling {

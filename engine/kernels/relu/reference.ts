@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * ReLU in plain loops.
+ * @module
+ */
 
 /** y = max(x, 0). */
 export function reluForward(x: ArrayLike<number>): Float64Array {

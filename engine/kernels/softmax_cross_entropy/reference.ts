@@ -1,4 +1,7 @@
-/** @module */
+/**
+ * Softmax, cross-entropy and their gradient in plain float64 loops.
+ * @module
+ */
 
 /** What PyTorch's `cross_entropy` may be told; N rows, C classes. */
 export interface LossOptions {
