@@ -51,6 +51,24 @@ test("the same seed gives bitwise the same weights, another seed does not", () =
     assert(bytes[0]!.some((byte, i) => byte !== bytes[2]![i]));
   }));
 
+test("each option of an optimiser reaches its kernel: another value gives other weights", () =>
+  withShapes(async (dir, data) => {
+    const weights = async (name: string, ...flags: string[]) => {
+      await train(smallOptions(data, "--steps", "3", "--seed", "5", ...flags), places(dir, name), () => {});
+      return `${await Deno.readFile(join(dir, name, "last.safetensors"))}`;
+    };
+    const adam = await weights("adam", "--optimizer", "adam");
+    // The defaults, given by name, change nothing.
+    const named = await weights("named", "--optimizer", "adam", "--betas", "0.9,0.999", "--eps", "1e-8");
+    assert(named === adam, "the defaults are torch.optim's");
+    assert(await weights("beta1", "--optimizer", "adam", "--betas", "0.5,0.999") !== adam, "first beta");
+    assert(await weights("beta2", "--optimizer", "adam", "--betas", "0.9,0.9") !== adam, "second beta");
+    assert(await weights("eps", "--optimizer", "adam", "--eps", "0.1") !== adam, "eps");
+    const rmsprop = await weights("rmsprop", "--optimizer", "rmsprop");
+    assert(await weights("alpha", "--optimizer", "rmsprop", "--alpha", "0.5") !== rmsprop, "alpha");
+    assert(await weights("momentum", "--optimizer", "rmsprop", "--momentum", "0.5") !== rmsprop, "momentum");
+  }));
+
 for (const optimizer of ["sgd", "adam", "adamw", "rmsprop", "adagrad"]) {
   test(`${optimizer} with clipping lowers the loss on the same few photos`, () =>
     withShapes(async (dir, data) => {
