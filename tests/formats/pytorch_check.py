@@ -117,11 +117,52 @@ def compact(classes, normalise):
     return TwoBlocks(features, [nn.Flatten(), nn.LazyLinear(classes)])
 
 
+class BasicBlock(nn.Module):
+    """torchvision's, with its names."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        shortcut = [nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)]
+        self.downsample = nn.Sequential(*shortcut) if stride != 1 or inputs != outputs else None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """torchvision.models.ResNet of basic blocks; `widths` are the stem's and the stages' channels."""
+
+    def __init__(self, widths, blocks, kernel, classes, dropout=0.0):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], kernel, 2, kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        for i, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
+            stage = [BasicBlock(inputs, outputs, 1 if i == 0 else 2)]
+            stage += [BasicBlock(outputs, outputs, 1) for _ in range(blocks - 1)]
+            self.add_module(f"layer{i + 1}", nn.Sequential(*stage))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(widths[-1], classes)
+
+    def forward(self, x):
+        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.dropout(torch.flatten(self.avgpool(x), 1)))
+
+
 MODELS = {
     "compact": lambda classes: compact(classes, False),
     "compact-bn": lambda classes: compact(classes, True),
     "alexnet": AlexNet,
     "alexnet-2012": alexnet_2012,
+    "resnet18": lambda classes: ResNet([64, 64, 128, 256, 512], 2, 7, classes),
+    "compact-res": lambda classes: ResNet([24, 32, 64, 128, 192], 1, 5, classes, 0.2),
 }
 
 
