@@ -113,16 +113,19 @@ try {
     Deno.addSignalListener(signal, async () => {
       if (stopping) Deno.exit(1); // asked twice: now
       stopping = true;
-      const finished = await server.drain();
-      // The GPU's thread is still letting go of the driver, whose exit handlers crash if the process ends under it.
-      await delay(DRIVER_EXIT_MS);
-      Deno.exit(finished ? 0 : 1);
+      await exit(await server.drain() ? 0 : 1);
     });
   }
 } catch (error) {
   if (error instanceof UsageError) exitWithUsageError(NAME, error);
   console.error(`${NAME}: ${(error as Error).message}`);
-  Deno.exit(1);
+  await exit(1);
+}
+
+/** Ends the process once the GPU's thread has let go of the driver, whose exit handlers crash if the process ends under it. */
+async function exit(code: number): Promise<never> {
+  await delay(DRIVER_EXIT_MS);
+  Deno.exit(code);
 }
 
 async function chooseSources(): Promise<ModelSource[]> {

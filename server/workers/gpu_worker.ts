@@ -4,15 +4,17 @@
  */
 import type { Gpu } from "../../engine/gpu.ts";
 import { requestTunedGpu } from "../../model/tuned_gpu.ts";
-import { loadClassifier } from "../../model/inference/classifier.ts";
+import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
+import { createClassifier } from "../../model/inference/classifier.ts";
 import { serveClassifiers } from "./gpu_thread.ts";
 
 /** One device for all models: drivers keep some memory of every device that ever was, and reloads would add up. */
 let device: Promise<Gpu> | undefined;
 
 serveClassifiers(async (path, { maxBatch }) => {
+  const checkpoint = await loadCheckpoint(path); // a file that cannot be read needs no device
   device ??= requestTunedGpu({ onNote: (text) => console.error(text) });
-  const classifier = await loadClassifier(path, { maxBatch, gpu: await device });
+  const classifier = await createClassifier(checkpoint, { maxBatch, gpu: await device });
   // Plans for every power of two up to `maxBatch`.
   const sizes = [maxBatch];
   for (let size = 1; size < maxBatch; size *= 2) sizes.push(size);
