@@ -78,8 +78,53 @@ const flags = parseOrExit(Deno.args, {
       default: 30_000,
       min: 100,
     }),
-    token: flag.string({
-      help: "ask requests for this bearer token; also ALEXNET_TOKEN, which other users cannot see",
+    maxConnections: flag.int({
+      help:
+        "connections at one time; beyond it idle ones are closed; less where the system allows fewer open files",
+      default: 10_000,
+      min: 1,
+    }),
+    headerTimeoutMs: flag.int({
+      help: "time for a request's headers, and for a new connection's first; beyond it 408",
+      default: 10_000,
+      min: 1,
+    }),
+    keepAliveMs: flag.int({
+      help: "how long a connection may be idle; longer than the proxy's in front",
+      default: 75_000,
+      min: 1,
+    }),
+    minBodyRate: flag.int({
+      help: "bytes a second at which a body must come after its first five seconds; beyond it 408",
+      default: 1000,
+      min: 1,
+    }),
+    maxRate: flag.int({
+      help: "requests a second of one client at most, beyond it 429; 0: no limit",
+      default: 0,
+      min: 0,
+    }),
+    tokenFile: flag.string({
+      help: "file with the bearer token that requests must carry; or ALEXNET_TOKEN in the environment",
+      value: "FILE",
+    }),
+    token: flag.string({ help: "the token itself, which other users of this machine can see" }),
+    tokenScope: flag.choice(["all", "changes"], {
+      help: "what needs the token: all but the page and the probes, or only what changes models",
+      default: "all",
+    }),
+    repositoryApi: flag.boolean({
+      help: "let models be loaded and unloaded over HTTP without a token",
+    }),
+    allowedHosts: flag.list({
+      help: "name the server answers to beside its address and localhost; .example.com: any below, *: any",
+      value: "NAME",
+      separator: ",",
+    }),
+    trustedProxies: flag.list({
+      help: "address or network of a proxy whose X-Forwarded-For is believed",
+      value: "ADDRESS",
+      separator: ",",
     }),
     cors: flag.list({ help: "origin whose pages may call the API, or *", value: "ORIGIN", separator: "," }),
     log: flag.choice(LOG_LEVELS, {
@@ -102,10 +147,12 @@ try {
       maxBodyBytes: flags.maxBodyMb * 1e6,
       maxBodiesBytes: flags.maxBodiesMb * 1e6,
       bodyTimeoutMs: flags.bodyTimeoutMs,
+      minBodyRate: flags.minBodyRate,
       timeoutMs: flags.timeoutMs,
     },
     heartbeatMs: 5000,
-    token: flags.token ?? (Deno.env.get("ALEXNET_TOKEN") || undefined),
+    token: await readToken(),
+    openRepository: flags.repositoryApi,
   });
   Deno.addSignalListener("SIGHUP", () => void server.models.reloadAll().catch(() => {})); // the log has it
   let stopping = false;
@@ -126,6 +173,18 @@ try {
 async function exit(code: number): Promise<never> {
   await delay(DRIVER_EXIT_MS);
   Deno.exit(code);
+}
+
+/** The token from the flags or the environment; an empty file is a mistake, not an open door. */
+async function readToken(): Promise<string | undefined> {
+  if (flags.tokenFile === undefined) return flags.token ?? (Deno.env.get("ALEXNET_TOKEN") || undefined);
+  const token = (await Deno.readTextFile(flags.tokenFile).catch((error) => {
+    throw new Error(`Cannot read the token's file ${flags.tokenFile}: ${error.message}`);
+  })).trim();
+  if (!/^\S+$/.test(token)) {
+    throw new Error(`Cannot take the token of ${flags.tokenFile}: expected one line without spaces`);
+  }
+  return token;
 }
 
 async function chooseSources(): Promise<ModelSource[]> {

@@ -5,6 +5,8 @@
 import { delay } from "@std/async/delay";
 import { createApp } from "./http/app.ts";
 import type { Limits } from "./http/context.ts";
+import type { GuardOptions } from "./http/guard.ts";
+import { listen } from "./http/listener.ts";
 import { Metrics } from "./http/metrics.ts";
 import { findRuns, type ModelSource } from "./inference/checkpoint_file.ts";
 import type { Logger } from "./inference/log.ts";
@@ -15,7 +17,7 @@ import { GpuHost } from "./workers/gpu_host.ts";
 import { Supervisor } from "./workers/supervisor.ts";
 
 /** Everything that can be chosen. */
-export interface ServerOptions {
+export interface ServerOptions extends GuardOptions {
   /** The checkpoints to serve, the default model first. */
   readonly sources: readonly ModelSource[];
   /** A folder of runs whose models may be loaded by name. */
@@ -41,9 +43,16 @@ export interface ServerOptions {
   readonly deviceTimeoutMs: number;
   /** A device that was not asked anything for this long gets a heartbeat: one small call. */
   readonly heartbeatMs: number;
-  readonly token?: string | undefined;
-  readonly cors?: readonly string[] | undefined;
+  /** Connections at one time. */
+  readonly maxConnections: number;
+  /** How long a request's headers may take. */
+  readonly headerTimeoutMs: number;
+  /** How long a connection may be idle between requests. */
+  readonly keepAliveMs: number;
 }
+
+/** What is refused when the server closes is still written; nobody is waited for longer. */
+const LAST_ANSWERS_MS = 500;
 
 /** A server that runs. */
 export interface RunningServer {
@@ -85,29 +94,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const codec = new Codec();
   const { decoder } = options;
   const app = await createApp({ models, decoder, codec, metrics, log, limits, state: supervisor }, options);
-  const stop = new AbortController();
-  const http = Deno.serve({
-    hostname: options.hostname,
-    port: options.port,
-    signal: stop.signal,
-    onListen: () => {},
-    onError: (error) => {
-      log.error("request failed outside of the application", { error: String(error) });
-      return Response.json({ error: "Cannot read the request" }, { status: 400 });
-    },
-  }, (request) => app.fetch(request));
+  const listener = await listen(app.fetch, {
+    ...options,
+    requestTimeoutMs: options.headerTimeoutMs + limits.bodyTimeoutMs + 1000,
+    onRefuse: (reason) => metrics.rejected.inc({ reason }),
+  });
+  metrics.observeConnections(() => listener.connections);
+  const { url } = listener;
   let watcher: Disposable | undefined;
-  let draining = false;
   const close = async () => {
     watcher?.[Symbol.dispose]();
-    if (!draining) stop.abort(); // a server that shuts down already cannot be aborted any more
     supervisor.close();
     codec[Symbol.dispose]();
     await decoder.close();
-    if (!draining) await http.finished;
+    await listener.close(LAST_ANSWERS_MS);
   };
-  const host = http.addr.hostname.includes(":") ? `[${http.addr.hostname}]` : http.addr.hostname;
-  const url = new URL(`http://${host}:${http.addr.port}/`);
   log.info("listening", { url: url.href });
   try {
     await supervisor.start(models);
@@ -121,9 +122,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const drain = async () => {
     supervisor.drain();
     log.info("draining", { drainMs: options.drainMs });
-    draining = true;
     const late = new AbortController();
-    const finished = delay(options.lameDuckMs).then(() => http.shutdown()).then(() => true);
+    const finished = delay(options.lameDuckMs).then(() => listener.shutdown()).then(() => true);
     const timeout = delay(options.drainMs, { signal: late.signal }).then(() => false, () => false);
     const inTime = await Promise.race([finished, timeout]);
     late.abort();

@@ -1,5 +1,5 @@
 /**
- * The HTTP application: the routes, the page, and what surrounds them: ids, logs, counts, headers, tokens. Knows no port and no GPU.
+ * The HTTP application: the routes, the page, and what surrounds them: ids, logs, counts, headers. Knows no port and no GPU.
  * @module
  */
 import { contentType } from "@std/media-types";
@@ -11,7 +11,6 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { createHash, timingSafeEqual } from "node:crypto";
 import { RequestError } from "../inference/errors.ts";
 import {
   type App,
@@ -23,10 +22,19 @@ import {
   type Services,
   toRequestError,
 } from "./context.ts";
+import {
+  type GuardOptions,
+  hostCheck,
+  limitRate,
+  refuseForeignPages,
+  requireToken,
+  tellClient,
+  tokenCheck,
+} from "./guard.ts";
 import { inferRoutes } from "./infer.ts";
 import { predictRoutes } from "./predict.ts";
 import { repositoryRoutes } from "./repository.ts";
-import { BodyReader, discardBody } from "./request.ts";
+import { BodyReader } from "./request.ts";
 import { statusRoutes } from "./status.ts";
 import { v2Routes } from "./v2.ts";
 
@@ -50,23 +58,32 @@ const PAGE = {
   "/favicon.svg": "favicon.svg",
 } as const;
 
-/** What answers without a token: the page's own files, the description, and the probes. */
-const OPEN = /^\/(docs|openapi\.json|favicon\.svg|health|assets\/.*|v2\/health\/.*)?$/;
-
 /** Asked for every few seconds by machines: in the log at level debug. */
 const QUIET = new Set(["/health", "/metrics", "/v2/health/live", "/v2/health/ready"]);
 
-/** Who may ask. */
-export interface AppOptions {
-  /** Asked of every request but those for the page and the probes. */
-  readonly token?: string | undefined;
-  /** Origins whose pages may call the API from a browser; `*` means all. */
-  readonly cors?: readonly string[] | undefined;
+/** Who may ask, and what the server is called. */
+export interface AppOptions extends GuardOptions {
+  /** The address it listens on. */
+  readonly hostname?: string | undefined;
 }
 
 /** Puts the application together; `(await createApp(...)).fetch` answers requests, `request` does so without a port. */
 export async function createApp(services: Services, options: AppOptions = {}): Promise<App> {
-  const context: AppContext = { ...services, bodies: new BodyReader(services.limits) };
+  const { token, cors: origins, maxRate } = options;
+  const checkHost = hostCheck(options.hostname ?? "localhost", options.allowedHosts);
+  const mayChange = token !== undefined
+    ? tokenCheck(token)
+    : options.openRepository
+    ? () => {}
+    : refuseChange;
+  const context: AppContext = {
+    ...services,
+    bodies: new BodyReader(services.limits),
+    checkChange: (c) => {
+      checkHost(c);
+      mayChange(c);
+    },
+  };
   const app = createPart();
   app.use(observe(context));
   app.use(secureHeaders({
@@ -87,13 +104,16 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     await next();
     if (context.state.phase === "draining") c.res.headers.set("Connection", "close");
   });
-  if (options.cors !== undefined) {
-    const origin = options.cors.includes("*") ? "*" : [...options.cors];
+  app.use(tellClient(options.trustedProxies));
+  if (origins !== undefined) {
+    const origin = origins.includes("*") ? "*" : [...origins];
     app.use(
       cors({ origin, exposeHeaders: ["X-Request-Id", "Inference-Header-Content-Length", "Retry-After"] }),
     );
   }
-  if (options.token !== undefined) app.use(requireToken(options.token));
+  app.use(refuseForeignPages(checkHost, origins));
+  if (maxRate) app.use(limitRate(maxRate));
+  if (token !== undefined && options.tokenScope !== "changes") app.use(requireToken(token));
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) => {
@@ -106,7 +126,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
   app.doc31("/openapi.json", { openapi: "3.1.0", info: INFO });
   app.notFound((c) => c.json({ error: `Cannot find ${c.req.path}` }, 404));
   app.onError((error, c) => {
-    const { message, status, headers } = toRequestError(error);
+    const { message, status, headers } = toRequestError(error, context.state.phase);
     note(c, { error: message, ...(status === 500 ? { stack: error.stack } : {}) });
     return c.json({ error: message }, status as ContentfulStatusCode, { ...headers });
   });
@@ -124,9 +144,6 @@ async function addPage(app: App): Promise<void> {
   }
 }
 
-/** A body that is refused is read to its end if that is at most this much, so that the client sees why. */
-const DISCARD = { maxBytes: 4_000_000, timeoutMs: 1000 };
-
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** Gives each request an id (the client's, where it is a plain one), counts it, and writes its line in the log. */
@@ -140,7 +157,6 @@ function observe({ log, metrics }: AppContext): MiddlewareHandler<Env> {
     c.set("notes", {});
     await next();
     c.res.headers.set("X-Request-Id", requestId);
-    if (c.res.status >= 400) await discardBody(c.req.raw, DISCARD);
     const milliseconds = performance.now() - started;
     const { method } = c.req;
     const status = c.res.status;
@@ -167,28 +183,20 @@ const knownRoute = (route: string) => route === "/*" || route === "*" ? "none" :
 
 const REASONS: Readonly<Record<number, string>> = {
   401: "token",
+  403: "forbidden",
   408: "slow body",
   413: "too large",
+  421: "unknown host",
   429: "queue full",
   499: "client gone",
   503: "not ready",
   504: "deadline",
 };
 
-/** Refuses requests without the token, but for what must work without. */
-function requireToken(token: string): MiddlewareHandler<Env> {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  const wanted = digest(token);
-  return async (c, next) => {
-    const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    // Digests have one length, so the comparison takes the same time whatever was given.
-    const allowed = timingSafeEqual(digest(given ?? ""), wanted) && given !== undefined;
-    if (!allowed && !OPEN.test(c.req.path) && c.req.method !== "OPTIONS") {
-      const problem = given === undefined ? "no token came" : "the token is wrong";
-      throw new RequestError(401, `Cannot answer: ${problem}, expected "Authorization: Bearer TOKEN"`, {
-        "WWW-Authenticate": "Bearer",
-      });
-    }
-    await next();
-  };
+/** What answers a request to change something where neither a token nor a flag allows it. */
+function refuseChange(): never {
+  throw new RequestError(
+    403,
+    "Cannot change the models over HTTP: expected a server started with --token-file or --repository-api",
+  );
 }

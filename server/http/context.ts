@@ -38,6 +38,8 @@ export interface Services {
 /** Services and what is derived from them once. */
 export interface AppContext extends Services {
   readonly bodies: BodyReader;
+  /** Throws a `RequestError`, 401 or 403, where a request may not change what is served. */
+  readonly checkChange: (c: Context<Env>) => void;
 }
 
 /** What middleware leaves for later handlers and the log. */
@@ -45,6 +47,8 @@ export interface Env {
   Variables: {
     requestId: string;
     started: number;
+    /** The client's address; unknown where there is no connection. */
+    client?: string;
     /** What the log line says beside the usual. */
     notes: Record<string, unknown>;
   };
@@ -87,7 +91,7 @@ export async function receive(
   using stack = new DisposableStack();
   const scope = stack.use(new RequestScope(c.req.raw.signal));
   const started = performance.now();
-  const { bytes } = stack.use(await bodies.read(c.req.raw));
+  const { bytes } = stack.use(await bodies.read(c.req.raw, c.get("client")));
   metrics.observeStage("body", performance.now() - started);
   note(c, { bytes: bytes.length });
   scope.startDeadline(limits.timeoutMs);
@@ -133,6 +137,7 @@ const errorSchema: z.ZodType<{ error: string }> = z.object({
 const MEANINGS = {
   400: "The request cannot be read, or an image is corrupt.",
   401: "The token is missing or wrong.",
+  403: "Neither a token nor a flag allows this.",
   404: "There is no such model or version.",
   408: "The body came too slowly.",
   413: "The body, an image or the number of images is too large.",
@@ -158,13 +163,14 @@ const IMAGE_STATUS: Readonly<Record<ImageErrorCode, ContentfulStatusCode>> = {
 };
 
 /** The answer for anything thrown; what is not foreseen becomes a 500 that tells the client nothing about the inside. */
-export function toRequestError(error: unknown): RequestError {
+export function toRequestError(error: unknown, phase: Phase): RequestError {
   if (error instanceof RequestError) return error;
   if (error instanceof ImageError) return new RequestError(IMAGE_STATUS[error.code], error.message);
   if (error instanceof DeviceLostError) {
     return new UnavailableError("Cannot classify: the device was lost and is being restarted");
   }
   if (error instanceof HTTPException) return new RequestError(error.status, error.message);
+  if (phase === "draining") return new UnavailableError("Cannot answer: the server is shutting down");
   return new RequestError(
     500,
     "Cannot answer: an internal error occurred; the log has it under this request's id",

@@ -82,6 +82,11 @@ export class Metrics {
     });
   }
 
+  /** Adds how many connections are open. */
+  observeConnections(count: () => number): void {
+    this.#gauge("alexnet_connections", "Open connections.", [], (gauge) => gauge.set(count()));
+  }
+
   /** The text that Prometheus reads, and its content type. */
   async render(): Promise<{ text: string; type: string }> {
     return { text: await this.#registry.metrics(), type: this.#registry.contentType };

@@ -80,11 +80,12 @@ function addAction(
     },
     responses: {
       200: { description: "Done." },
-      ...errorResponses(400, 404, 503),
+      ...errorResponses(400, 401, 403, 404, 503),
     },
   });
   app.openAPIRegistry.register("repository_request", actionRequestSchema);
   app.openapi(route, async (c) => {
+    context.checkChange(c);
     const { parameters } = await optionalJson(c, context, actionRequestSchema);
     const unknown = Object.keys(parameters ?? {}).find((key) => key !== "unload_dependents");
     if (unknown !== undefined) {

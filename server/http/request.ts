@@ -3,31 +3,36 @@
  * @module
  */
 import { delay } from "@std/async/delay";
-import { concat } from "@std/bytes/concat";
 import { ClientGoneError, DeadlineError, OverloadError, RequestError } from "../inference/errors.ts";
 
 /** How much may come, and how long it may take. */
 export interface BodyLimits {
   /** Bytes of a body at most, after decompression. */
   readonly maxBodyBytes: number;
-  /** Bytes of all bodies at one time. */
+  /** Bytes of all bodies at one time; one client may have half of them. */
   readonly maxBodiesBytes: number;
   /** How long a body may take to arrive. */
   readonly bodyTimeoutMs: number;
+  /** Bytes a second at which a body must come, from its first `GRACE_MS` on. */
+  readonly minBodyRate: number;
 }
+
+/** A body that sends nothing is given up after this time. */
+const GRACE_MS = 5000;
 
 /** A body; dispose of it to give its memory back to the others. */
 export interface ReceivedBody extends Disposable {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Takes memory for a body that arrives; throws an `OverloadError` where there is no more. */
+/** Takes memory for bytes that arrived; throws an `OverloadError` where there is no more. */
 type Take = (bytes: number) => void;
 
-/** Reads request bodies within limits that hold while they arrive. */
+/** Reads request bodies within limits that hold while they arrive: memory is counted as bytes come, not as they are announced. */
 export class BodyReader {
   readonly #limits: BodyLimits;
   #left: number;
+  readonly #byClient = new Map<string, number>();
 
   constructor(limits: BodyLimits) {
     this.#limits = limits;
@@ -36,19 +41,28 @@ export class BodyReader {
 
   /**
    * The whole body. Throws a `RequestError`: 400 without one, 408 when it comes too slowly, 413 when it is too large, whether or not
-   * its length was announced, 415 for an encoding that is not gzip or deflate, 429 when all bodies together are too large.
+   * its length was announced, 415 for an encoding that is not gzip or deflate, 429 when all bodies together, or the client's, are too
+   * large.
    */
-  async read(request: Request): Promise<ReceivedBody> {
+  async read(request: Request, client?: string): Promise<ReceivedBody> {
     let taken = 0;
     const take = (bytes: number) => {
-      if (bytes > this.#left) {
+      const its = client === undefined ? 0 : this.#byClient.get(client) ?? 0;
+      const share = client === undefined ? Infinity : this.#limits.maxBodiesBytes / 2;
+      if (bytes > this.#left || its + bytes > share) {
         throw new OverloadError("Cannot take the body: too many others are being received", 1);
       }
       this.#left -= bytes;
+      if (client !== undefined) this.#byClient.set(client, its + bytes);
       taken += bytes;
     };
     const giveBack = () => {
       this.#left += taken;
+      if (client !== undefined) {
+        const its = (this.#byClient.get(client) ?? 0) - taken;
+        if (its > 0) this.#byClient.set(client, its);
+        else this.#byClient.delete(client);
+      }
       taken = 0;
     };
     try {
@@ -62,129 +76,188 @@ export class BodyReader {
 
 async function readBody(
   request: Request,
-  { maxBodyBytes, bodyTimeoutMs }: BodyLimits,
+  limits: BodyLimits,
   take: Take,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { maxBodyBytes } = limits;
   const tooLarge = () =>
-    new RequestError(413, `Cannot take the body: it is larger than ${maxBodyBytes} bytes`, {
-      Connection: "close",
-    });
-  if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge();
-  if (request.body === null) throw new RequestError(400, "Cannot read the request: it has no body");
-  if (isQuick(request)) return await readAtOnce(request, bodyTimeoutMs, take);
-  const stream = decompress(request.body, request.headers.get("content-encoding"));
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  const reader = stream.getReader();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    reader.cancel().catch(() => {}); // ends the loop below
-  }, bodyTimeoutMs);
+    new RequestError(413, `Cannot take the body: it is larger than ${maxBodyBytes} bytes`);
+  const announced = announcedLength(request);
+  if (announced !== undefined && announced > maxBodyBytes) throw tooLarge();
+  if (request.body === null || announced === 0) {
+    throw new RequestError(400, "Cannot read the request: it has no body");
+  }
+  const encoding = encodingOf(request);
+  const body = new GrowingBytes(encoding === undefined ? announced ?? maxBodyBytes : maxBodyBytes);
+  const reader = request.body.getReader();
+  const clock = new BodyClock(limits, () => reader.cancel().catch(() => {})); // ends the loop below
+  const next = async () => {
+    const { done, value } = await reader.read().catch(unreadable);
+    if (clock.late) throw tooSlow(clock.elapsed);
+    if (!done) clock.arrived += value.byteLength;
+    return done ? undefined : value;
+  };
   try {
-    while (true) {
-      const { done, value } = await reader.read().catch(unreadable);
-      if (late) throw tooSlow(bodyTimeoutMs);
-      if (done) break;
-      size += value.byteLength;
-      if (size > maxBodyBytes) throw tooLarge();
-      take(value.byteLength);
-      pieces.push(value);
+    const pieces = encoding === undefined ? { next } : unfold(next, encoding);
+    for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) {
+      if (body.size + piece.length > maxBodyBytes) throw tooLarge();
+      take(piece.length);
+      body.append(piece);
     }
   } finally {
-    clearTimeout(timer);
+    clock.stop();
     reader.releaseLock();
   }
-  return concat(pieces);
+  if (encoding === undefined && announced !== undefined && body.size !== announced) {
+    unreadable(new Error(`it ended after ${body.size} of ${announced} bytes`));
+  }
+  return body.finish();
 }
 
-/** Up to this size a body whose length is announced takes its memory at once: faster, and less of it. */
-const QUICK = 2_000_000;
-
-/** Up to this size it comes in one piece. */
-const PIECE = 64_000;
-
-function isQuick(request: Request): boolean {
-  const length = Number(request.headers.get("content-length") ?? Infinity);
-  return length <= QUICK && !request.headers.has("content-encoding");
+function announcedLength(request: Request): number | undefined {
+  const length = request.headers.get("content-length");
+  return length === null ? undefined : Number(length);
 }
 
-/** For bodies whose announced length the HTTP layer holds them to. */
-async function readAtOnce(
-  request: Request,
-  timeoutMs: number,
-  take: Take,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const length = Number(request.headers.get("content-length"));
-  take(length);
-  const late = new AbortController();
-  const timeout = delay(timeoutMs, { signal: late.signal }).then(() => {
-    throw tooSlow(timeoutMs);
-  });
-  timeout.catch(() => {}); // the race below is the one that listens
-  try {
-    const body = length <= PIECE ? request.bytes() : fill(new Uint8Array(length), request.body!);
-    return await Promise.race([body.catch(unreadable), timeout]);
-  } finally {
-    late.abort();
+/** Ends a body that is late: after `bodyTimeoutMs`, or as soon as it is slower than `minBodyRate` on average. */
+class BodyClock {
+  /** Whether it has ended the body. */
+  late = false;
+  /** Bytes that have come. */
+  arrived = 0;
+  readonly #started = performance.now();
+  readonly #limits: BodyLimits;
+  readonly #end: () => void;
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(limits: BodyLimits, end: () => void) {
+    this.#limits = limits;
+    this.#end = end;
+    this.#timer = setTimeout(() => this.#look(), Math.min(GRACE_MS, limits.bodyTimeoutMs));
+  }
+
+  /** Milliseconds since the body began. */
+  get elapsed(): number {
+    return Math.round(performance.now() - this.#started);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    const { bodyTimeoutMs, minBodyRate } = this.#limits;
+    const allowed = Math.min(bodyTimeoutMs, GRACE_MS + this.arrived / minBodyRate * 1000);
+    const left = allowed - (performance.now() - this.#started);
+    if (left > 0) {
+      this.#timer = setTimeout(() => this.#look(), Math.ceil(left));
+      return;
+    }
+    this.late = true;
+    this.#end();
   }
 }
 
-/** `request.bytes()` takes up to twice the memory of a long body, in steps that grow. */
-async function fill(
-  body: Uint8Array<ArrayBuffer>,
-  stream: ReadableStream<Uint8Array>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  let at = 0;
-  for await (const piece of stream) {
-    body.set(piece, at); // a body longer than it said does not fit, and this throws
-    at += piece.length;
+/** Bytes that come in pieces, in one buffer that is never more than twice as large as what came. */
+class GrowingBytes {
+  size = 0;
+  readonly #most: number;
+  #bytes: Uint8Array<ArrayBuffer>;
+
+  /** For at most `most` bytes. */
+  constructor(most: number) {
+    this.#most = most;
+    this.#bytes = new Uint8Array(Math.min(most, 64_000));
   }
-  if (at < body.length) throw new Error(`it ended after ${at} of ${body.length} bytes`);
-  return body;
+
+  append(piece: Uint8Array): void {
+    const size = this.size + piece.length;
+    if (size > this.#most) unreadable(new Error(`it is longer than the ${this.#most} bytes announced`));
+    if (size > this.#bytes.length) {
+      const grown = Math.min(this.#most, Math.max(size, 2 * this.#bytes.length));
+      this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(grown));
+    }
+    this.#bytes.set(piece, this.size);
+    this.size = size;
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    if (this.size === this.#bytes.length) return this.#bytes;
+    return new Uint8Array(this.#bytes.buffer.transfer(this.size));
+  }
 }
 
-function tooSlow(timeoutMs: number): RequestError {
-  return new RequestError(408, `Cannot take the body: it was not complete after ${timeoutMs} ms`, {
-    Connection: "close",
-  });
+function tooSlow(milliseconds: number): RequestError {
+  return new RequestError(408, `Cannot take the body: it was not complete after ${milliseconds} ms`);
 }
 
 function unreadable(error: unknown): never {
   throw new RequestError(400, `Cannot read the body: ${(error as Error).message}`);
 }
 
-/** Reads and forgets what is left of a body, so that a client that is still sending sees the answer instead of a reset. */
-export async function discardBody(
-  request: Request,
-  { maxBytes, timeoutMs }: { readonly maxBytes: number; readonly timeoutMs: number },
-): Promise<void> {
-  if (request.body === null || request.body.locked) return;
-  const reader = request.body.getReader();
-  const timer = setTimeout(() => reader.cancel().catch(() => {}), timeoutMs);
-  let size = 0;
-  try {
-    for (let part = await reader.read(); !part.done && size <= maxBytes; part = await reader.read()) {
-      size += part.value.byteLength;
-    }
-  } catch { // The client is gone: nothing is left to discard.
-  } finally {
-    clearTimeout(timer);
-    reader.releaseLock();
-  }
-}
-
-function decompress(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  encoding: string | null,
-): ReadableStream<Uint8Array> {
+function encodingOf(request: Request): CompressionFormat | undefined {
+  const encoding = request.headers.get("content-encoding");
   const name = encoding?.trim().toLowerCase() ?? "identity";
-  if (name === "identity" || name === "") return body;
-  if (name === "gzip" || name === "deflate") return body.pipeThrough(new DecompressionStream(name));
+  if (name === "identity" || name === "") return undefined;
+  if (name === "gzip" || name === "deflate") return name;
   throw new RequestError(
     415,
     `Cannot read the body: its encoding is ${JSON.stringify(encoding)}, expected gzip or deflate`,
   );
+}
+
+/** Compressed bytes are unfolded this many at a time: one byte becomes at most 1,032, and no other request waits for more. */
+const SLICE = 1024;
+
+/** After so many unfolded bytes others get a turn. */
+const TURN = 256_000;
+
+/** What unfolds to more than this many times its size is no photo and no tensor; looked at after `RATIO_FROM` bytes. */
+const MAX_RATIO = 100;
+const RATIO_FROM = 1_000_000;
+
+/** The pieces of a compressed body, unfolded; throws a `RequestError`, 413, where they are out of all proportion to it. */
+function unfold(
+  nextPacked: () => Promise<Uint8Array | undefined>,
+  format: CompressionFormat,
+): { next(): Promise<Uint8Array | undefined> } {
+  const { readable, writable } = new DecompressionStream(format);
+  const writer = writable.getWriter();
+  let packed = 0, unfolded = 0, turn = 0;
+  const feed = async () => {
+    for (let piece = await nextPacked(); piece !== undefined; piece = await nextPacked()) {
+      for (let at = 0; at < piece.length; at += SLICE) {
+        const slice = piece.slice(at, at + SLICE);
+        packed += slice.length;
+        await writer.write(slice);
+      }
+    }
+    await writer.close();
+  };
+  const feeding = feed();
+  feeding.catch((error) => writer.abort(error).catch(() => {})); // the reader below is told
+  const reader = readable.getReader();
+  const next = async () => {
+    const { done, value } = await reader.read().catch((error) =>
+      error instanceof RequestError ? Promise.reject(error) : unreadable(error)
+    );
+    if (done) return undefined;
+    unfolded += value.length;
+    turn += value.length;
+    if (unfolded > RATIO_FROM && unfolded > packed * MAX_RATIO) {
+      await reader.cancel().catch(() => {});
+      throw new RequestError(
+        413,
+        `Cannot take the body: it unfolds to more than ${MAX_RATIO} times its ${packed} bytes`,
+      );
+    }
+    if (turn >= TURN) {
+      turn = 0;
+      await delay(0);
+    }
+    return value;
+  };
+  return { next };
 }
 
 /** How long a request may live. Aborts `signal` with a `DeadlineError` or a `ClientGoneError`; dispose of it when the request is answered. */

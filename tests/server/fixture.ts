@@ -19,6 +19,7 @@ const LIMITS: Limits = {
   maxBodyBytes: 20_000_000,
   maxBodiesBytes: 256_000_000,
   bodyTimeoutMs: 30_000,
+  minBodyRate: 1000,
   timeoutMs: 10_000,
 };
 
@@ -146,6 +147,9 @@ export async function serveFake({ checkpoint = {}, text, limits, ...options }: P
       lameDuckMs: 0,
       deviceTimeoutMs: 20_000,
       heartbeatMs: 1e6,
+      maxConnections: 1000,
+      headerTimeoutMs: 10_000,
+      keepAliveMs: 10_000,
       ...others,
       startGpuWorker: () => {
         const worker = startGpuWorker();

@@ -22,7 +22,7 @@ async function predict(server: Server, query = "") {
 }
 
 test("the index lists every model, loaded or not, with state and reason", async () => {
-  await using server = await setUp({ available: { more: {} } });
+  await using server = await setUp({ openRepository: true, available: { more: {} } });
   const { version } = server.models.resolve().identity;
   const { json } = await post(server, "/v2/repository/index", "{}");
   assertEquals(json, [
@@ -37,7 +37,10 @@ test("the index lists every model, loaded or not, with state and reason", async 
 });
 
 test("a model is loaded and unloaded by name", async () => {
-  await using server = await setUp({ available: { more: { classes: ["x", "y", "z"] } } });
+  await using server = await setUp({
+    openRepository: true,
+    available: { more: { classes: ["x", "y", "z"] } },
+  });
   assertEquals((await predict(server, "?model=more")).status, 404);
   assertEquals((await post(server, "/v2/repository/models/more/load")).status, 200);
   assertEquals((await predict(server, "?model=more")).class, "y");
@@ -54,7 +57,7 @@ test("a model is loaded and unloaded by name", async () => {
 });
 
 test("a name that is not known, a path, and an unknown parameter are refused", async () => {
-  await using server = await setUp();
+  await using server = await setUp({ openRepository: true });
   for (const verb of ["load", "unload"]) {
     const { status, json } = await post(server, `/v2/repository/models/none/${verb}`);
     assertEquals([status, Object.keys(json)], [404, ["error"]]);
@@ -67,7 +70,7 @@ test("a name that is not known, a path, and an unknown parameter are refused", a
 });
 
 test("a reload swaps the model, and the old one is closed when its requests are answered", async () => {
-  await using server = await setUp({ checkpoints: { animals: { delayMs: 20 } } });
+  await using server = await setUp({ openRepository: true, checkpoints: { animals: { delayMs: 20 } } });
   const old = server.models.resolve();
   const running = [predict(server), predict(server)];
   while (old.batcher.load < 2) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -88,7 +91,7 @@ for (
   ] as const
 ) {
   test(`a file that ${name} leaves the old model serving, and says so`, async () => {
-    await using server = await setUp();
+    await using server = await setUp({ openRepository: true });
     const { version } = server.models.resolve().identity;
     await Deno.writeTextFile(server.sources[0]!.path, content);
     const { status, json } = await post(server, "/v2/repository/models/animals/load");
@@ -104,7 +107,7 @@ for (
 }
 
 test("a changed file is loaded, an unchanged one is not, a bad one is tried once, a missing one is left alone", async () => {
-  await using server = await setUp();
+  await using server = await setUp({ openRepository: true });
   const path = server.sources[0]!.path;
   const count = async () => {
     await server.models.reloadChanged();
@@ -127,7 +130,11 @@ test("a changed file is loaded, an unchanged one is not, a bad one is tried once
 });
 
 test("200 reloads under load fail no request and leave one model open", async () => {
-  await using server = await setUp({ checkpoints: { animals: { delayMs: 1 } }, maxQueue: 64 });
+  await using server = await setUp({
+    openRepository: true,
+    checkpoints: { animals: { delayMs: 1 } },
+    maxQueue: 64,
+  });
   let reloading = true;
   const failures: unknown[] = [];
   let answered = 0;

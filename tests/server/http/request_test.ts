@@ -95,10 +95,17 @@ test("a body that comes too slowly is 408", async () => {
 });
 
 test("bodies together may only take so much memory", async () => {
-  await using server = await setUp({ limits: { maxBodiesBytes: 100_000, bodyTimeoutMs: 50 } });
-  const stuck = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(90_000)) });
+  await using server = await setUp({ limits: { maxBodiesBytes: 100_000, bodyTimeoutMs: 1000 } });
+  const taken = Promise.withResolvers<void>();
+  let pulls = 0;
+  const stuck = new ReadableStream({
+    pull(controller) {
+      if (pulls++ === 0) controller.enqueue(new Uint8Array(90_000));
+      else taken.resolve(); // asked again, so the first piece was taken
+    },
+  }, { highWaterMark: 0 });
   const slow = server.app.request("/predict", { method: "POST", body: stuck });
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await taken.promise;
   const refused = await server.app.request("/predict", { method: "POST", body: new Uint8Array(20_000) });
   assertEquals(refused.status, 429);
   assertEquals((await slow).status, 408);
@@ -107,7 +114,12 @@ test("bodies together may only take so much memory", async () => {
 });
 
 function readerOf(maxBodiesBytes = 10_000_000): BodyReader {
-  return new BodyReader({ maxBodyBytes: 5_000_000, maxBodiesBytes, bodyTimeoutMs: 60_000 });
+  return new BodyReader({
+    maxBodyBytes: 5_000_000,
+    maxBodiesBytes,
+    bodyTimeoutMs: 60_000,
+    minBodyRate: 1000,
+  });
 }
 
 /** A request that announces `announced` bytes and sends these, in pieces. */

@@ -1,0 +1,251 @@
+/**
+ * The port: connections within limits, handed to the application as requests. It is `node:http` and not `Deno.serve` that listens,
+ * because it tells its connections apart: `Deno.serve` has no time limit for headers, no way to close an idle connection, and stops
+ * for good when the system has no more open files (Deno 2.9.6).
+ * @module
+ */
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Logger } from "../inference/log.ts";
+
+/** Where to listen, and how much may come. */
+export interface ListenOptions {
+  readonly hostname: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Connections at one time; beyond it the one that has been idle longest is closed, or the new one where none is idle. */
+  readonly maxConnections: number;
+  /** How long a request's headers may take, and a new connection until its first. */
+  readonly headerTimeoutMs: number;
+  /** How long a connection may be idle between requests. */
+  readonly keepAliveMs: number;
+  /** How long a whole request may take to arrive; the application's own limit for bodies comes first. */
+  readonly requestTimeoutMs: number;
+  readonly log: Logger;
+  /** Called with the reason when a connection is closed without the application having been asked. */
+  readonly onRefuse: (reason: RefusedConnection) => void;
+}
+
+/** Why a connection was closed. */
+export type RefusedConnection = "malformed" | "slow headers" | "connections";
+
+/** What answers requests. */
+export type Fetch = (request: Request, env: object) => Response | Promise<Response>;
+
+/** A port that is listened on. */
+export interface Listener {
+  readonly url: URL;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Takes no new connections, closes idle ones, and resolves when the last request is answered. */
+  shutdown(): Promise<void>;
+  /** The same, but ends every connection after `patienceMs`. */
+  close(patienceMs: number): Promise<void>;
+}
+
+/** Files that the program opens beside connections: checkpoints, decoders' pipes, and the modules of a worker that starts. */
+const OWN_FILES = 256;
+
+/**
+ * What is left of a refused request's body is read and forgotten for this long and this many bytes, so that a client that reads only
+ * after it has sent everything sees why; then its connection is closed.
+ */
+const LINGER = { milliseconds: 3000, bytes: 64_000_000 };
+
+/** Starts listening; rejects with a `Deno.errors.AddrInUse` where the port is taken. */
+export async function listen(fetch: Fetch, options: ListenOptions): Promise<Listener> {
+  const { hostname, port, log, onRefuse } = options;
+  const answer = getRequestListener(async (request, env) => {
+    const response = await fetch(request, env);
+    const { incoming, outgoing } = env as HttpBindings;
+    // Else Node closes the connection with the answer, if the client asked for it, and what still comes resets it: `linger` closes it.
+    if (!incoming.complete) outgoing.shouldKeepAlive = true;
+    return response;
+  }, {
+    hostname,
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false, // `linger` does it
+    errorHandler: (error) => {
+      log.debug("request refused", { error: String(error) });
+      return json(400, "Cannot read the request");
+    },
+  });
+  const server = createServer({
+    headersTimeout: options.headerTimeoutMs,
+    keepAliveTimeout: options.keepAliveMs,
+    requestTimeout: options.requestTimeoutMs,
+    connectionsCheckingInterval: 500,
+  }, (request, response) => {
+    linger(request, response);
+    void answer(request, response);
+  });
+  const guard = new Connections(server, connectionLimit(options), onRefuse);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    refuseConnection(error, socket, onRefuse);
+  });
+  server.on("connect", (_request, socket: Socket) => {
+    onRefuse("malformed");
+    answerRaw(socket, 405, "Method Not Allowed", "Cannot CONNECT: this is no proxy");
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = error.code === "EADDRINUSE";
+      reject(taken ? new Deno.errors.AddrInUse(`Cannot listen on ${hostname}:${port}: it is in use`) : error);
+    });
+    server.listen({ host: hostname, port, backlog: 1024 }, resolve);
+  });
+  server.on("error", (error) => log.error("listener failed", { error: error.message }));
+  const address = server.address() as AddressInfo;
+  const host = address.address.includes(":") ? `[${address.address}]` : address.address;
+  let closed: Promise<void> | undefined;
+  const shutdown = () => {
+    closed ??= new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      guard.closeIdle();
+    });
+    return closed;
+  };
+  return {
+    url: new URL(`http://${host}:${address.port}/`),
+    get connections() {
+      return guard.size;
+    },
+    shutdown,
+    close: async (patienceMs) => {
+      const timer = setTimeout(() => guard.closeAll(), patienceMs);
+      await shutdown();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Every open connection, and which of them wait for a request. */
+class Connections {
+  /** With how many requests each has under way: several, where a client does not wait for its answers. */
+  readonly #open = new Map<Socket, number>();
+  /** The one that has waited longest first. */
+  readonly #idle = new Set<Socket>();
+  #closing = false;
+
+  constructor(server: Server, limit: number, onRefuse: ListenOptions["onRefuse"]) {
+    server.on("connection", (socket: Socket) => {
+      if (this.#open.size >= limit) {
+        onRefuse("connections");
+        const [oldest = socket] = this.#idle;
+        oldest.destroy();
+        this.#forget(oldest);
+        if (oldest === socket) return;
+      }
+      this.#open.set(socket, 0);
+      this.#idle.add(socket);
+      socket.on("close", () => this.#forget(socket));
+    });
+    server.prependListener("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+      this.#idle.delete(socket);
+      this.#open.set(socket, (this.#open.get(socket) ?? 0) + 1);
+      response.on("close", () => {
+        const others = this.#open.get(socket);
+        if (others === undefined) return; // the connection is gone
+        this.#open.set(socket, others - 1);
+        if (others > 1) return;
+        if (this.#closing) socket.destroySoon();
+        else this.#idle.add(socket);
+      });
+    });
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Closes those that wait; from now on each is closed when its request is answered. */
+  closeIdle(): void {
+    this.#closing = true;
+    for (const socket of this.#idle) socket.destroy();
+  }
+
+  closeAll(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  #forget(socket: Socket): void {
+    this.#open.delete(socket);
+    this.#idle.delete(socket);
+  }
+}
+
+/** The limit that was asked for, or what the system's limit of open files leaves: a listener that cannot accept stays deaf for ever. */
+function connectionLimit({ maxConnections, log }: ListenOptions): number {
+  const files = countFilesLeft(maxConnections + OWN_FILES);
+  const left = Math.max(16, files - OWN_FILES);
+  if (left >= maxConnections) return maxConnections;
+  log.warn("fewer connections than wanted", { wanted: maxConnections, possible: left, openFilesLeft: files });
+  return left;
+}
+
+/** How many more files the system lets this process open, up to `wanted`: found by opening them. */
+function countFilesLeft(wanted: number): number {
+  const files: Deno.FsFile[] = [];
+  try {
+    while (files.length < wanted) files.push(Deno.openSync("/dev/null"));
+  } catch {
+    // It has said how many.
+  } finally {
+    for (const file of files) file.close();
+  }
+  return files.length;
+}
+
+/** When the answer is written before its request has come to an end, reads on for a while; what has not ended by then is closed. */
+function linger(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  const wantsClose = !response.shouldKeepAlive;
+  response.on("finish", () => {
+    if (request.complete) return;
+    if (request.destroyed) return socket.destroySoon(); // it was too slow, and is read no more
+    const timer = setTimeout(() => socket.destroy(), LINGER.milliseconds);
+    let bytes = 0;
+    request.on("data", (piece: Uint8Array) => {
+      bytes += piece.length;
+      if (bytes > LINGER.bytes) socket.destroy();
+    });
+    request.on("end", () => wantsClose && socket.destroySoon());
+    request.on("close", () => clearTimeout(timer));
+    request.resume();
+  });
+}
+
+/** Answers what is not HTTP, or comes too slowly, and closes its connection. */
+function refuseConnection(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  onRefuse: ListenOptions["onRefuse"],
+): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const slow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const large = error.code === "HPE_HEADER_OVERFLOW";
+  onRefuse(slow ? "slow headers" : "malformed");
+  const [status, reason, text]: [number, string, string] = slow
+    ? [408, "Request Timeout", "Cannot take the request: it came too slowly"]
+    : large
+    ? [431, "Request Header Fields Too Large", "Cannot take the request: its headers are too large"]
+    : [400, "Bad Request", "Cannot read the request: it is not valid HTTP"];
+  answerRaw(socket, status, reason, text);
+}
+
+/** Answers in place of the application, and closes the connection. */
+function answerRaw(socket: Socket, status: number, reason: string, error: string): void {
+  const body = JSON.stringify({ error });
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
+}
+
+function json(status: number, error: string): Response {
+  return Response.json({ error }, { status });
+}
