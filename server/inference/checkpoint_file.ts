@@ -62,6 +62,11 @@ async function folderNames(folder: string): Promise<string[]> {
   return names;
 }
 
+/** The text with the file's name in place of its path, which clients need not know. */
+export function withoutFolder(text: string, path: string): string {
+  return text.replaceAll(path, basename(path));
+}
+
 /** Twelve hexadecimal digits that stand for the file's content; rejects where it cannot be read. */
 export async function contentVersion(path: string): Promise<string> {
   const hash = createHash("sha256");

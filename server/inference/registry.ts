@@ -2,7 +2,7 @@
  * The models that are served: by name, each with one or more versions, replaced while requests run.
  * @module
  */
-import type { ModelSource } from "./checkpoint_file.ts";
+import { type ModelSource, withoutFolder } from "./checkpoint_file.ts";
 import { RequestError, UnavailableError } from "./errors.ts";
 import { type EntryOptions, type IndexEntry, type LoadedModel, ModelEntry } from "./served_model.ts";
 
@@ -115,7 +115,10 @@ export class ModelRegistry {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /** Loads a model, or loads it again: every version of the name. Rejects while the old one goes on serving. */
+  /**
+   * Loads a model, or loads it again: every version of the name. Rejects while the old one goes on serving, without telling where files
+   * lie: whoever asks may be far away.
+   */
   async load(name: string): Promise<void> {
     if (this.#named(name).length === 0) {
       const source = (await this.#available()).find((source) => source.name === name);
@@ -124,7 +127,10 @@ export class ModelRegistry {
       }
       this.#entries.push(new ModelEntry(source, this.#options));
     }
-    await forEach(this.#named(name), (entry) => entry.load());
+    await forEach(this.#named(name), (entry) =>
+      entry.load().catch((error: Error) => {
+        throw new Error(withoutFolder(error.message, entry.source.path), { cause: error });
+      }));
   }
 
   /** Takes a model out of service: its queue is finished, then it is freed. */

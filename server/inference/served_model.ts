@@ -5,7 +5,7 @@
 import type { DecodedImage } from "../../data/image/image.ts";
 import { decodeSide } from "../../data/preprocess.ts";
 import { Batcher, type BatcherOptions, type RowClassifier } from "./batcher.ts";
-import { contentVersion, fileStamp, type ModelSource } from "./checkpoint_file.ts";
+import { contentVersion, fileStamp, type ModelSource, withoutFolder } from "./checkpoint_file.ts";
 import type { Logger } from "./log.ts";
 
 /** Turns bytes into pixels; a `DecoderPool`, or whatever stands in for it. Rejects with `ImageError`. */
@@ -127,7 +127,7 @@ export class ModelEntry {
     return this.#current;
   }
 
-  /** Why there is none, or why its last reload failed. */
+  /** Why there is none, or why its last reload failed; tells the file's name, not where it lies. */
   get reason(): string {
     return this.#reason;
   }
@@ -168,7 +168,7 @@ export class ModelEntry {
       } catch (error) {
         const reason = (error as Error).message;
         if (this.#current === undefined) this.#become("UNAVAILABLE", reason);
-        else this.#reason = `the last reload failed: ${reason}`;
+        else this.#become("READY", `the last reload failed: ${reason}`);
         const stillServing = this.#current?.identity.version;
         log.error("model not loaded", { model: name, path, error: reason, stillServing });
         onLoad?.(this.source, false);
@@ -201,7 +201,7 @@ export class ModelEntry {
 
   #become(state: ModelState, reason: string): void {
     this.#state = state;
-    this.#reason = reason;
+    this.#reason = withoutFolder(reason, this.source.path);
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

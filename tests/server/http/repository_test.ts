@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodePhoto, setUp, until } from "../fixture.ts";
 import { testNeeding } from "../../permissions.ts";
 
@@ -97,10 +97,13 @@ for (
     const { status, json } = await post(server, "/v2/repository/models/animals/load");
     assertEquals(status, 400);
     assertMatch(json.error, /^Cannot (open|serve)/);
+    assert(!json.error.includes("/") && json.error.includes("animals-0.json"), json.error);
     assertEquals((await predict(server)).version, version);
     const index = await post(server, "/v2/repository/index");
     assertEquals(index.json[0].state, "READY");
     assertStringIncludes(index.json[0].reason, "the last reload failed");
+    const health = await (await server.app.request("/health")).json();
+    assert(!health.models[0].reason.includes("/"), health.models[0].reason);
     assertEquals(server.classifiers.slice(1).every((classifier) => classifier.closed), true);
     assertEquals(server.lines.filter((line) => line.message === "model not loaded").length, 1);
   });
