@@ -3,13 +3,17 @@
  * @module
  */
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./commands/cli/args.ts";
+import { giveUpPermissions, requirePermissions } from "./commands/cli/permissions.ts";
 import { delay } from "@std/async/delay";
+import { fromFileUrl } from "@std/path";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
 import { findRuns, type ModelSource, parseSource } from "./server/inference/checkpoint_file.ts";
 import { createLogger, LOG_LEVELS } from "./server/inference/log.ts";
 import { startServer } from "./server/server.ts";
 
 const NAME = "deno task serve";
+
+const PROJECT = fromFileUrl(new URL(".", import.meta.url));
 
 /** Long enough for a terminated worker to free its device. */
 const DRIVER_EXIT_MS = 300;
@@ -137,9 +141,30 @@ const flags = parseOrExit(Deno.args, {
 const log = createLogger(flags.log);
 
 try {
+  giveUpPermissions("write", "ffi"); // nothing here needs them, whoever granted everything
+  requirePermissions([
+    { permission: { name: "env", variable: "ALEXNET_TOKEN" }, reason: "looks there for the token" },
+    { permission: { name: "read", path: PROJECT }, reason: "reads its own files there" },
+  ]);
+  const sources = await chooseSources();
+  requirePermissions([
+    ...[...sources.map(({ path }) => path), ...flags.repository === undefined ? [] : [flags.repository]]
+      .map((path) => ({ permission: { name: "read", path } as const, reason: "serves what is there" })),
+    { permission: { name: "net", host: `${flags.host}:${flags.port}` }, reason: "listens there" },
+    {
+      permission: { name: "run", command: Deno.execPath() },
+      reason: "decodes photos in processes of their own",
+    },
+    ...Deno.build.os === "linux"
+      ? [{
+        permission: { name: "sys", kind: "setPriority" } as const,
+        reason: "lets HTTP go before the network",
+      }]
+      : [],
+  ]);
   const server = await startServer({
     ...flags,
-    sources: await chooseSources(),
+    sources,
     decoder: new DecoderPool({ workers: flags.workers, timeoutMs: flags.timeoutMs }),
     log,
     hostname: flags.host,
@@ -154,6 +179,7 @@ try {
     token: await readToken(),
     openRepository: flags.repositoryApi,
   });
+  giveUpPermissions("net"); // the port is open; nothing here connects to anywhere
   Deno.addSignalListener("SIGHUP", () => void server.models.reloadAll().catch(() => {})); // the log has it
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -2,7 +2,8 @@
  * Paints a Grad-CAM map as a picture to lay over the photo.
  * @module
  */
-import { Image } from "imagescript";
+// Its encoder alone: the package as a whole loads native code.
+import png from "imagescript/png/node.js";
 import type { Affine, Size } from "../../data/augment.ts";
 import type { Heatmap } from "../../model/inference/classifier_types.ts";
 
@@ -38,7 +39,7 @@ export async function paintOverlay({ heatmap, photo, input, map }: OverlayJob): 
   const scale = LONGER_SIDE / Math.max(photo.width, photo.height);
   const width = Math.max(1, Math.round(photo.width * scale)),
     height = Math.max(1, Math.round(photo.height * scale));
-  const picture = new Image(width, height);
+  const pixels = new Uint8Array(width * height * 4);
   for (let y = 0; y < height; y++) {
     const inputY = ((y + 0.5) / height * photo.height - map[5]) / map[4];
     for (let x = 0; x < width; x++) {
@@ -49,10 +50,11 @@ export async function paintOverlay({ heatmap, photo, input, map }: OverlayJob): 
         inputX / input.width * heatmap.width,
         inputY / input.height * heatmap.height,
       );
-      picture.bitmap.set(colour(value), (y * width + x) * 4);
+      pixels.set(colour(value), (y * width + x) * 4);
     }
   }
-  return `data:image/png;base64,${(await picture.encode(6)).toBase64()}`;
+  const bytes: Uint8Array = await png.encode(pixels, { width, height, channels: 4, depth: 8, level: 6 });
+  return `data:image/png;base64,${bytes.toBase64()}`;
 }
 
 function colour(value: number): [number, number, number, number] {

@@ -13,11 +13,11 @@ const ROOT = new URL("../../", import.meta.url);
 const photo = () => encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
 const hasAdapter = await navigator.gpu?.requestAdapter() != null;
 
-function command(args: readonly string[], cwd: URL | string = ROOT) {
+function command(args: readonly string[], cwd: URL | string = ROOT, permissions: readonly string[] = ["-A"]) {
   return new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      "-A",
+      ...permissions,
       "--no-prompt",
       "--config",
       new URL("deno.json", ROOT).pathname,
@@ -31,14 +31,14 @@ function command(args: readonly string[], cwd: URL | string = ROOT) {
   });
 }
 
-async function run(args: readonly string[], cwd?: string) {
-  const { code, stderr } = await command(args, cwd).output();
+async function run(args: readonly string[], cwd?: string, permissions?: readonly string[]) {
+  const { code, stderr } = await command(args, cwd, permissions).output();
   return { code, stderr: new TextDecoder().decode(stderr) };
 }
 
 /** Starts the command and waits until it is ready; its log lines are collected. */
-async function start(args: readonly string[]) {
-  const process = command(["--port", "0", ...args]).spawn();
+async function start(args: readonly string[], permissions?: readonly string[]) {
+  const process = command(["--port", "0", ...args], ROOT, permissions).spawn();
   const lines: Record<string, unknown>[] = [];
   const reading = (async () => {
     for await (const line of textLines(process.stdout)) lines.push(JSON.parse(line));
@@ -242,4 +242,61 @@ test({
     }
     await Deno.remove(folder, { recursive: true });
   },
+});
+
+/** What the documentation lists: files of the program and the checkpoint, one port, the decoders, names of the environment. */
+const permissionsFor = (folder: string) => [
+  `--allow-read=${new URL(".", ROOT).pathname},${folder}`,
+  "--allow-net=127.0.0.1:0",
+  `--allow-run=${Deno.execPath()}`,
+  "--allow-env=ALEXNET_TOKEN,XDG_RUNTIME_DIR",
+  "--allow-sys=setPriority",
+];
+
+test({
+  name: "serve answers photos with the listed permissions alone",
+  ignore: !hasAdapter,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    await writeCheckpoint(`${folder}/best.safetensors`, 1);
+    {
+      await using server = await start(
+        ["--checkpoint", `${folder}/best.safetensors`, "--name", "m", "--lame-duck-ms", "0"],
+        permissionsFor(folder),
+      );
+      const ask = async (query: string) => {
+        const body = await photo();
+        const response = await fetch(new URL(`/predict${query}`, server.url), { method: "POST", body });
+        return { status: response.status, ...await response.json() };
+      };
+      const answer = await ask("?explain=true");
+      assertEquals([answer.status, answer.model], [200, "m"]);
+      assertStringIncludes(answer.overlay, "data:image/png");
+      const metrics = await (await fetch(new URL("/metrics", server.url))).text();
+      assertMatch(metrics, /^process_resident_memory_bytes \d{8,}$/m);
+      server.process.kill("SIGTERM");
+      assertEquals(await server.ended, { code: 0, errors: "" });
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+test("serve names the permission that it lacks in one sentence and exits with 1", async () => {
+  const folder = await Deno.makeTempDir();
+  const all = permissionsFor(folder);
+  for (const missing of all) {
+    const name = /^--allow-\w+/.exec(missing)![0];
+    if (name === "--allow-sys" && Deno.build.os !== "linux") continue;
+    const { code, stderr } = await run(
+      ["--checkpoint", `${folder}/best.safetensors`, "--port", "0"],
+      folder,
+      all.filter((flag) => flag !== missing),
+    );
+    assertEquals([name, code], [name, 1]);
+    assertMatch(
+      stderr,
+      new RegExp(`^deno task serve: Cannot start without the permission ${name}=.+: it .+\n$`),
+    );
+  }
+  await Deno.remove(folder, { recursive: true });
 });
