@@ -26,6 +26,7 @@ import {
   type GuardOptions,
   hostCheck,
   limitRate,
+  paceRefusals,
   refuseForeignPages,
   requireToken,
   tellClient,
@@ -105,6 +106,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     if (context.state.phase === "draining") c.res.headers.set("Connection", "close");
   });
   app.use(tellClient(options.trustedProxies));
+  app.use(paceRefusals());
   if (origins !== undefined) {
     const origin = origins.includes("*") ? "*" : [...origins];
     app.use(

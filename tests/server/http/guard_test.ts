@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { clientOf, parseNetworks } from "../../../server/http/guard.ts";
-import { encodePhoto, type FixtureOptions, serveFake, setUp } from "../fixture.ts";
+import { encodePhoto, type FixtureOptions, serveFake, setUp, until } from "../fixture.ts";
 import { testNeeding } from "../../permissions.ts";
 
 const test = testNeeding("all");
@@ -76,15 +76,43 @@ test("a page under a foreign name is refused though it is of the same origin, an
   }
 });
 
+test("a connection that asks again at once after a refusal waits for the next, and whoever pauses does not", async () => {
+  await using server = await serveFake({ maxQueue: 1, checkpoint: { delayMs: 3000 } });
+  const taken = server.ask("/predict", { method: "POST", body: PHOTO });
+  await until(() => server.models.resolve().batcher.load === 1);
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(server.url.port) });
+  const head = new TextEncoder().encode(
+    `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: ${PHOTO.length}\r\n\r\n`,
+  );
+  const ask = async () => {
+    await connection.write(head);
+    await connection.write(PHOTO);
+    const buffer = new Uint8Array(4096);
+    const length = await connection.read(buffer) ?? 0;
+    return new TextDecoder().decode(buffer.subarray(0, length)).slice(0, 12);
+  };
+  const order: string[] = [];
+  assertEquals(await ask(), "HTTP/1.1 429");
+  const second = ask().then((status) => order.push(`at once ${status}`));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const other = await server.ask("/predict", { method: "POST", body: PHOTO });
+  order.push(`another ${other.status}`);
+  await second;
+  assertEquals(order, ["another 429", "at once HTTP/1.1 429"]);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assertEquals(await ask(), "HTTP/1.1 429");
+  connection.close();
+  assertEquals((await taken).status, 200);
+});
+
 test("one client may ask so often, its neighbours are not concerned, and only a trusted proxy is believed", async () => {
   for (const trustedProxies of [["127.0.0.0/8"], []]) {
     await using server = await serveFake({ maxRate: 3, trustedProxies });
     const ask = (address: string) => server.ask("/model", { headers: { "x-forwarded-for": address } });
     const first = [];
-    for (let i = 0; i < 5; i++) first.push(await ask("10.0.0.1"));
-    assertEquals(first.slice(0, 3).map(({ status }) => status), [200, 200, 200]);
-    assertEquals(first.some(({ status }) => status === 429), true);
-    assertEquals(first.find(({ status }) => status === 429)!.headers.get("retry-after"), "1");
+    for (let i = 0; i < 4; i++) first.push(await ask("10.0.0.1"));
+    assertEquals(first.map(({ status }) => status), [200, 200, 200, 429]);
+    assertEquals(first[3]!.headers.get("retry-after"), "1");
     assertEquals((await ask("10.0.0.2")).status, trustedProxies.length > 0 ? 200 : 429);
     assertEquals((await server.ask("/health")).status, 200);
   }
