@@ -5,6 +5,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import { concat } from "@std/bytes/concat";
+import { ranking } from "../../model/inference/classifier_types.ts";
 import { RequestError } from "./errors.ts";
 import * as wire from "./tensor_data.ts";
 
@@ -250,9 +251,4 @@ function outputTensor(answer: Answer, name: string, classification: number | und
   const data = new Float32Array(batch * classes.length);
   rows.forEach((row, n) => data.set(row, n * classes.length));
   return { name, shape: [batch, classes.length], datatype: "FP32", data };
-}
-
-/** Class indices, the largest value first; of equal ones the first. */
-function ranking(row: Float32Array): number[] {
-  return Array.from(row, (_, k) => k).sort((a, b) => row[b]! - row[a]!);
 }

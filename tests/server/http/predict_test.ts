@@ -5,6 +5,11 @@ import { testNeeding } from "../../permissions.ts";
 const test = testNeeding("all");
 
 const RED = await encodePhoto([200, 10, 10]);
+interface Told {
+  readonly class: string;
+  readonly probability: number;
+}
+
 const green = () => encodePhoto([10, 200, 10], { format: "jpeg" });
 
 test("a raw body is classified whatever content type it claims", async () => {
@@ -26,9 +31,9 @@ test("a raw body is classified whatever content type it claims", async () => {
     assertEquals(response.status, 200, type);
     const answer = await response.json();
     assertEquals(answer.class, "red");
-    assertEquals(answer.probability, answer.probabilities.red);
-    assertEquals(Object.keys(answer.probabilities)[0], "red");
-    const sum = Object.values<number>(answer.probabilities).reduce((a, b) => a + b);
+    const [best, ...others] = answer.probabilities;
+    assertEquals(best, { class: "red", probability: answer.probability });
+    const sum = others.reduce((a: number, b: Told) => a + b.probability, best.probability);
     assertAlmostEquals(sum, 1, 1e-5);
     assertEquals([answer.model, answer.version], ["animals", server.models.resolve().identity.version]);
     assertEquals(Object.keys(answer.milliseconds), ["decode", "queue", "compute", "total"]);
@@ -56,8 +61,22 @@ test("topk limits the probabilities to the largest", async () => {
   await using server = await setUp();
   const response = await server.app.request("/predict?topk=2", { method: "POST", body: RED });
   const { probabilities } = await response.json();
-  assertEquals(Object.keys(probabilities).length, 2);
-  assert("red" in probabilities);
+  assertEquals(probabilities.length, 2);
+  assertEquals(probabilities[0].class, "red");
+});
+
+test("classes whose names are numbers are told in the order of their probabilities", async () => {
+  const classes = ["10", "2", "1"]; // as an object's keys they would come as 1, 2, 10
+  await using server = await setUp({ checkpoints: { digits: { classes } } });
+  const names = async (path: string, photo: Uint8Array<ArrayBuffer>) => {
+    const response = await server.app.request(path, { method: "POST", body: photo });
+    const { class: best, probabilities } = await response.json();
+    assertEquals(best, probabilities[0].class);
+    return probabilities.map((told: Told) => told.class);
+  };
+  assertEquals(await names("/predict", await encodePhoto([90, 200, 10])), ["2", "10", "1"]);
+  assertEquals(await names("/predict?topk=1", await encodePhoto([200, 90, 10])), ["10"]);
+  assertEquals(await names("/predict", await encodePhoto([50, 50, 50])), classes); // equally probable
 });
 
 test("explain adds an overlay in the photo's aspect ratio, hottest where the map is", async () => {
