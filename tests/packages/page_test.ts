@@ -111,7 +111,7 @@ pageTest(
 
 pageTest(
   "classes whose names are numbers are shown most probable first",
-  { checkpoint: { classes: ["10", "2", "1"] } },
+  { options: { checkpoint: { classes: ["10", "2", "1"] } } },
   async ({ page }) => {
     await page.setInputFiles("#file", FILE);
     await answered(page);
