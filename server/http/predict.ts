@@ -114,7 +114,7 @@ async function predict(
   models.resolve(name, version).batcher.refuseBeyond(1);
   using received = await receive(c, context);
   const { body, scope } = received;
-  const photos = await codec.findPhotos(body, c.req.header("content-type"));
+  const photos = await codec.findPhotos(body, c.req.header("content-type"), scope.signal);
   // Asked again: the model may have been replaced while the body came.
   const model = models.resolve(name, version);
   using places = model.batcher.reserve(photos.length);
@@ -169,7 +169,7 @@ async function classify(
     photo: size,
     input: preprocess,
     map: evaluationMap(size, preprocess, preprocess.resize),
-  });
+  }, signal);
   return {
     probabilities: value.probabilities,
     overlay,

@@ -172,6 +172,63 @@ test("a form without the field, with text in it, or with an empty file says so",
   assertEquals((await send(formOf(["empty.png", new Uint8Array(0)])))[0], 400);
 });
 
+for (
+  const [written, name] of [
+    ['filename="a=b.jpg"', "a=b.jpg"],
+    ['filename="a;b, c.jpg"', "a;b, c.jpg"],
+    ['filename="an \\"odd\\" one.jpg"', 'an "odd" one.jpg'],
+    ['filename="köter.jpg"', "köter.jpg"],
+    ["filename=plain=1.jpg", "plain=1.jpg"],
+    ["filename=\"k.jpg\"; filename*=UTF-8''%E9%B3%A5%20%3D.jpg", "鳥 =.jpg"],
+    ['filename=""', ""],
+  ] as const
+) {
+  test(`a file that a form calls ${written} keeps its whole name`, async () => {
+    await using server = await setUp();
+    const body = new Blob([
+      `--b\r\nContent-Disposition: form-data; name="image"; ${written}\r\nContent-Type: image/png\r\n\r\n`,
+      RED,
+      "\r\n--b--\r\n",
+    ]);
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: await body.bytes(),
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+    });
+    const answer = await response.json();
+    assertEquals(answer.file, name, answer.error);
+  });
+}
+
+for (const size of [5_000, 40_000]) {
+  test(`a form of ${size} parts is refused by their number`, async () => {
+    await using server = await setUp();
+    const part = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n';
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: part.repeat(size) + "--b--\r\n",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+    });
+    assertEquals([response.status, (await response.json()).error], [
+      413,
+      "Cannot read the multipart form: it has more than 512 parts",
+    ]);
+  });
+}
+
+test("a boundary that no form may have is refused", async () => {
+  await using server = await setUp();
+  for (const boundary of ["x".repeat(252), "x".repeat(71), '" "']) {
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: new Uint8Array(1000),
+      headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
+    });
+    assertEquals(response.status, 400);
+    assertMatch((await response.json()).error, /^Cannot read the multipart form: its type has no boundary/);
+  }
+});
+
 test("of several photos the one that cannot be decoded is named", async () => {
   await using server = await setUp();
   const body = formOf(["a.png", RED], ["b.png", RED.slice(0, 60)]);
