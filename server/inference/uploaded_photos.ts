@@ -115,7 +115,8 @@ function boundaryOf(contentType: string): string {
 
 /** Where `wanted` begins at or after `from`, or -1. It begins with CR and hardly has another, so no byte is compared more than twice. */
 function find(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
-  for (let i = from; i + wanted.length <= bytes.length; i++) {
+  const last = bytes.length - wanted.length;
+  for (let i = from; i <= last; i++) {
     if (bytes[i] !== CR) continue;
     let same = 1;
     while (same < wanted.length && bytes[i + same] === wanted[same]) same++;

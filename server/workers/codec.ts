@@ -10,7 +10,7 @@ import type { CodecApi } from "./codec_worker.ts";
 
 /** Handing work to the thread costs less than reading this much JSON, or this large a form. */
 const QUICK_JSON = 32_000;
-const QUICK_FORM = 250_000;
+const QUICK_FORM = 1_000_000;
 
 /** Work that waits for the thread. */
 interface Job {
