@@ -129,7 +129,7 @@ function find(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
 function describe(header: Uint8Array): { name: string | undefined; filename: string | undefined } {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(header);
-    const [, disposition] = /^content-disposition:(.*)$/im.exec(text) ?? [];
+    const [, disposition] = /(?:^|\n)content-disposition:([^\r\n]*)/i.exec(text) ?? [];
     const { name, filename, filenameSplat } = ContentDisposition.from(disposition?.trim() ?? null);
     const [, encoded] = /^utf-8'[^']*'(.+)$/i.exec(filenameSplat ?? "") ?? [];
     return { name, filename: encoded === undefined ? filename : decodeURIComponent(encoded) };

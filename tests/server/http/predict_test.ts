@@ -211,6 +211,7 @@ for (
     ['filename="an \\"odd\\" one.jpg"', 'an "odd" one.jpg'],
     ['filename="köter.jpg"', "köter.jpg"],
     ["filename=plain=1.jpg", "plain=1.jpg"],
+    ['filename="a\u2028b.jpg"', "a\u2028b.jpg"], // ends a line elsewhere
     ["filename=\"k.jpg\"; filename*=UTF-8''%E9%B3%A5%20%3D.jpg", "鳥 =.jpg"],
     ['filename=""', ""],
   ] as const
