@@ -3,6 +3,7 @@ import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DecoderPool } from "../data/image/decoder_pool.ts";
 import { decodeSide, type Preprocess } from "../data/preprocess.ts";
+import { ranking } from "../model/inference/classifier_types.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 
 const NAME = "deno task predict";
@@ -12,7 +13,7 @@ const flags = parseOrExit(Deno.args, {
   summary: "Classifies image files with a checkpoint.",
   flags: {
     checkpoint: flag.string({ help: "file written by train or convert", value: "FILE", required: true }),
-    json: flag.boolean({ help: "print a JSON list" }),
+    json: flag.boolean({ help: "print a JSON list, each with its classes most probable first" }),
   },
   positionals: { name: "IMAGE", min: 1 },
 });
@@ -25,15 +26,13 @@ await runCommand(NAME, async () => {
     const image = await decode(pool, file, classifier.card.preprocess);
     const [answer] = await classifier.classify([image]);
     const { logits, probabilities } = answer!;
-    const best = probabilities.indexOf(probabilities.reduce((a, b) => Math.max(a, b)));
-    const named = (values: Float32Array) =>
-      Object.fromEntries(classifier.card.classes.map((name, i) => [name, values[i]!]));
+    const order = ranking(probabilities).map((k) => ({ class: classifier.card.classes[k]!, k }));
+    const ranked = order.map(({ class: name, k }) => ({ class: name, probability: probabilities[k]! }));
     answers.push({
       file,
-      class: classifier.card.classes[best]!,
-      probability: probabilities[best]!,
-      probabilities: named(probabilities),
-      logits: named(logits),
+      ...ranked[0]!,
+      probabilities: ranked,
+      logits: order.map(({ class: name, k }) => ({ class: name, logit: logits[k]! })),
     });
   }
   await classifier.close();

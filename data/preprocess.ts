@@ -46,6 +46,11 @@ export function decodeSide({ height, width, antialias }: Preprocess): number {
   return antialias ? Math.ceil(Math.max(height, width) / CENTRE_CROP) : 2048;
 }
 
+/** The largest magnitude that a photo's values can have as the network's input: that of black or white in one of its channels. */
+export function largestInput({ mean, std }: Preprocess): number {
+  return Math.max(...mean.map((m, k) => Math.max(Math.abs(m), Math.abs(1 - m)) / std[k]!));
+}
+
 /** How the architectures here are trained unless told otherwise: RGB, stretched, values about -1 to 1; `size` pixels a side. */
 export function defaultPreprocess(size: number): Preprocess {
   return {

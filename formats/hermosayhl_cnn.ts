@@ -8,6 +8,7 @@ import { architecture } from "../model/architectures/registry.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { CheckpointError } from "../model/checkpoint/files.ts";
+import { firstBeyond } from "../model/checkpoint/finite.ts";
 import type { ParameterSpec } from "../model/layer.ts";
 import { describeLayers } from "../model/network.ts";
 import { product } from "../model/parameters.ts";
@@ -68,9 +69,11 @@ export function readHermosayhlCnn(
     if (!stored) data.fill(spec.init.kind === "ones" ? 1 : 0);
     else {
       for (let i = 0; i < data.length; i++, at += 4) data[i] = view.getFloat32(at, true);
-      const bad = data.findIndex((v) => !Number.isFinite(v));
-      if (bad >= 0) {
-        throw new CheckpointError(`Cannot convert ${name}: value ${bad} of ${tensor} is ${data[bad]}`);
+      const bad = firstBeyond(data);
+      if (bad !== undefined) {
+        throw new CheckpointError(
+          `Cannot convert ${name}: value ${bad.index} of ${tensor} is ${bad.value}, wanted finite numbers`,
+        );
       }
     }
     const linear = stored && spec.shape.length === 2;

@@ -6,6 +6,18 @@ import { evaluationBatches } from "../data/dataset/sampler.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
 import { evaluationPhotos, type PhotoSource } from "./photo_source.ts";
 
+/** How good a classifier is for one class; a share of nothing is null. */
+export interface ClassFigures {
+  /** Its name. */
+  readonly class: string;
+  /** Images of it. */
+  readonly n: number;
+  /** Share of them recognised. */
+  readonly recall: number | null;
+  /** Share of its predictions that are right. */
+  readonly precision: number | null;
+}
+
 /** The figures that `evaluate --json` prints. */
 export interface Evaluation {
   /** Images evaluated. */
@@ -14,8 +26,8 @@ export interface Evaluation {
   readonly accuracy: number;
   /** Mean cross-entropy in nats. */
   readonly loss: number;
-  /** For each class by name: images, and the share of them recognised (recall) and of its predictions that are right. */
-  readonly perClass: Readonly<Record<string, { n: number; recall: number | null; precision: number | null }>>;
+  /** The classes in the model's order: images, and the share of them recognised (recall) and of its predictions that are right. */
+  readonly perClass: readonly ClassFigures[];
   /** Rows are true classes, columns predicted ones. */
   readonly confusion: readonly (readonly number[])[];
 }
@@ -54,11 +66,11 @@ export function crossEntropy(logits: Float32Array, label: number): number {
 function summarise(classes: readonly string[], confusion: number[][], loss: number, n: number): Evaluation {
   const share = (part: number, whole: number) => whole > 0 ? part / whole : null;
   const hits = confusion.reduce((sum, row, i) => sum + row[i]!, 0);
-  const perClass = Object.fromEntries(classes.map((name, i) => {
+  const perClass = classes.map((name, i) => {
     const rowSum = confusion[i]!.reduce((a, b) => a + b, 0);
     const columnSum = confusion.reduce((sum, row) => sum + row[i]!, 0);
     const right = confusion[i]![i]!;
-    return [name, { n: rowSum, recall: share(right, rowSum), precision: share(right, columnSum) }];
-  }));
+    return { class: name, n: rowSum, recall: share(right, rowSum), precision: share(right, columnSum) };
+  });
   return { n, accuracy: hits / n, loss, perClass, confusion };
 }

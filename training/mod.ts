@@ -3,7 +3,7 @@
  * @module
  */
 export { WeightAverage } from "./average.ts";
-export { evaluate, type Evaluation } from "./evaluate.ts";
+export { type ClassFigures, evaluate, type Evaluation } from "./evaluate.ts";
 export type { FoundNonFinite } from "./numeric_checks.ts";
 export {
   createOptimizer,

@@ -167,8 +167,8 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
 export function evaluationText({ n, accuracy, loss, perClass }: Evaluation): string[] {
   return [
     `${n} images, accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}`,
-    ...Object.entries(perClass).map(([name, c]) =>
-      `  ${name}: ${c.n} images, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
+    ...perClass.map((c) =>
+      `  ${c.class}: ${c.n} images, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
     ),
   ];
 }

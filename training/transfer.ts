@@ -6,6 +6,7 @@ import { UserError } from "../engine/errors.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { cardFromMetadata } from "../model/checkpoint/card.ts";
 import { CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
+import { firstBeyond } from "../model/checkpoint/finite.ts";
 import type { Network } from "../model/network.ts";
 
 /** What became of every tensor. */
@@ -38,10 +39,10 @@ export function loadWeights(network: Network, tensors: ReadonlyMap<string, Tenso
     const found = tensors.get(name);
     if (!found || layers.has(layerOf(name))) missing.push(name);
     else {
-      const bad = found.data.findIndex((v) => !Number.isFinite(v));
-      if (bad >= 0) {
+      const bad = firstBeyond(found.data);
+      if (bad !== undefined) {
         throw new CheckpointError(
-          `Cannot load ${name}: its value ${bad} is ${found.data[bad]}, wanted finite ones`,
+          `Cannot load ${name}: its value ${bad.index} is ${bad.value}, wanted finite ones`,
         );
       }
       loaded.push(name);

@@ -39,7 +39,8 @@ app.get("/v2/health/ready", (c) => c.json({ ready: true }));
 app.post("/predict", async (c) => {
   const values = await predict(new Uint8Array(await c.req.arrayBuffer()));
   const best = values.indexOf(Math.max(...values));
-  const probabilities = Object.fromEntries(classes.map((name, k) => [name, values[k]]));
+  const probabilities = classes.map((name, k) => ({ class: name, probability: values[k]! }))
+    .sort((a, b) => b.probability - a.probability);
   return c.json({ class: classes[best], probability: values[best], probabilities });
 });
 Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen: () => {} }, app.fetch);

@@ -48,18 +48,39 @@ export const trainingRecordSchema: z.ZodType<TrainingRecord> = z.object({
   confusion: z.array(z.array(natural)),
 }).partial();
 
+/** Names of classes, of which no two are the same: an answer that names one would not say which. */
+export const classesSchema: z.ZodType<string[]> = z.array(z.string().min(1)).min(1).superRefine(
+  (classes, context) => {
+    const twice = repeated(classes);
+    if (twice === undefined) return;
+    context.addIssue({ code: "custom", message: `it has ${JSON.stringify(twice)} twice, wanted each once` });
+  },
+);
+
+/** The first name that a list has twice, or undefined. */
+export function repeated(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
+}
+
 /** Reads a `ModelCard`. */
 export const modelCardSchema: z.ZodType<ModelCard> = z.object({
   model: z.string().min(1),
-  classes: z.array(z.string().min(1)).min(1),
+  classes: classesSchema,
   preprocess: preprocessSchema,
   parameters: natural,
   training: trainingRecordSchema.optional(),
 });
 
-/** The card as strings, in the file's `__metadata__`. */
+/** The card as strings, in the file's `__metadata__`. Throws a `CheckpointError` where two classes have one name. */
 export function cardToMetadata(card: ModelCard): Record<string, string> {
   const { preprocess: p } = card;
+  const twice = repeated(card.classes);
+  if (twice !== undefined) {
+    throw new CheckpointError(
+      `Cannot write a checkpoint: its classes have ${JSON.stringify(twice)} twice, wanted each once`,
+    );
+  }
   return {
     format: "pt",
     model: card.model,

@@ -5,7 +5,8 @@
  */
 import { cardFromMetadata, cardToMetadata, type ModelCard } from "./card.ts";
 import { CheckpointError, readWeightsFile, writeFileAtomically } from "./files.ts";
-import { parseSafetensors, type Safetensors, type TensorValue, writeSafetensors } from "./safetensors.ts";
+import { firstBeyond } from "./finite.ts";
+import { parseSafetensors, type TensorValue, writeSafetensors } from "./safetensors.ts";
 
 export { CheckpointError, type TensorValue };
 
@@ -33,11 +34,11 @@ export function encodeCheckpoint({ card, tensors, extras = {} }: Checkpoint): Ui
   return writeSafetensors(all, { ...extras, ...cardToMetadata(card) }, (name) => COUNTER.test(name));
 }
 
-/** Reads what `encodeCheckpoint` wrote; throws a `CheckpointError` that calls the data `name`. */
+/** Reads what `encodeCheckpoint` wrote; throws a `CheckpointError` that calls the data `name`, also where a value is not finite. */
 export function decodeCheckpoint(bytes: Uint8Array, name = "checkpoint"): Checkpoint {
-  const { metadata, tensors } = parseSafetensors(bytes, name);
+  const { metadata, tensors } = decodeTensors(bytes, name);
   const { card, extras } = cardFromMetadata(metadata, name);
-  return { card, extras, tensors: withoutCounters(tensors) };
+  return { card, extras, tensors };
 }
 
 /** Reads a checkpoint file; throws a `CheckpointError` that names it. */
@@ -52,14 +53,13 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 
 /**
  * Reads any safetensors file: weights from elsewhere, or training state. PyTorch's step counters are left out.
- * Throws a `CheckpointError` that names the file.
+ * Throws a `CheckpointError` that names the file, and the tensor where a value is not finite.
  */
 export async function loadTensors(path: string): Promise<{
   metadata: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, TensorValue>;
 }> {
-  const { metadata, tensors } = parseSafetensors(await readWeightsFile(path), path);
-  return { metadata, tensors: withoutCounters(tensors) };
+  return decodeTensors(await readWeightsFile(path), path);
 }
 
 /** Writes tensors in one step: training state that lies beside a checkpoint (`last.state.safetensors`). */
@@ -76,9 +76,21 @@ function splitName(name: string): [layer: string, tensor: string] {
   return [name.slice(0, dot), name.slice(dot)];
 }
 
-function withoutCounters(tensors: Safetensors["tensors"]): Map<string, TensorValue> {
-  const kept = [...tensors].filter(([name]) => !COUNTER.test(name));
-  return new Map(kept.map(([name, { shape, data }]) => [name, { shape, data }]));
+/** What every reader of weights goes through. */
+function decodeTensors(bytes: Uint8Array, file: string) {
+  const { metadata, tensors: all } = parseSafetensors(bytes, file);
+  const tensors = new Map<string, TensorValue>();
+  for (const [name, { shape, data }] of all) {
+    if (COUNTER.test(name)) continue;
+    const bad = firstBeyond(data);
+    if (bad !== undefined) {
+      throw new CheckpointError(
+        `Cannot use ${file}: value ${bad.index} of ${name} is ${bad.value}, wanted finite numbers`,
+      );
+    }
+    tensors.set(name, { shape, data });
+  }
+  return { metadata, tensors };
 }
 
 async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {

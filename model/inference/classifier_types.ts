@@ -27,6 +27,11 @@ export interface Classification {
   readonly heatmap?: Heatmap;
 }
 
+/** The indices of a row's values, the largest first and of equal ones the first: classes in the order in which answers tell them. */
+export function ranking(values: Float32Array): number[] {
+  return Array.from(values, (_, k) => k).sort((a, b) => values[b]! - values[a]!);
+}
+
 /** A loaded, ready network in inference mode. */
 export interface Classifier {
   /** What the checkpoint says about itself. */

@@ -4,16 +4,16 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { largestInput } from "../../data/preprocess.ts";
 import { RequestError } from "../inference/errors.ts";
 import {
-  type Answer,
   type InferInput,
   type InferRequest,
   inferRequestSchema,
-  inferResponseSchema,
   INPUT_NAMES,
-  writeInferResponse,
-} from "../inference/infer_messages.ts";
+  type ModelInput,
+} from "../inference/infer_request.ts";
+import { type Answer, inferResponseSchema, writeInferResponse } from "../inference/infer_response.ts";
 import type { LoadedModel } from "../inference/served_model.ts";
 import {
   type App,
@@ -27,6 +27,12 @@ import {
 } from "./context.ts";
 import type { RequestScope } from "./request.ts";
 import { MODEL_PATHS, modelOf } from "./v2.ts";
+
+/**
+ * A tensor's numbers may be this many times as large as a photo's. That lets pixels through that someone forgot to scale, and is far
+ * from what makes sums within the network overflow: infinities there can cancel into NaN, which a ReLU hides from the answer.
+ */
+const HEADROOM = 1000;
 
 /** The routes. */
 export function inferRoutes(context: AppContext): App {
@@ -72,11 +78,13 @@ function addInfer(app: App, context: AppContext, { base, params }: typeof MODEL_
       models.resolve(name, version).batcher.refuseBeyond(1);
       using received = await receive(c, context);
       const headerLength = c.req.valid("header")["inference-header-content-length"];
+      // Asked again: the model may have been replaced while the body came.
+      const model = models.resolve(name, version);
       const request = await context.codec.readInfer(
         received.body,
         headerLength === undefined ? undefined : Number(headerLength),
+        { model: inputOf(model), signal: received.scope.signal },
       );
-      const model = models.resolve(name, version);
       const answer = await infer(c, request, { context, model, scope: received.scope });
       const { body, headers } = writeInferResponse(model.identity, answer, request);
       // Typed as the JSON it is, unless binary data was asked for.
@@ -85,14 +93,14 @@ function addInfer(app: App, context: AppContext, { base, params }: typeof MODEL_
   );
 }
 
-/** One row of logits and probabilities per input. Throws an `RequestError`, 400, for tensors that the model does not take. */
+/** One row of logits and probabilities per input. Throws a `RequestError`, 400, where they are not finite. */
 async function infer(
   c: Context<Env>,
   request: InferRequest,
   { context, model, scope }: { context: AppContext; model: LoadedModel; scope: RequestScope },
 ): Promise<Answer> {
-  const input = chooseInput(request.inputs);
-  const rows = input.datatype === "FP32" ? tensorRows(input, model) : photoRows(input);
+  const { input } = request;
+  const rows = rowsOf(input);
   using places = model.batcher.reserve(rows.length);
   note(c, { model: model.identity.name, version: model.identity.version, inputs: rows.length });
   const { decoder, metrics } = context;
@@ -130,56 +138,20 @@ async function infer(
   };
 }
 
-function chooseInput(inputs: readonly InferInput[]): InferInput {
-  const [input, another] = inputs;
-  const { tensor, photos } = INPUT_NAMES;
-  if (input === undefined || another !== undefined || (input.name !== tensor && input.name !== photos)) {
-    const names = inputs.map(({ name }) => JSON.stringify(name)).join(", ");
-    throw new RequestError(
-      400,
-      `Cannot infer from the inputs ${names}: expected "${tensor}" (FP32) or "${photos}" (BYTES)`,
-    );
-  }
-  const wanted = input.name === tensor ? "FP32" : "BYTES";
-  if (input.datatype !== wanted) {
-    throw new RequestError(
-      400,
-      `Cannot infer: input "${input.name}" has the datatype ${input.datatype}, expected ${wanted}`,
-    );
-  }
-  return input;
+/** What a request to this model may hold. */
+function inputOf({ classifier, batcher }: LoadedModel): ModelInput {
+  const { preprocess } = classifier.card;
+  const { height, width } = preprocess;
+  return { height, width, places: batcher.places, largest: HEADROOM * largestInput(preprocess) };
 }
 
-function tensorRows(
-  input: Extract<InferInput, { datatype: "FP32" }>,
-  model: LoadedModel,
-): Uint8Array<ArrayBuffer>[] {
-  const { height, width } = model.classifier.card.preprocess;
-  const [batch, ...rest] = input.shape;
-  const wanted = [3, height, width];
-  if (!batch || rest.length !== 3 || rest.some((length, i) => length !== wanted[i])) {
-    throw new RequestError(
-      400,
-      `Cannot infer: input "${input.name}" has the shape [${input.shape}], expected [n,${wanted}]`,
-    );
-  }
-  if (batch === 1) return [input.data];
-  const size = 4 * 3 * height * width;
+function rowsOf({ datatype, data, shape }: InferInput): readonly Uint8Array<ArrayBuffer>[] {
+  if (datatype === "BYTES") return data;
+  const [batch] = shape;
+  if (batch === 1) return [data];
+  const size = data.length / batch!;
   // Rows may end up in different passes, and each is given away to its own.
-  return Array.from({ length: batch }, (_, n) => input.data.slice(n * size, (n + 1) * size));
-}
-
-function photoRows(
-  input: Extract<InferInput, { datatype: "BYTES" }>,
-): readonly Uint8Array<ArrayBuffer>[] {
-  const [batch, one = 1, ...rest] = input.shape;
-  if (!batch || one !== 1 || rest.length > 0) {
-    throw new RequestError(
-      400,
-      `Cannot infer: input "${input.name}" has the shape [${input.shape}], expected [n] or [n,1]`,
-    );
-  }
-  return input.data;
+  return Array.from({ length: batch! }, (_, n) => data.slice(n * size, (n + 1) * size));
 }
 
 /** exp(logit - max) over its sum. */

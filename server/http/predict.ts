@@ -6,6 +6,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { evaluationMap } from "../../data/augment.ts";
 import { ImageError } from "../../data/image/image.ts";
+import { ranking } from "../../model/inference/classifier_types.ts";
 import type { Reservation } from "../inference/batcher.ts";
 import type { LoadedModel } from "../inference/served_model.ts";
 import { FIELD, type UploadedPhoto } from "../inference/uploaded_photos.ts";
@@ -35,9 +36,11 @@ const querySchema = z.object({
 const predictionSchema = z.object({
   class: z.string().openapi({ example: "panda" }),
   probability: z.number().min(0).max(1).openapi({ example: 0.97 }),
-  probabilities: z.record(z.string(), z.number()).openapi({
-    description: "By class name, most probable first.",
-    example: { panda: 0.97, dog: 0.02, bird: 0.01 },
+  probabilities: z.array(
+    z.object({ class: z.string(), probability: z.number().min(0).max(1) }).openapi("class_probability"),
+  ).openapi({
+    description: "The most probable class first; equally probable ones in the model's order.",
+    example: [{ class: "panda", probability: 0.97 }, { class: "dog", probability: 0.02 }],
   }),
   file: z.string().optional().openapi({ description: "The file's name, where the form told it." }),
   overlay: z.string().optional().openapi({ description: "A data URL, with explain=true." }),
@@ -111,7 +114,7 @@ async function predict(
   models.resolve(name, version).batcher.refuseBeyond(1);
   using received = await receive(c, context);
   const { body, scope } = received;
-  const photos = await codec.findPhotos(body, c.req.header("content-type"));
+  const photos = await codec.findPhotos(body, c.req.header("content-type"), scope.signal);
   // Asked again: the model may have been replaced while the body came.
   const model = models.resolve(name, version);
   using places = model.batcher.reserve(photos.length);
@@ -166,7 +169,7 @@ async function classify(
     photo: size,
     input: preprocess,
     map: evaluationMap(size, preprocess, preprocess.resize),
-  });
+  }, signal);
   return {
     probabilities: value.probabilities,
     overlay,
@@ -180,9 +183,11 @@ async function classify(
 }
 
 function namedProbabilities(classes: readonly string[], probabilities: Float32Array, topk = classes.length) {
-  const ranked = classes.map((name, k) => [name, probabilities[k]!] as const).sort((a, b) => b[1] - a[1]);
-  const [best] = ranked;
-  return { class: best![0], probability: best![1], probabilities: Object.fromEntries(ranked.slice(0, topk)) };
+  const told = ranking(probabilities).slice(0, topk).map((k) => ({
+    class: classes[k]!,
+    probability: probabilities[k]!,
+  }));
+  return { ...told[0]!, probabilities: told };
 }
 
 function withPlace(error: unknown, { file }: UploadedPhoto, i: number): unknown {

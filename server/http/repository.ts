@@ -5,7 +5,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RequestError, UnavailableError } from "../inference/errors.ts";
-import { parametersSchema } from "../inference/infer_messages.ts";
+import { parametersSchema } from "../inference/infer_request.ts";
 import { type App, type AppContext, createPart, type Env, errorResponses, json, receive } from "./context.ts";
 
 const tags = ["Model repository"];

@@ -5,7 +5,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RequestError } from "../inference/errors.ts";
-import { INPUT_NAMES, OUTPUT_NAMES } from "../inference/infer_messages.ts";
+import { INPUT_NAMES } from "../inference/infer_request.ts";
+import { OUTPUT_NAMES } from "../inference/infer_response.ts";
 import type { LoadedModel } from "../inference/served_model.ts";
 import { type App, type AppContext, createPart, type Env, errorResponses, INFO, json } from "./context.ts";
 

@@ -8,7 +8,7 @@
  */
 import type { DecodedImage } from "../../data/image/image.ts";
 import type { Classification, Classifier } from "../../model/inference/classifier_types.ts";
-import { OverloadError, RequestError } from "./errors.ts";
+import { OverloadError, tooManyInputs } from "./errors.ts";
 
 /** A classifier that takes the inputs of a pass one by one. */
 export interface RowClassifier extends Classifier {
@@ -72,15 +72,15 @@ export class Batcher {
     return this.#announced + this.#queue.length + this.#computing;
   }
 
+  /** Inputs at most that one request can have. */
+  get places(): number {
+    return this.#options.maxQueue;
+  }
+
   /** Throws an `OverloadError` where `count` places are not free: worth knowing before a body is received. */
   refuseBeyond(count: number): void {
     const { maxQueue } = this.#options;
-    if (count > maxQueue) {
-      throw new RequestError(
-        413,
-        `Cannot take ${count} inputs in one request: the queue has ${maxQueue} places`,
-      );
-    }
+    if (count > maxQueue) throw tooManyInputs(count, maxQueue);
     if (this.load + count > maxQueue) {
       const wait = this.load * this.#millisecondsPerInput / 1000;
       throw new OverloadError(

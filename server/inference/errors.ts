@@ -22,6 +22,11 @@ export class OverloadError extends RequestError {
   }
 }
 
+/** More inputs in one request than the queue has places: it could never be taken. */
+export function tooManyInputs(count: number, places: number): RequestError {
+  return new RequestError(413, `Cannot take ${count} inputs in one request: the queue has ${places} places`);
+}
+
 /** The request's time was up before its answer was there. */
 export class DeadlineError extends RequestError {
   constructor(milliseconds: number) {

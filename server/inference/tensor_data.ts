@@ -4,6 +4,7 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { firstBeyondIn } from "../../model/checkpoint/finite.ts";
 import { RequestError } from "./errors.ts";
 
 /** What a tensor is called, its shape, and the number of elements that follows from it. */
@@ -18,8 +19,12 @@ export function refuse(problem: string): never {
   throw new RequestError(400, `Cannot read the inference request: ${problem}`);
 }
 
-/** The bytes of a list of numbers, flat or nested as the shape says: float32, row-major. Refuses what is not finite. */
-export function floatsFromJson(tensor: TensorShape, data: unknown): Uint8Array<ArrayBuffer> {
+/** The bytes of a list of numbers, flat or nested as the shape says: float32, row-major. Refuses magnitudes over `largest`, and NaN. */
+export function floatsFromJson(
+  tensor: TensorShape,
+  data: unknown,
+  largest: number,
+): Uint8Array<ArrayBuffer> {
   const { name, size } = tensor;
   const elements = flatten(tensor, data);
   const values = new Float32Array(size);
@@ -30,19 +35,20 @@ export function floatsFromJson(tensor: TensorShape, data: unknown): Uint8Array<A
     }
     values[i] = element;
   }
-  return finite(tensor, new Uint8Array(values.buffer));
+  return within(tensor, new Uint8Array(values.buffer), largest);
 }
 
-/** The bytes as they came, at whatever offset they lie: float32, row-major, little-endian. Refuses what is not finite. */
+/** The bytes as they came, at whatever offset they lie: float32, row-major, little-endian. Refuses magnitudes over `largest`, and NaN. */
 export function floatsFromBytes(
   tensor: TensorShape,
   bytes: Uint8Array<ArrayBuffer>,
+  largest: number,
 ): Uint8Array<ArrayBuffer> {
   const { name, size } = tensor;
   if (bytes.length !== size * 4) {
     refuse(`input "${name}" has ${bytes.length} bytes of binary data, its shape wants ${size * 4}`);
   }
-  return finite(tensor, bytes);
+  return within(tensor, bytes, largest);
 }
 
 /** The byte strings of a list of base64 texts, flat or nested as the shape says. */
@@ -91,36 +97,18 @@ export function stringsToBytes(texts: readonly string[]): Uint8Array<ArrayBuffer
   }));
 }
 
-function finite({ name }: TensorShape, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const bad = firstNotFinite(bytes);
-  if (bad !== undefined) refuse(`input "${name}" has ${bad.value} at ${bad.index}, expected finite numbers`);
-  return bytes;
-}
-
-/** Bytes lie at any offset, floats must not: values are looked at here, a piece at a time. */
-const piece = new Float32Array(16_384);
-
-/** The first NaN or infinity. Little-endian, as every machine this runs on is. */
-function firstNotFinite(bytes: Uint8Array): { index: number; value: number } | undefined {
-  const pieceBytes = new Uint8Array(piece.buffer);
-  for (let at = 0; at < bytes.length; at += pieceBytes.length) {
-    const part = bytes.subarray(at, at + pieceBytes.length);
-    pieceBytes.set(part);
-    pieceBytes.fill(0, part.length);
-    // Nought times anything finite is nought. Four sums, since each waits for its last addition; Number.isFinite takes ten times as long.
-    let a = 0, b = 0, c = 0, d = 0;
-    for (let i = 0; i < piece.length; i += 4) {
-      a += piece[i]! * 0;
-      b += piece[i + 1]! * 0;
-      c += piece[i + 2]! * 0;
-      d += piece[i + 3]! * 0;
-    }
-    if (a + b + c + d !== 0) {
-      const bad = piece.findIndex((value) => !Number.isFinite(value));
-      return { index: at / 4 + bad, value: piece[bad]! };
-    }
+function within(
+  { name }: TensorShape,
+  bytes: Uint8Array<ArrayBuffer>,
+  largest: number,
+): Uint8Array<ArrayBuffer> {
+  const bad = firstBeyondIn(bytes, largest);
+  if (bad !== undefined) {
+    refuse(
+      `input "${name}" has ${bad.value} at ${bad.index}, expected finite numbers from ${-largest} to ${largest}`,
+    );
   }
-  return undefined;
+  return bytes;
 }
 
 /** The elements in row-major order, from a flat list or from lists nested as the shape says. */
@@ -147,7 +135,10 @@ function flatten({ name, shape, size }: TensorShape, data: unknown): unknown[] {
   return level;
 }
 
+/** A value for an error's sentence: the beginning of a text, and of a list only that it is one, since it may be long. */
 function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "string" && value.length > 40) return `${JSON.stringify(value.slice(0, 40))}…`;
+  return JSON.stringify(value) ?? "nothing";
 }

@@ -71,7 +71,7 @@ function showAnswer(answer, roundTrip) {
   $("answer").hidden = false;
   $("verdict-class").textContent = answer.class;
   $("verdict-probability").textContent = percent(answer.probability);
-  showBars(Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]));
+  showBars(answer.probabilities);
   showTimes(answer.milliseconds, roundTrip);
   if (answer.overlay) {
     $("overlay").src = answer.overlay;
@@ -83,7 +83,7 @@ function showAnswer(answer, roundTrip) {
 }
 
 function showBars(ranked) {
-  const rows = ranked.map(([name, probability], i) => {
+  const rows = ranked.map(({ class: name, probability }, i) => {
     const fill = element("span");
     const bar = element("div", { className: "bar", ariaHidden: "true" }, fill);
     requestAnimationFrame(() => fill.style.width = `${probability * 100}%`);

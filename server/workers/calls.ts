@@ -63,8 +63,8 @@ export class WorkerCalls<Api extends WorkerApi<Api>> {
   ): Promise<Result<Api, Op>> {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#worker.postMessage({ id, op, args } satisfies Call, transfer); // throws what cannot be posted
     this.#pending.set(id, { since: performance.now(), resolve, reject });
-    this.#worker.postMessage({ id, op, args } satisfies Call, transfer);
     return promise as Promise<Result<Api, Op>>;
   }
 

@@ -8,7 +8,7 @@ import {
   ServerProcess,
   watchMemory,
 } from "../../bench/server/server_process.ts";
-import { parseInferRequest } from "../../server/inference/infer_messages.ts";
+import { parseInferRequest } from "../../server/inference/infer_request.ts";
 import { testNeeding } from "../permissions.ts";
 
 const test = testNeeding("all");
@@ -56,8 +56,9 @@ test("tensors to send have the model's size, as binary data and as JSON", async 
     const headers = new Headers(init!.headers);
     const body = new Uint8Array(await new Response(init!.body).arrayBuffer());
     const length = headers.get("inference-header-content-length");
-    const { inputs: [input] } = parseInferRequest(body, length === null ? undefined : Number(length));
-    assertEquals([input!.name, input!.shape, input!.data.length], ["input", [2, 3, 5, 5], 2 * 3 * 5 * 5 * 4]);
+    const taken = { height: 5, width: 5, places: 2, largest: 10 };
+    const { input } = parseInferRequest(body, length === null ? undefined : Number(length), taken);
+    assertEquals([input.name, input.shape, input.data.length], ["input", [2, 3, 5, 5], 2 * 3 * 5 * 5 * 4]);
   }
 });
 

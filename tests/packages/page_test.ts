@@ -109,6 +109,20 @@ pageTest(
   },
 );
 
+pageTest(
+  "classes whose names are numbers are shown most probable first",
+  { options: { checkpoint: { classes: ["10", "2", "1"] } } },
+  async ({ page }) => {
+    await page.setInputFiles("#file", FILE);
+    await answered(page);
+    assertEquals(await text(page, "#verdict-class"), "10");
+    assertEquals((await page.locator("#bars .name").allTextContents())[0], "10");
+    const shares = await page.locator("#bars .number").allTextContents();
+    const values = shares.map((share) => parseFloat(share.replace("< ", "")));
+    assertEquals(values, values.toSorted((a, b) => b - a));
+  },
+);
+
 pageTest("the overlay's slider works from the keyboard", {}, async ({ page }) => {
   await page.setInputFiles("#file", FILE);
   await answered(page);

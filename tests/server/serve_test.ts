@@ -194,7 +194,8 @@ test({
     }))
       .json();
     for (const [k, name] of ["bird", "dog", "panda"].entries()) {
-      assert(Math.abs(predicted.probabilities[name] - direct!.probabilities[k]!) < 1e-5);
+      const told = predicted.probabilities.find((c: { class: string }) => c.class === name);
+      assert(Math.abs(told.probability - direct!.probabilities[k]!) < 1e-5);
     }
     assertMatch(predicted.overlay, /^data:image\/png;base64,/);
     const model = predicted.model;

@@ -113,6 +113,10 @@ test("what cannot be resumed is refused in one sentence and left as it is", () =
       await Deno.writeFile(path, whole);
       return await loadTensors(path);
     });
+    const velocity = "optimizer.velocity.features.3.bias", sound = tensors.get(velocity)!;
+    const spoilt = { shape: sound.shape, data: sound.data.slice().fill(Infinity, 7, 8) };
+    await saveTensors(path, new Map(tensors).set(velocity, spoilt), metadata);
+    await refused(`Cannot use ${path}: value 7 of optimizer.velocity.features.3.bias is Infinity`);
     await saveTensors(path, tensors, {});
     await refused("it holds no training progress");
     const config = await read(dir, "a", "config.json");

@@ -32,7 +32,7 @@ const card: ModelCard = {
   training: { run: "r", epoch: 3, step: 120, validationAccuracy: 0.875, confusion: [[1, 0], [2, 3]] },
 };
 const tensors = new Map([
-  ["features.0.weight", { shape: [2, 1, 1, 2], data: Float32Array.of(1, -0, 3e-45, Infinity) }],
+  ["features.0.weight", { shape: [2, 1, 1, 2], data: Float32Array.of(1, -0, 3e-45, 3.4e38) }],
   ["features.1.running_mean", { shape: [2], data: Float32Array.of(0.5, 2) }],
 ]);
 
@@ -80,6 +80,10 @@ Deno.test("metadata that is missing or wrong is named", () => {
   wrong({ classes: undefined }, "classes in its metadata is wrong");
   wrong({ classes: "[]" }, "classes in its metadata is wrong");
   wrong({ classes: "[" }, "classes in its metadata is wrong");
+  wrong(
+    { classes: '["a","b","a"]' },
+    'classes in its metadata is wrong (it has "a" twice, wanted each once)',
+  );
   wrong({ image_size: "[224]" }, "preprocess.width in its metadata is wrong");
   wrong({ image_size: "224" }, "preprocess.height in its metadata is wrong");
   wrong({ channel_order: "RGBA" }, "preprocess.channels in its metadata is wrong");
@@ -90,6 +94,66 @@ Deno.test("metadata that is missing or wrong is named", () => {
   const plain = writeSafetensors(tensors, { format: "pt" });
   assertThrows(() => decodeCheckpoint(plain, "plain.safetensors"), CheckpointError, "plain.safetensors");
 });
+
+Deno.test("a class that is there twice is not written", () => {
+  const twice = { ...card, classes: ["1", "2", "1"] };
+  assertThrows(
+    () => encodeCheckpoint({ card: twice, tensors }),
+    CheckpointError,
+    'its classes have "1" twice',
+  );
+});
+
+for (const name of ["features.0.weight", "features.0.bias", "features.1.running_mean", "classifier.1.bias"]) {
+  Deno.test(`a value of ${name} that is not finite is refused by name and place`, () => {
+    const whole = new Map([
+      ["features.0.weight", { shape: [40_000], data: new Float32Array(40_000).fill(0.5) }],
+      ["features.0.bias", { shape: [3], data: Float32Array.of(1, 2, 3) }],
+      ["features.1.running_mean", { shape: [3], data: Float32Array.of(1, 2, 3) }],
+      ["classifier.1.bias", { shape: [1], data: Float32Array.of(3.4e38) }],
+    ]);
+    assertEquals(decodeCheckpoint(encodeCheckpoint({ card, tensors: whole })).tensors, whole);
+    const { data } = whole.get(name)!;
+    const index = data.length - 1;
+    for (const value of [NaN, Infinity, -Infinity]) {
+      data[index] = value;
+      assertThrows(
+        () => decodeCheckpoint(encodeCheckpoint({ card, tensors: whole }), "best.safetensors"),
+        CheckpointError,
+        `Cannot use best.safetensors: value ${index} of ${name} is ${value}, wanted finite numbers`,
+      );
+    }
+  });
+}
+
+Deno.test("a value that is finite in float64 and not in float32 is refused, too", () => {
+  const header = {
+    w: { dtype: "F64", shape: [1], data_offsets: [0, 8] },
+    __metadata__: cardToMetadata(card),
+  };
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + text.length + 8);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  view.setFloat64(8 + text.length, 1e300, true);
+  assertThrows(() => decodeCheckpoint(bytes), CheckpointError, "value 0 of w is Infinity");
+});
+
+onDisk(
+  "weights and training state that are not finite are refused with file and tensor",
+  () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "last.state.safetensors");
+      const state = new Map([["optimizer.velocity.fc.weight", {
+        shape: [2],
+        data: Float32Array.of(1, NaN),
+      }]]);
+      await saveTensors(path, state);
+      const words = `Cannot use ${path}: value 1 of optimizer.velocity.fc.weight is NaN`;
+      await assertRejects(() => loadTensors(path), CheckpointError, words);
+    }),
+);
 
 onDisk("a file is replaced in one step and leaves nothing beside it", () =>
   inFolder(async (folder) => {

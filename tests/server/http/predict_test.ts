@@ -5,6 +5,11 @@ import { testNeeding } from "../../permissions.ts";
 const test = testNeeding("all");
 
 const RED = await encodePhoto([200, 10, 10]);
+interface Told {
+  readonly class: string;
+  readonly probability: number;
+}
+
 const green = () => encodePhoto([10, 200, 10], { format: "jpeg" });
 
 test("a raw body is classified whatever content type it claims", async () => {
@@ -26,9 +31,9 @@ test("a raw body is classified whatever content type it claims", async () => {
     assertEquals(response.status, 200, type);
     const answer = await response.json();
     assertEquals(answer.class, "red");
-    assertEquals(answer.probability, answer.probabilities.red);
-    assertEquals(Object.keys(answer.probabilities)[0], "red");
-    const sum = Object.values<number>(answer.probabilities).reduce((a, b) => a + b);
+    const [best, ...others] = answer.probabilities;
+    assertEquals(best, { class: "red", probability: answer.probability });
+    const sum = others.reduce((a: number, b: Told) => a + b.probability, best.probability);
     assertAlmostEquals(sum, 1, 1e-5);
     assertEquals([answer.model, answer.version], ["animals", server.models.resolve().identity.version]);
     assertEquals(Object.keys(answer.milliseconds), ["decode", "queue", "compute", "total"]);
@@ -56,8 +61,22 @@ test("topk limits the probabilities to the largest", async () => {
   await using server = await setUp();
   const response = await server.app.request("/predict?topk=2", { method: "POST", body: RED });
   const { probabilities } = await response.json();
-  assertEquals(Object.keys(probabilities).length, 2);
-  assert("red" in probabilities);
+  assertEquals(probabilities.length, 2);
+  assertEquals(probabilities[0].class, "red");
+});
+
+test("classes whose names are numbers are told in the order of their probabilities", async () => {
+  const classes = ["10", "2", "1"]; // as an object's keys they would come as 1, 2, 10
+  await using server = await setUp({ checkpoints: { digits: { classes } } });
+  const names = async (path: string, photo: Uint8Array<ArrayBuffer>) => {
+    const response = await server.app.request(path, { method: "POST", body: photo });
+    const { class: best, probabilities } = await response.json();
+    assertEquals(best, probabilities[0].class);
+    return probabilities.map((told: Told) => told.class);
+  };
+  assertEquals(await names("/predict", await encodePhoto([90, 200, 10])), ["2", "10", "1"]);
+  assertEquals(await names("/predict?topk=1", await encodePhoto([200, 90, 10])), ["10"]);
+  assertEquals(await names("/predict", await encodePhoto([50, 50, 50])), classes); // equally probable
 });
 
 test("explain adds an overlay in the photo's aspect ratio, hottest where the map is", async () => {
@@ -117,6 +136,38 @@ const bad: readonly [
       "content-type": "multipart/form-data; boundary=b",
     },
   ],
+  ["a form that does not begin with its boundary", 400, "x", {
+    "content-type": "multipart/form-data; boundary=b",
+  }],
+  ["a form whose boundary goes on", 400, "--bc\r\n\r\n\r\n--b--", {
+    "content-type": "multipart/form-data; boundary=b",
+  }],
+  [
+    "a form with a header that does not end",
+    400,
+    `--b\r\n${"a".repeat(5000)}\r\n\r\n\r\n--b--`,
+    { "content-type": "multipart/form-data; boundary=b" },
+  ],
+  [
+    "a form with a name that is not UTF-8",
+    400,
+    new Uint8Array([
+      ...new TextEncoder().encode("--b\r\nContent-Disposition: form-data; name="),
+      0xff,
+      13,
+      10,
+      13,
+      10,
+      13,
+      10,
+      45,
+      45,
+      98,
+      45,
+      45,
+    ]),
+    { "content-type": "multipart/form-data; boundary=b" },
+  ],
   ["an encoding that is not known", 415, RED, { "content-encoding": "br" }],
   ["an encoding that is not true", 400, RED, { "content-encoding": "gzip" }],
   ["a top-k of zero", 400, RED, {}, "/predict?topk=0"],
@@ -151,6 +202,81 @@ test("a form without the field, with text in it, or with an empty file says so",
   text.append("image", "text");
   assertEquals((await send(text))[0], 400);
   assertEquals((await send(formOf(["empty.png", new Uint8Array(0)])))[0], 400);
+});
+
+for (
+  const [written, name] of [
+    ['filename="a=b.jpg"', "a=b.jpg"],
+    ['filename="a;b, c.jpg"', "a;b, c.jpg"],
+    ['filename="an \\"odd\\" one.jpg"', 'an "odd" one.jpg'],
+    ['filename="köter.jpg"', "köter.jpg"],
+    ["filename=plain=1.jpg", "plain=1.jpg"],
+    ['filename="a\u2028b.jpg"', "a\u2028b.jpg"], // ends a line elsewhere
+    ["filename=\"k.jpg\"; filename*=UTF-8''%E9%B3%A5%20%3D.jpg", "鳥 =.jpg"],
+    ['filename=""', ""],
+  ] as const
+) {
+  test(`a file that a form calls ${written} keeps its whole name`, async () => {
+    await using server = await setUp();
+    const body = new Blob([
+      `--b\r\nContent-Disposition: form-data; name="image"; ${written}\r\nContent-Type: image/png\r\n\r\n`,
+      RED,
+      "\r\n--b--\r\n",
+    ]);
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: await body.bytes(),
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+    });
+    const answer = await response.json();
+    assertEquals(answer.file, name, answer.error);
+  });
+}
+
+for (const size of [5_000, 40_000]) {
+  test(`a form of ${size} parts is refused by their number`, async () => {
+    await using server = await setUp();
+    const part = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n';
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: part.repeat(size) + "--b--\r\n",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+    });
+    assertEquals([response.status, (await response.json()).error], [
+      413,
+      "Cannot read the multipart form: it has more than 512 parts",
+    ]);
+  });
+}
+
+test("what looks like a boundary within a photo is part of it, and other fields may be empty", async () => {
+  await using server = await setUp();
+  const line = "\r\n--boundar\r\n-\r\r\n--boundarx";
+  const fields = `--boundary\r\nContent-Disposition: form-data; name="x"\r\n\r\n--boundary\r\n` +
+    `content-disposition: form-data; name="image"; filename="a"\r\n\r\n`;
+  const answers = [];
+  for (const photo of [[RED, line], [RED]]) {
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: await new Blob([fields, ...photo, "\r\n--boundary--"]).bytes(),
+      headers: { "content-type": 'multipart/form-data; charset=utf-8; boundary="boundary"' },
+    });
+    answers.push((await response.json()).class);
+  }
+  assertEquals(answers, ["red", "red"]);
+});
+
+test("a boundary that no form may have is refused", async () => {
+  await using server = await setUp();
+  for (const boundary of ["x".repeat(71), '""', ""]) {
+    const response = await server.app.request("/predict", {
+      method: "POST",
+      body: new Uint8Array(1000),
+      headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
+    });
+    assertEquals(response.status, 400);
+    assertMatch((await response.json()).error, /^Cannot read the multipart form: its type has no boundary/);
+  }
 });
 
 test("of several photos the one that cannot be decoded is named", async () => {
