@@ -26,7 +26,7 @@ COPY model model
 COPY server server
 COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
-RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decode_process.ts \
+RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decoder_process.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
   && chmod -R a+rX /deno-dir /app
 USER server
