@@ -59,7 +59,7 @@ const flags = parseOrExit(Deno.args, {
     }),
     workers: flag.int({
       help: "processes that decode images",
-      default: Math.max(1, navigator.hardwareConcurrency - 1),
+      default: Math.max(2, navigator.hardwareConcurrency - 1),
       min: 1,
     }),
     watchMs: flag.int({
@@ -95,7 +95,12 @@ try {
   const server = await startServer({
     ...flags,
     sources: await chooseSources(),
-    decoder: new DecoderPool({ workers: flags.workers, timeoutMs: flags.timeoutMs }),
+    decoder: new DecoderPool({
+      workers: flags.workers,
+      timeoutMs: flags.timeoutMs,
+      spareOne: true,
+      onFailure: (reason) => log.warn("decoder lost", { reason }),
+    }),
     log,
     hostname: flags.host,
     limits: {
