@@ -44,19 +44,14 @@ export async function createClassifier(
   options: ClassifierOptions = {},
 ): Promise<NetworkClassifier> {
   const gpu = options.gpu ?? await requestTunedGpu();
-  try {
-    const { card } = checkpoint;
-    const size = { classes: card.classes.length, size: card.preprocess.height };
-    const network = new Network(gpu, architecture(card.model, size));
-    for (const _ of network.loadInSteps(checkpoint.tensors)) await options.pause?.();
-    return new NetworkClassifier(network, card, options.maxBatch ?? 32, () => {
-      network[Symbol.dispose]();
-      if (!options.gpu) gpu[Symbol.dispose]();
-    });
-  } catch (error) {
-    if (!options.gpu) gpu[Symbol.dispose]();
-    throw error;
-  }
+  using stack = new DisposableStack();
+  if (!options.gpu) stack.use(gpu);
+  const { card } = checkpoint;
+  const size = { classes: card.classes.length, size: card.preprocess.height };
+  const network = stack.use(new Network(gpu, architecture(card.model, size)));
+  for (const _ of network.loadInSteps(checkpoint.tensors)) await options.pause?.();
+  const owned = stack.move();
+  return new NetworkClassifier(network, card, options.maxBatch ?? 32, () => owned.dispose());
 }
 
 /** A `Classifier` over a network on this thread. Calls run one after the other. */

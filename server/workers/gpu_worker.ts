@@ -14,7 +14,10 @@ let device: Promise<Gpu> | undefined;
 serveClassifiers(async (path, { maxBatch }, pause) => {
   const checkpoint = await loadCheckpoint(path); // a file that cannot be read needs no device
   await pause();
-  device ??= requestTunedGpu({ onNote: (text) => console.error(text) });
+  device ??= requestTunedGpu({ onNote: (text) => console.error(text) }).catch((error) => {
+    device = undefined; // the next load asks again
+    throw error;
+  });
   const classifier = await createClassifier(checkpoint, { maxBatch, gpu: await device, pause });
   // Plans for every power of two up to `maxBatch`.
   const sizes = [maxBatch];
