@@ -104,6 +104,12 @@ export function distributionsOf(osRelease: string): string[] {
   return `${value("ID")} ${value("ID_LIKE")}`.split(/\s+/).filter((name) => name !== "");
 }
 
+/** Whether the environment says something else than would be done without it. */
+function isChosen(name: string): boolean {
+  const value = Deno.env.get(name);
+  return Boolean(value) && !(name === BACKEND && value === "vulkan");
+}
+
 async function gatherFacts(): Promise<Omit<Facts, "choices">> {
   const { os } = Deno.build;
   const osRelease = os === "linux" ? await Deno.readTextFile("/etc/os-release").catch(() => "") : "";
@@ -170,7 +176,7 @@ async function main(): Promise<number> {
       verbose: flag.boolean({ help: "name the adapter that is found" }),
     },
   });
-  const choices = CHOICES.flatMap((name) => Deno.env.get(name) ? `${name}=${Deno.env.get(name)}` : []);
+  const choices = CHOICES.flatMap((name) => isChosen(name) ? `${name}=${Deno.env.get(name)}` : []);
   const name = await adapterName();
   if (name !== null) {
     if (flags.verbose) console.error(`WebGPU adapter: ${name}`);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { silenceRuntimeDirNotice } from "../../engine/gpu.ts";
+import { requestAdapter } from "../../engine/gpu.ts";
 import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
@@ -101,8 +101,7 @@ Deno.test("os-release names the distribution and those it derives from", () => {
   assertEquals(distributionsOf(""), []);
 });
 
-silenceRuntimeDirNotice();
-const hasAdapter = await navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false;
+const hasAdapter = await requestAdapter() !== null;
 
 test("setup exits with code 0 and prints nothing where there is an adapter, and refuses unknown flags", async () => {
   const setup = async (...args: string[]) => {
