@@ -15,17 +15,22 @@ const HEAVY = WORN_BY;
 /** Starting takes a tenth of a second; longer than this and something is wrong. */
 const START_TIMEOUT_MS = 60_000;
 
+/** However small an image is: the first one of a process also waits for its decoder to be compiled. */
+const LEAST_TIMEOUT_MS = 2000;
+
 /**
- * The share of `timeoutMs` that an image gets: a fifth, and a 40th for each million pixels of work. Of 10 seconds that is 2, and 0.25 per
- * million; decoding took 0.03 to 0.1 per million on two busy cores.
+ * The milliseconds that an image of this work, in pixels, gets where the largest may take `timeoutMs`: a fifth of it, and a 40th for each
+ * million pixels. Of 10 seconds that is 2, and 0.25 per million; decoding took 0.03 to 0.1 per million on two busy cores.
  */
-const TIME_SHARE = { least: 0.2, perPixel: 0.025e-6 };
+export function timeFor(work: number, timeoutMs: number): number {
+  return Math.min(timeoutMs, Math.max(LEAST_TIMEOUT_MS, timeoutMs / 5) + timeoutMs * work / 40e6);
+}
 
 /** How processes are used. */
 export interface DecoderPoolOptions {
   /** Processes at most, started when needed; default: one per core. */
   readonly workers?: number;
-  /** Time for the largest image in milliseconds, default 10 seconds; a small one gets a share of it, a fifth at least. */
+  /** Time for the largest image in milliseconds, default 10 seconds; a small one gets a share of it, a fifth and 2 seconds at least. */
   readonly timeoutMs?: number;
   /** Leave one process to images of less than 16 million pixels, where there are two or more; default: all take what comes first. */
   readonly spareOne?: boolean;
@@ -86,7 +91,7 @@ export class DecoderPool implements AsyncDisposable {
         shorterSide,
         pixels: header.width * header.height,
         heavy: work > HEAVY,
-        timeoutMs: this.#options.timeoutMs * Math.min(1, TIME_SHARE.least + TIME_SHARE.perPixel * work),
+        timeoutMs: timeFor(work, this.#options.timeoutMs),
         signal,
         resolve: settle(resolve),
         reject: settle(reject),

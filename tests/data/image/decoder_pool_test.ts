@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { decodeImage } from "../../../data/image/decode.ts";
-import { DecoderPool } from "../../../data/image/decoder_pool.ts";
+import { DecoderPool, timeFor } from "../../../data/image/decoder_pool.ts";
 import { ImageError, type ImageErrorCode } from "../../../data/image/image.ts";
 import {
   encodeFlatJpeg,
@@ -136,7 +136,11 @@ test({
   ignore: Deno.build.os !== "linux",
   async fn() {
     const before = decoders(), failures: string[] = [];
-    await using pool = new DecoderPool({ workers: 1, onFailure: (reason) => failures.push(reason) });
+    await using pool = new DecoderPool({
+      workers: 1,
+      timeoutMs: 120_000,
+      onFailure: (reason) => failures.push(reason),
+    });
     const dying = assertCode(
       pool.decode(slowJpeg),
       "failed",
@@ -154,7 +158,7 @@ test({
 /** Whether a decoder has taken memory for the slow image; one that is killed before has not started. */
 function isDecoding(pid: number): boolean {
   const pages = Number(Deno.readTextFileSync(`/proc/${pid}/statm`).split(" ")[1]);
-  return pages * 4096 > 200e6;
+  return pages * 4096 > 150e6;
 }
 
 test("where no decoder can be started, the image is not called corrupt and the reason is told", async () => {
@@ -193,9 +197,17 @@ test("a small image passes by heavy ones, of which one at a time is decoded wher
   await Promise.all(heavy);
 });
 
-test("a small image is not given the time of a large one", async () => {
-  await using pool = new DecoderPool({ workers: 1, timeoutMs: 5 });
-  await assertCode(pool.decode(await encodeJpeg(picture(8, 8))), "timeout", "longer than 0.001");
+test("an image's time grows with its work, from a fifth or 2 seconds to all of it", () => {
+  assertEquals([0, 4e6, 16e6, 32e6, 100e6].map((work) => timeFor(work, 10_000)), [
+    2000,
+    3000,
+    6000,
+    10_000,
+    10_000,
+  ]);
+  assertEquals([0, 40e6].map((work) => timeFor(work, 120_000)), [24_000, 120_000]);
+  assertEquals([0, 1e6, 40e6].map((work) => timeFor(work, 4000)), [2000, 2100, 4000]);
+  assertEquals([0, 100e6].map((work) => timeFor(work, 800)), [800, 800]);
 });
 
 test("small files that unfold to a huge picture leave this process's memory alone", async () => {
