@@ -26,7 +26,7 @@ COPY model model
 COPY server server
 COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
-RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decode_process.ts \
+RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decoder_process.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
   && chmod -R a+rX /deno-dir /app
 USER server
@@ -35,5 +35,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
   CMD ["deno", "eval", "if (!(await fetch('http://127.0.0.1:8000/v2/health/ready')).ok) Deno.exit(1)"]
 # Its own files, models and secrets to read, one address to listen on, decoders to start; nothing to write, no native code.
-ENTRYPOINT ["deno", "run", "--cached-only", "--no-prompt", "--allow-read=/app,/models,/mnt/models,/run/secrets", "--allow-net=0.0.0.0", "--allow-run=/usr/local/bin/deno", "--allow-env=ALEXNET_TOKEN,XDG_RUNTIME_DIR", "--allow-sys=setPriority", "serve.ts", "--host", "0.0.0.0"]
+ENTRYPOINT ["deno", "run", "--cached-only", "--no-prompt", "--allow-read=/app,/models,/mnt/models,/run/secrets", "--allow-net=0.0.0.0", "--allow-run=/usr/local/bin/deno", "--allow-env=ALEXNET_TOKEN,DENO_WEBGPU_BACKEND,XDG_RUNTIME_DIR", "--allow-sys=setPriority", "serve.ts", "--host", "0.0.0.0"]
 CMD ["--checkpoint", "/models/best.safetensors", "--name", "model"]

@@ -63,7 +63,7 @@ const flags = parseOrExit(Deno.args, {
     }),
     workers: flag.int({
       help: "processes that decode images",
-      default: Math.max(1, navigator.hardwareConcurrency - 1),
+      default: Math.max(2, navigator.hardwareConcurrency - 1),
       min: 1,
     }),
     watchMs: flag.int({
@@ -156,16 +156,27 @@ try {
       reason: "decodes photos in processes of their own",
     },
     ...Deno.build.os === "linux"
-      ? [{
-        permission: { name: "sys", kind: "setPriority" } as const,
-        reason: "lets HTTP go before the network",
-      }]
+      ? [
+        {
+          permission: { name: "sys", kind: "setPriority" },
+          reason: "lets HTTP go before the network",
+        } as const,
+        {
+          permission: { name: "env", variable: "DENO_WEBGPU_BACKEND" },
+          reason: "asks there for Vulkan",
+        } as const,
+      ]
       : [],
   ]);
   const server = await startServer({
     ...flags,
     sources,
-    decoder: new DecoderPool({ workers: flags.workers, timeoutMs: flags.timeoutMs }),
+    decoder: new DecoderPool({
+      workers: flags.workers,
+      timeoutMs: flags.timeoutMs,
+      spareOne: true,
+      onFailure: (reason) => log.warn("decoder lost", { reason }),
+    }),
     log,
     hostname: flags.host,
     limits: {

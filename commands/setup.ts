@@ -4,7 +4,7 @@
  * @module
  */
 import { flag, parseOrExit } from "./cli/args.ts";
-import { silenceRuntimeDirNotice } from "../engine/gpu.ts";
+import { BACKEND, requestAdapter } from "../engine/gpu.ts";
 
 /** What decides what can be done about a missing adapter. */
 export interface Facts {
@@ -16,6 +16,8 @@ export interface Facts {
   readonly loader: boolean;
   /** File names of the installed Vulkan drivers' descriptions, such as `lvp_icd.x86_64.json`. */
   readonly drivers: readonly string[];
+  /** Environment variables, as `NAME=value`, that decide which drivers are looked at. */
+  readonly choices: readonly string[];
   /** Whether this runs as root. */
   readonly root: boolean;
   /** Whether sudo works without a password. */
@@ -27,6 +29,7 @@ export type Plan =
   & { readonly reason: string }
   & ({ readonly commands: readonly (readonly string[])[] } | { readonly advice: string });
 
+const CHOICES = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", BACKEND];
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
 const APT_OPTIONS = ["-q", "-o", "DPkg::Lock::Timeout=300"];
 
@@ -43,6 +46,12 @@ export function plan(facts: Facts): Plan {
     return {
       reason,
       advice: "Install the graphics driver of the GPU's maker, which brings Direct3D 12 and Vulkan.",
+    };
+  }
+  if (facts.choices.length > 0) {
+    return {
+      reason,
+      advice: `Unset ${facts.choices.map((choice) => choice.split("=", 1)[0]).join(" and ")}.`,
     };
   }
   const has = (...names: string[]) => names.some((name) => facts.distributions.includes(name));
@@ -70,8 +79,9 @@ export function plan(facts: Facts): Plan {
   return { reason, advice };
 }
 
-function explain({ os, loader, drivers }: Facts): string {
+function explain({ os, loader, drivers, choices }: Facts): string {
   const none = "WebGPU finds no adapter: ";
+  if (choices.length > 0) return `${none}there is none with ${choices.join(" ")} in the environment.`;
   if (os === "darwin" || os === "windows") return `${none}the system offers no GPU.`;
   if (!loader) return `${none}the Vulkan loader (libvulkan.so.1) is not installed.`;
   if (drivers.length === 0) return `${none}the Vulkan loader is installed, but no Vulkan driver.`;
@@ -94,7 +104,13 @@ export function distributionsOf(osRelease: string): string[] {
   return `${value("ID")} ${value("ID_LIKE")}`.split(/\s+/).filter((name) => name !== "");
 }
 
-async function gatherFacts(): Promise<Facts> {
+/** Whether the environment says something else than would be done without it. */
+function isChosen(name: string): boolean {
+  const value = Deno.env.get(name);
+  return Boolean(value) && !(name === BACKEND && value === "vulkan");
+}
+
+async function gatherFacts(): Promise<Omit<Facts, "choices">> {
   const { os } = Deno.build;
   const osRelease = os === "linux" ? await Deno.readTextFile("/etc/os-release").catch(() => "") : "";
   const root = Deno.uid() === 0;
@@ -144,30 +160,11 @@ async function run([command, ...args]: readonly string[], output: "shown" | "hid
   }
 }
 
-/** The adapter's name, or null. On Linux of Vulkan alone, unless the environment names a backend: `main` says why. */
+/** The adapter's name, or null. */
 async function adapterName(): Promise<string | null> {
-  silenceRuntimeDirNotice();
-  // Deno reads it when the first adapter is asked for.
-  if (Deno.build.os === "linux" && !Deno.env.has(BACKEND)) Deno.env.set(BACKEND, "vulkan");
-  const adapter = await navigator.gpu?.requestAdapter();
-  if (!adapter) return null;
+  const adapter = await requestAdapter();
+  if (adapter === null) return null;
   return adapter.info.description || adapter.info.device || adapter.info.vendor || "unnamed";
-}
-
-const BACKEND = "DENO_WEBGPU_BACKEND";
-
-/** Whether an adapter answers in a process of its own that may use every backend. */
-async function anyAdapter(): Promise<boolean> {
-  const env = { [BACKEND]: "vulkan,gl" };
-  const script = "Deno.exit(await navigator.gpu?.requestAdapter() ? 0 : 1)";
-  const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", script],
-    env,
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).output();
-  return code === 0;
 }
 
 async function main(): Promise<number> {
@@ -179,20 +176,18 @@ async function main(): Promise<number> {
       verbose: flag.boolean({ help: "name the adapter that is found" }),
     },
   });
+  const choices = CHOICES.flatMap((name) => isChosen(name) ? `${name}=${Deno.env.get(name)}` : []);
   const name = await adapterName();
   if (name !== null) {
     if (flags.verbose) console.error(`WebGPU adapter: ${name}`);
     return 0;
   }
   if (flags.check) return 1;
-  const todo = plan(await gatherFacts());
+  const todo = plan({ ...await gatherFacts(), choices });
   console.error(todo.reason);
   if ("advice" in todo) {
     console.error(todo.advice);
-    // Without Vulkan Deno falls back to OpenGL, which trained six to nine times slower on the same processor.
-    const slow = await anyAdapter();
-    if (slow) console.error("Going on with OpenGL, which is much slower.");
-    return slow ? 0 : 1;
+    return 1;
   }
   console.error("Installing Mesa's software driver, which runs on any processor:");
   for (const command of todo.commands) console.error(`  ${command.join(" ")}`);

@@ -24,6 +24,6 @@ export { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./dataset/photo_
 export { evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";
 export type { Place, Shards } from "./dataset/shards.ts";
 export type { DecodeOptions } from "./image/decode.ts";
-export { DecoderPool } from "./image/decoder_pool.ts";
+export { DecoderPool, type DecoderPoolOptions } from "./image/decoder_pool.ts";
 export { type DecodedImage, ImageError, type ImageErrorCode } from "./image/image.ts";
 export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess } from "./preprocess.ts";

@@ -81,11 +81,10 @@ export class Gpu implements Disposable {
 
   /** Opens the default adapter; throws `GpuUnavailableError` where there is none. */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
-    silenceRuntimeDirNotice();
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    const adapter = await requestAdapter();
     if (!adapter) {
       throw new GpuUnavailableError(
-        "Cannot find a WebGPU adapter: no Vulkan, Metal or DirectX 12 driver answered; run `deno task setup`",
+        "Cannot find a WebGPU adapter: no Vulkan, Metal or DirectX 12 driver answered; `deno task setup` says what is missing",
       );
     }
     const requiredLimits: Record<string, number> = {};
@@ -185,15 +184,32 @@ export class Gpu implements Disposable {
   }
 }
 
+/** The environment's choice of what WebGPU may stand on: `vulkan`, `gl` … */
+export const BACKEND = "DENO_WEBGPU_BACKEND";
+
+/**
+ * The default adapter, or null. On Linux of Vulkan alone, unless the environment names a backend: Deno falls back to OpenGL, whose
+ * drivers take minutes to compile a network that takes a second on Vulkan, so whoever gets it takes it for hanging.
+ */
+export async function requestAdapter(): Promise<GPUAdapter | null> {
+  silenceRuntimeDirNotice();
+  // Deno reads it when the first adapter is asked for.
+  if (Deno.build.os === "linux" && mayUse(BACKEND) && !Deno.env.has(BACKEND)) Deno.env.set(BACKEND, "vulkan");
+  return await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }) ?? null;
+}
+
+/** Without the permission things stay as they are; nothing depends on it, so nobody is asked for it. */
+function mayUse(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+}
+
 /**
  * Mesa's Vulkan drivers print an error on every adapter request when XDG_RUNTIME_DIR is unset, as it is in
  * containers. They only look whether it is set, so any existing folder quiets them.
  */
 export function silenceRuntimeDirNotice(): void {
-  // Without --allow-env the notice stays; nothing else depends on it, so nobody is asked for the permission.
-  const allowed =
-    Deno.permissions.querySync({ name: "env", variable: "XDG_RUNTIME_DIR" }).state === "granted";
-  if (allowed && Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
-    Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+  const variable = "XDG_RUNTIME_DIR";
+  if (Deno.build.os === "linux" && mayUse(variable) && !Deno.env.get(variable)) {
+    Deno.env.set(variable, "/tmp");
   }
 }

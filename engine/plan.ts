@@ -8,6 +8,9 @@ import type { Bound, Launch } from "./kernel.ts";
 import { type AnyTensor, createTensor, destroyTensor, type Tensor } from "./tensor.ts";
 import { type LaunchTime, profileLaunches } from "./profile.ts";
 
+/** Lets others use the device: whoever does much at a time calls it between two steps, outside any error scope. */
+export type Pause = () => Promise<void>;
+
 /** Launches in order, and ownership of the tensors made with `tensor`. Dispose of it to free them all. */
 export class Plan implements Disposable {
   /** What runs, in this order. */
@@ -44,10 +47,15 @@ export class Plan implements Disposable {
     return this.#tensors.reduce((sum, t) => sum + t.bytes, 0);
   }
 
-  /** Compiles every launch. Throws `GpuValidationError` naming the launch that WebGPU refuses. */
-  async compile(): Promise<this> {
+  /** Compiles every launch, with a `pause` after each. Throws `GpuValidationError` naming the launch that WebGPU refuses. */
+  async compile(pause?: Pause): Promise<this> {
     if (this.#disposed) throw new GpuValidationError(`Cannot compile plan ${this.label}: it was disposed`);
     if (this.#bound) return this;
+    for (const launch of pause ? this.launches : []) {
+      // Its pipeline is kept; what is refused is told below.
+      await this.gpu.guard(`compile ${launch.name}`, () => this.gpu.kernels.bind(launch)).catch(() => {});
+      await pause!();
+    }
     const bind = () => this.launches.map((launch) => this.gpu.kernels.bind(launch));
     try {
       this.#bound = await this.gpu.guard(`compile plan ${this.label}`, bind);
@@ -75,6 +83,15 @@ export class Plan implements Disposable {
   /** Submits the plan once. Returns without waiting for the device. */
   run(): void {
     submit(this.gpu, [this]);
+  }
+
+  /** Runs the launches one by one, with a `pause` after each has finished: drivers translate a kernel at its first run. */
+  async runInSteps(pause: Pause): Promise<void> {
+    for (const bound of this.bound) {
+      submitAll(this.gpu, this.label, [bound]);
+      await this.gpu.settle();
+      await pause();
+    }
   }
 
   /** Runs each launch in a pass of its own and times it; see `profileLaunches`. */
@@ -110,16 +127,23 @@ export function submit(
   plans: readonly Plan[],
   before?: (encoder: GPUCommandEncoder) => void,
 ): void {
+  submitAll(gpu, plans[0]?.label ?? "empty", plans.flatMap((plan) => plan.bound), before);
+}
+
+function submitAll(
+  gpu: Gpu,
+  label: string,
+  bound: readonly Bound[],
+  before?: (encoder: GPUCommandEncoder) => void,
+): void {
   gpu.check();
-  const encoder = gpu.device.createCommandEncoder({ label: plans[0]?.label ?? "empty" });
+  const encoder = gpu.device.createCommandEncoder({ label });
   before?.(encoder);
   const pass = encoder.beginComputePass();
-  for (const plan of plans) {
-    for (const { pipeline, group, launch } of plan.bound) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...launch.grid);
-    }
+  for (const { pipeline, group, launch } of bound) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(...launch.grid);
   }
   pass.end();
   gpu.device.queue.submit([encoder.finish()]);

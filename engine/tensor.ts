@@ -122,9 +122,27 @@ export function writeTensor<D extends DType>(gpu: Gpu, tensor: Tensor<D>, data: 
       `Cannot write ${tensor.label} [${tensor.shape}]: got ${data.length} values, wanted ${tensor.size}`,
     );
   }
-  const whole = tensor.pitch === tensor.shape.at(-1) ? data : padRows(data, tensor);
+  writeRows(gpu, tensor, 0, data);
+}
+
+/** Uploads whole rows (along the last dimension) from row `first` on; throws a `RangeError` for rows that are not there. */
+export function writeRows<D extends DType>(
+  gpu: Gpu,
+  tensor: Tensor<D>,
+  first: number,
+  data: ArrayOf<D>,
+): void {
+  const width = tensor.shape.at(-1) ?? 1;
+  const rows = data.length / width;
+  if (rows < 1 || !Number.isInteger(rows) || first < 0 || (first + rows) * width > tensor.size) {
+    throw new RangeError(
+      `Cannot write ${tensor.label} [${tensor.shape}]: got ${data.length} values for row ${first} on`,
+    );
+  }
+  const whole = tensor.pitch === width ? data : padRows(data, tensor);
   // A zero-sized or oversized writeBuffer aborts the process in Deno; both are excluded above.
-  gpu.device.queue.writeBuffer(tensor.buffer, tensor.offset, whole as Float32Array<ArrayBuffer>);
+  const offset = tensor.offset + first * tensor.pitch * 4;
+  gpu.device.queue.writeBuffer(tensor.buffer, offset, whole as Float32Array<ArrayBuffer>);
 }
 
 /** Copies tensors to others of the same length, on the device. */
@@ -199,8 +217,9 @@ export async function readTensor<D extends DType>(gpu: Gpu, tensor: Tensor<D>): 
   return values as TensorData<D>;
 }
 
-function padRows(data: Float32Array | Uint32Array, { shape, pitch, length }: AnyTensor) {
+function padRows(data: Float32Array | Uint32Array, { shape, pitch }: AnyTensor) {
   const last = shape.at(-1)!;
+  const length = data.length / last * pitch;
   const out = data instanceof Float32Array ? new Float32Array(length) : new Uint32Array(length);
   // Value by value: rows are often three long, and a subarray each costs more than the copy.
   for (let from = 0, to = 0; from < data.length; to += pitch - last) {

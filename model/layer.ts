@@ -29,8 +29,11 @@ export type Init =
 export interface ParameterPart {
   /** Shape on the device. */
   readonly shape: readonly number[];
-  /** For each element of the part in order, its index in PyTorch's order, or -1 for a zero. */
-  readonly indices: () => Int32Array;
+  /**
+   * For each element of the part in order, its index in PyTorch's order, or -1 for a zero; of rows (along the last dimension) `first` up
+   * to `end` alone where these are given.
+   */
+  readonly indices: (first?: number, end?: number) => Int32Array;
 }
 
 /** A parameter (or running statistic) of a layer. */

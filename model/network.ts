@@ -127,6 +127,13 @@ export class Network implements Disposable {
   load(
     tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
   ): void {
+    for (const _ of this.loadInSteps(tensors));
+  }
+
+  /** As `load`, and yields whenever another few megabytes are uploaded; the first step checks everything. */
+  *loadInSteps(
+    tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
+  ): Generator<void, void, void> {
     for (const { name, spec } of this.parameters.all) {
       const found = tensors.get(name);
       if (!found || `${found.shape}` !== `${spec.shape}`) {
@@ -134,7 +141,9 @@ export class Network implements Disposable {
         throw new UserError(`Cannot load ${this.architecture.name}: ${name} ${got}, wanted [${spec.shape}]`);
       }
     }
-    for (const { name } of this.parameters.all) this.parameters.write(name, tensors.get(name)!.data);
+    for (const { name } of this.parameters.all) {
+      yield* this.parameters.writeInSteps(name, tensors.get(name)!.data);
+    }
   }
 
   /** A tensor for `batch` input images, [N, H, W, C]. */

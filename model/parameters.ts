@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu } from "../engine/gpu.ts";
-import { createTensor, destroyTensor, layoutOf, readTensors, Tensor, writeTensor } from "../engine/tensor.ts";
+import { createTensor, destroyTensor, layoutOf, readTensors, Tensor, writeRows } from "../engine/tensor.ts";
 import { initialValues } from "./init.ts";
 import type { ParameterSpec } from "./layer.ts";
 
@@ -38,6 +38,9 @@ export interface NamedSpec {
   /** What the layer says about it. */
   readonly spec: ParameterSpec;
 }
+
+/** Elements that are brought into the device's order in one step: a twentieth of a second's work. */
+const STEP = 2 ** 20;
 
 /** Owns the parameters of one network. */
 export class ParameterStore implements Disposable {
@@ -92,6 +95,15 @@ export class ParameterStore implements Disposable {
    * nothing is written.
    */
   write(name: string, values: Float32Array, arenas: ArenaTensors = this.#own()): void {
+    for (const _ of this.writeInSteps(name, values, arenas));
+  }
+
+  /** As `write`, and yields after every `STEP` elements, which the device may then copy. */
+  *writeInSteps(
+    name: string,
+    values: Float32Array,
+    arenas: ArenaTensors = this.#own(),
+  ): Generator<void, void, void> {
     const parameter = this.get(name), { spec } = parameter;
     const tensors = this.viewsIn(parameter, arenas) ?? [];
     if (values.length !== product(spec.shape)) {
@@ -99,12 +111,20 @@ export class ParameterStore implements Disposable {
         `Cannot write ${name}: got ${values.length} values, its shape is [${spec.shape}]`,
       );
     }
-    tensors.forEach((tensor, i) => {
-      const indices = spec.parts[i]!.indices();
-      const packed = new Float32Array(indices.length);
-      for (let k = 0; k < indices.length; k++) packed[k] = indices[k]! < 0 ? 0 : values[indices[k]!]!;
-      writeTensor(this.gpu, tensor, packed);
-    });
+    for (const [i, tensor] of tensors.entries()) {
+      const width = tensor.shape.at(-1)!, rows = tensor.size / width;
+      const step = Math.max(1, Math.floor(STEP / width));
+      for (let first = 0; first < rows; first += step) {
+        const end = Math.min(first + step, rows);
+        const indices = spec.parts[i]!.indices(first, end);
+        const packed = new Float32Array(indices.length);
+        for (let k = 0; k < indices.length; k++) packed[k] = indices[k]! < 0 ? 0 : values[indices[k]!]!;
+        writeRows(this.gpu, tensor, first, packed);
+        if (rows <= step) continue;
+        this.gpu.device.queue.submit([]); // what is written waits for a submission
+        yield;
+      }
+    }
   }
 
   /**

@@ -64,8 +64,9 @@ async function trainIn(
   signal: AbortSignal | undefined,
   existing?: RunFolder,
 ): Promise<Evaluation | undefined> {
-  // The architecture is built first: an unknown name should not wait for the data.
+  // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
   networkOf(options, 2);
+  using gpu = await requestTunedGpu({ onNote: (text) => report({ event: "note", text }) });
   const dataset = await openData(options, report);
   requireBatch(dataset, options.batchSize * options.accumulate);
   // A run that goes on has its weights in its state; the file still says how photos become input.
@@ -73,7 +74,6 @@ async function trainIn(
   const preprocess = start
     ? transferPreprocess(start.metadata, options.size)
     : defaultPreprocess(options.size);
-  using gpu = await requestTunedGpu({ onNote: (text) => report({ event: "note", text }) });
   const layers = networkOf(options, dataset.classes.length);
   const frozen = options.freeze && freezeBlocks(options.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});

@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly rate?: number | undefined;
   /** Requests at most. */
   readonly maxRequests?: number | undefined;
+  /** Ends it before its time. */
+  readonly signal?: AbortSignal | undefined;
   /** Pause of each client between an answer and its next question. */
   readonly pauseMs?: number | undefined;
 }
@@ -49,7 +51,7 @@ const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 
 /** Runs the load to its end. Throws a `RangeError` for a server that is not on this machine. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  const { url, request, concurrency, seconds, rate, maxRequests = Infinity, pauseMs = 0 } = options;
+  const { url, request, concurrency, seconds, rate, maxRequests = Infinity, signal, pauseMs = 0 } = options;
   if (!LOOPBACK.test(url.hostname)) {
     throw new RangeError(`Cannot send load to ${url.hostname}: expected a server on this machine`);
   }
@@ -72,7 +74,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   };
   const started = performance.now();
   const end = started + seconds * 1000;
-  const goesOn = () => performance.now() < end && next < maxRequests;
+  const goesOn = () => performance.now() < end && next < maxRequests && !signal?.aborted;
   let notSent = 0;
   if (rate === undefined) {
     await Promise.all(Array.from({ length: concurrency }, async () => {

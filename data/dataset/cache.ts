@@ -149,7 +149,8 @@ async function decodeAll(
     try {
       return await pool.decode(await readPhoto(path), { shorterSide: side, signal });
     } catch (error) {
-      if (error instanceof ImageError) return error.message;
+      // Without decoders no photo can be judged; one that ended two of them is skipped as corrupt ones are.
+      if (error instanceof ImageError && error.code !== "unavailable") return error.message;
       throw error;
     }
   };

@@ -2,46 +2,72 @@
  * Decodes images in processes that can be killed, so that no file, however hostile, stops the program or fills its memory.
  * @module
  */
-import { checkImage, type DecodeOptions, MAX_PIXELS } from "./decode.ts";
+import { checkImage, type DecodeOptions, decodingWork, MAX_PIXELS } from "./decode.ts";
 import { DecoderProcess } from "./decoder_process.ts";
-import { type DecodedImage, ImageError } from "./image.ts";
+import { type DecodedImage, ImageError, type ImageErrorCode } from "./image.ts";
 
 /** A process that has decoded an image this large is replaced: WebAssembly memory never shrinks. */
 const WORN_BY = 16_000_000;
 
+/** An image of more work, in pixels, is heavy: it must not hold every process while small ones wait. */
+const HEAVY = WORN_BY;
+
 /** Starting takes a tenth of a second; longer than this and something is wrong. */
 const START_TIMEOUT_MS = 60_000;
+
+/** However small an image is: the first one of a process also waits for its decoder to be compiled. */
+const LEAST_TIMEOUT_MS = 2000;
+
+/**
+ * The milliseconds that an image of this work, in pixels, gets where the largest may take `timeoutMs`: a fifth of it, and a 40th for each
+ * million pixels. Of 10 seconds that is 2, and 0.25 per million; decoding took 0.03 to 0.1 per million on two busy cores.
+ */
+export function timeFor(work: number, timeoutMs: number): number {
+  return Math.min(timeoutMs, Math.max(LEAST_TIMEOUT_MS, timeoutMs / 5) + timeoutMs * work / 40e6);
+}
+
+/** How processes are used. */
+export interface DecoderPoolOptions {
+  /** Processes at most, started when needed; default: one per core. */
+  readonly workers?: number;
+  /** Time for the largest image in milliseconds, default 10 seconds; a small one gets a share of it, a fifth and 2 seconds at least. */
+  readonly timeoutMs?: number;
+  /** Leave one process to images of less than 16 million pixels, where there are two or more; default: all take what comes first. */
+  readonly spareOne?: boolean;
+  /** Told, in a sentence, of every process that ended without an answer or could not be started. */
+  readonly onFailure?: (reason: string) => void;
+}
 
 interface Job {
   readonly bytes: Uint8Array;
   readonly shorterSide: number | undefined;
   readonly pixels: number;
+  readonly heavy: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (image: DecodedImage) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Decodes images in parallel. Close it when done: its processes keep the program alive. */
 export class DecoderPool implements AsyncDisposable {
-  readonly #limit: number;
-  readonly #timeoutMs: number;
+  readonly #options: Required<DecoderPoolOptions>;
   readonly #queue: Job[] = [];
   readonly #idle: DecoderProcess[] = [];
-  readonly #busy = new Map<DecoderProcess, Job>();
+  /** What is being decoded, and by which process once there is one. */
+  readonly #busy = new Map<Job, DecoderProcess | undefined>();
   readonly #ending = new Set<Promise<void>>();
   #closed = false;
 
-  /** `workers` processes (started when needed, default one per core), each given `timeoutMs` for one image (default 10 seconds). */
-  constructor({ workers = navigator.hardwareConcurrency, timeoutMs = 10_000 }: {
-    workers?: number;
-    timeoutMs?: number;
-  } = {}) {
-    this.#limit = workers;
-    this.#timeoutMs = timeoutMs;
+  /** Starts nothing yet. */
+  constructor(options: DecoderPoolOptions = {}) {
+    const { workers = navigator.hardwareConcurrency, timeoutMs = 10_000, spareOne = false } = options;
+    this.#options = { workers, timeoutMs, spareOne, onFailure: options.onFailure ?? (() => {}) };
   }
 
   /**
    * Decodes one image as `decodeImage` does; leave the bytes alone until it is done. Rejects with an `ImageError` for what cannot or must
-   * not be decoded or takes too long, and with the signal's reason when it is aborted.
+   * not be decoded, takes too long, or ended two processes; and with the signal's reason when it is aborted.
    */
   decode(
     bytes: Uint8Array,
@@ -50,7 +76,7 @@ export class DecoderPool implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new Error("Cannot decode an image: the decoder pool is closed");
       signal?.throwIfAborted();
-      const { width, height } = checkImage(bytes);
+      const header = checkImage(bytes), work = decodingWork(header);
       const cancel = () => {
         const place = this.#queue.indexOf(job);
         if (place >= 0) this.#queue.splice(place, 1); // one that is being decoded is left to finish, within its time
@@ -60,10 +86,13 @@ export class DecoderPool implements AsyncDisposable {
         signal?.removeEventListener("abort", cancel);
         then(value);
       };
-      const job = {
+      const job: Job = {
         bytes,
         shorterSide,
-        pixels: width * height,
+        pixels: header.width * header.height,
+        heavy: work > HEAVY,
+        timeoutMs: timeFor(work, this.#options.timeoutMs),
+        signal,
         resolve: settle(resolve),
         reject: settle(reject),
       };
@@ -77,8 +106,8 @@ export class DecoderPool implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     const error = new Error("Cannot decode the image: the decoder pool was closed");
-    for (const job of [...this.#queue.splice(0), ...this.#busy.values()]) job.reject(error);
-    for (const process of [...this.#idle.splice(0), ...this.#busy.keys()]) this.#end(process);
+    for (const job of [...this.#queue.splice(0), ...this.#busy.keys()]) job.reject(error);
+    for (const process of [...this.#idle.splice(0), ...this.#busy.values()]) this.#end(process);
     while (this.#ending.size > 0) await Promise.all(this.#ending);
   }
 
@@ -87,62 +116,89 @@ export class DecoderPool implements AsyncDisposable {
     return this.close();
   }
 
+  /** Starts what there is a process and memory for, in the order it came; what does not fit lets others pass. */
   #dispatch(): void {
-    while (this.#queue.length > 0 && this.#busy.size < this.#limit) {
-      const pixels = [...this.#busy.values()].reduce((sum, job) => sum + job.pixels, this.#queue[0]!.pixels);
-      // Together they may need no more memory than the largest image alone.
-      if (this.#busy.size > 0 && pixels > MAX_PIXELS) return;
-      const process = this.#idle.pop() ?? new DecoderProcess();
-      const job = this.#queue.shift()!;
-      this.#busy.set(process, job);
-      this.#decode(process, job).then((sound) => {
-        this.#busy.delete(process);
-        if (sound && !this.#closed) this.#idle.push(process);
-        else this.#end(process);
+    for (let i = 0; i < this.#queue.length && this.#busy.size < this.#options.workers;) {
+      const job = this.#queue[i]!;
+      if (!this.#fits(job)) {
+        i++;
+        continue;
+      }
+      this.#queue.splice(i, 1);
+      this.#busy.set(job, undefined);
+      void this.#decode(job).finally(() => {
+        this.#busy.delete(job);
         this.#dispatch();
       });
     }
   }
 
-  /** Settles the job; says whether the process can be used again. */
-  async #decode(process: DecoderProcess, job: Job): Promise<boolean> {
-    const starting = setTimeout(() => this.#end(process), START_TIMEOUT_MS);
+  /**
+   * Heavy images together may need no more memory than the largest one alone, and the others no more than that again; with two
+   * processes that is the largest one and one of 16 million pixels.
+   */
+  #fits({ heavy, pixels }: Job): boolean {
+    const alike = [...this.#busy.keys()].filter((job) => job.heavy === heavy);
+    const { workers, spareOne } = this.#options;
+    if (heavy && spareOne && workers > 1 && alike.length === workers - 1) return false;
+    return alike.length === 0 || alike.reduce((sum, job) => sum + job.pixels, pixels) <= MAX_PIXELS;
+  }
+
+  /** Settles the job. A process that ends without an answer may have been killed for another's sake, so a fresh one tries once more. */
+  async #decode(job: Job): Promise<void> {
+    let failure = await this.#attempt(job, false);
+    if (failure !== undefined && !job.signal?.aborted) failure = await this.#attempt(job, true);
+    if (failure !== undefined) job.reject(failure);
+  }
+
+  /** Settles the job, or says why its process did not answer. */
+  async #attempt(job: Job, fresh: boolean): Promise<ImageError | undefined> {
+    if (this.#closed) return; // the job is rejected
+    let process: DecoderProcess | undefined;
+    let starting: ReturnType<typeof setTimeout> | undefined;
     try {
+      process = (fresh ? undefined : this.#idle.pop()) ?? new DecoderProcess();
+      this.#busy.set(job, process);
+      starting = setTimeout(() => this.#end(process), START_TIMEOUT_MS);
       await process.ready;
     } catch (error) {
-      job.reject(new Error(`Cannot decode an image: ${(error as Error).message}`, { cause: error }));
-      return false;
+      this.#end(process);
+      return this.#fail("unavailable", `a decoder cannot be started: ${(error as Error).message}`);
     } finally {
       clearTimeout(starting);
     }
-    let late = false;
+    let late = false, sound = false;
     const timer = setTimeout(() => {
       late = true;
       this.#end(process);
-    }, this.#timeoutMs);
+    }, job.timeoutMs);
     try {
       job.resolve(await process.decode(job.bytes, job.shorterSide));
-      return job.pixels <= WORN_BY;
+      sound = job.pixels <= WORN_BY;
     } catch (error) {
-      if (error instanceof ImageError) {
-        job.reject(error);
-        return true;
+      sound = error instanceof ImageError;
+      if (sound) job.reject(error);
+      else if (!late) return this.#fail("failed", (error as Error).message, "its decoder ended twice: ");
+      else {
+        const seconds = job.timeoutMs / 1000;
+        job.reject(
+          new ImageError("timeout", `Cannot decode the image: it took longer than ${seconds} seconds`),
+        );
       }
-      const reason = `Cannot decode the image: ${(error as Error).message}`;
-      const seconds = this.#timeoutMs / 1000;
-      job.reject(
-        late
-          ? new ImageError("timeout", `Cannot decode the image: it took longer than ${seconds} seconds`)
-          : new ImageError("corrupt", reason),
-      );
-      return false;
     } finally {
       clearTimeout(timer);
+      if (sound && !this.#closed) this.#idle.push(process);
+      else this.#end(process);
     }
   }
 
-  #end(process: DecoderProcess): void {
-    const ended = process.kill().finally(() => this.#ending.delete(ended));
-    this.#ending.add(ended);
+  #fail(code: ImageErrorCode, reason: string, before = ""): ImageError {
+    if (!this.#closed) this.#options.onFailure(reason);
+    return new ImageError(code, `Cannot decode the image: ${before}${reason}`);
+  }
+
+  #end(process: DecoderProcess | undefined): void {
+    const ended = process?.kill().finally(() => this.#ending.delete(ended!));
+    if (ended !== undefined) this.#ending.add(ended);
   }
 }

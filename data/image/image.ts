@@ -14,8 +14,11 @@ export interface DecodedImage {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-/** Why a file could not become a `DecodedImage`. */
-export type ImageErrorCode = "too-large" | "unsupported" | "corrupt" | "timeout";
+/**
+ * Why a file could not become a `DecodedImage`. The last two are not its own fault: decoders ended without an answer (`failed`), or
+ * could not be started (`unavailable`).
+ */
+export type ImageErrorCode = "too-large" | "unsupported" | "corrupt" | "timeout" | "failed" | "unavailable";
 
 /** An image that cannot or must not be decoded. `code` tells a server which status to answer with. */
 export class ImageError extends UserError {
@@ -46,6 +49,8 @@ export interface ImageHeader {
   readonly orientation: Orientation;
   /** Colour components of a JPEG: 1 grey, 3 colour, 4 CMYK; samples per pixel of a TIFF; absent otherwise. */
   readonly components?: number;
+  /** JPEG only: how often its pixels are gone over; a baseline one has 1, progressive ones about 10. */
+  readonly scans?: number;
   /** GIF only: where the first frame's data ends, so that the frames after it need not be looked at. */
   readonly firstFrameEnd?: number;
 }

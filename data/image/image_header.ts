@@ -7,8 +7,8 @@ import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./im
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
 
 /**
- * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF, the first frame of a GIF). Throws an
- * `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
+ * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF and of a JPEG of several scans, the first
+ * frame of a GIF). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
  */
 export function readImageHeader(bytes: Uint8Array): ImageHeader {
   const reader = new ByteReader(bytes);
@@ -33,14 +33,17 @@ function readAny(reader: ByteReader): ImageHeader {
   throw new ImageError("unsupported", "Cannot decode the image: it is no JPEG, PNG, GIF or TIFF");
 }
 
+/** Chunk names, as the numbers that their four letters are: a million empty chunks must not take half a second. */
+const PNG_CHUNK = { IHDR: 0x49484452, IDAT: 0x49444154, eXIf: 0x65584966 };
+
 function readPngHeader(reader: ByteReader): ImageHeader {
-  const chunkName = (at: number) => String.fromCharCode(...reader.slice(at + 4, at + 8));
-  if (chunkName(8) !== "IHDR") {
+  const chunkName = (at: number) => reader.u32(at + 4);
+  if (chunkName(8) !== PNG_CHUNK.IHDR) {
     throw new ImageError("corrupt", "Cannot decode the PNG: it does not begin with IHDR");
   }
   let orientation: Orientation = 1;
-  for (let at = 8; chunkName(at) !== "IDAT"; at += 12 + reader.u32(at)) {
-    if (chunkName(at) === "eXIf") {
+  for (let at = 8; chunkName(at) !== PNG_CHUNK.IDAT; at += 12 + reader.u32(at)) {
+    if (chunkName(at) === PNG_CHUNK.eXIf) {
       orientation = readExifOrientation(reader.slice(at + 8, at + 8 + reader.u32(at)));
     }
   }
@@ -93,7 +96,9 @@ function readJpegHeader(reader: ByteReader): ImageHeader {
       throw new ImageError("corrupt", `Cannot decode the JPEG: a segment has the length ${length}`);
     }
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      return readJpegFrame(reader, at, marker, orientation);
+      const frame = readJpegFrame(reader, at, marker, orientation);
+      const whole = marker === 0xc2 ? Infinity : frame.components!;
+      return { ...frame, scans: countScans(reader.bytes, at + length, whole) };
     }
     if (marker === 0xe1) {
       const segment = reader.slice(at + 2, at + length);
@@ -127,4 +132,31 @@ function readJpegFrame(
   }
   const height = reader.u16(at + 3), width = reader.u16(at + 5);
   return { format: "jpeg", width, height, orientation, components: reader.u8(at + 7) };
+}
+
+/** Markers that a length follows, of those that libjpeg takes; it gives up, or looks on, at all others. */
+function hasLength(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf || marker >= 0xda && marker <= 0xdd ||
+    marker >= 0xe0 && marker <= 0xef ||
+    marker === 0xfe;
+}
+
+/**
+ * How often a JPEG's decoder goes over its pixels: the scans up to the end of the image, or of the bytes. One whose first scan has
+ * all components (`whole`; Infinity where that says nothing, in a progressive one) has no other, and is not looked through.
+ */
+function countScans(bytes: Uint8Array, at: number, whole: number): number {
+  let scans = 0;
+  while (true) {
+    while (at < bytes.length && bytes[at] !== 0xff) at++;
+    const marker = bytes[++at];
+    if (marker === undefined || marker === 0xd9) return scans;
+    if (marker === 0xff) continue; // filling
+    at++;
+    if (marker === 0xda) {
+      scans++;
+      if (bytes[at + 2] === whole) return scans;
+    }
+    if (hasLength(marker)) at += Math.max(2, bytes[at]! << 8 | bytes[at + 1]!);
+  }
 }

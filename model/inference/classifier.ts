@@ -6,7 +6,7 @@ import { evaluationMap } from "../../data/augment.ts";
 import { type DecodedImage, ImageError } from "../../data/image/image.ts";
 import { type Gpu, GpuLostError } from "../../engine/gpu.ts";
 import { requestTunedGpu } from "../tuned_gpu.ts";
-import { Plan } from "../../engine/plan.ts";
+import { type Pause, Plan } from "../../engine/plan.ts";
 import { readTensors, writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../architectures/registry.ts";
 import type { ModelCard } from "../checkpoint/card.ts";
@@ -23,6 +23,8 @@ export interface ClassifierOptions {
   readonly maxBatch?: number;
   /** A device to use (and leave open on close); default: a new one of its own. */
   readonly gpu?: Gpu;
+  /** Called between two steps of uploading the weights. */
+  readonly pause?: Pause;
 }
 
 /** Pixels that a freshly built plan has room for, per photo; larger photos make it grow. */
@@ -42,19 +44,14 @@ export async function createClassifier(
   options: ClassifierOptions = {},
 ): Promise<NetworkClassifier> {
   const gpu = options.gpu ?? await requestTunedGpu();
-  try {
-    const { card } = checkpoint;
-    const size = { classes: card.classes.length, size: card.preprocess.height };
-    const network = new Network(gpu, architecture(card.model, size));
-    network.load(checkpoint.tensors);
-    return new NetworkClassifier(network, card, options.maxBatch ?? 32, () => {
-      network[Symbol.dispose]();
-      if (!options.gpu) gpu[Symbol.dispose]();
-    });
-  } catch (error) {
-    if (!options.gpu) gpu[Symbol.dispose]();
-    throw error;
-  }
+  using stack = new DisposableStack();
+  if (!options.gpu) stack.use(gpu);
+  const { card } = checkpoint;
+  const size = { classes: card.classes.length, size: card.preprocess.height };
+  const network = stack.use(new Network(gpu, architecture(card.model, size)));
+  for (const _ of network.loadInSteps(checkpoint.tensors)) await options.pause?.();
+  const owned = stack.move();
+  return new NetworkClassifier(network, card, options.maxBatch ?? 32, () => owned.dispose());
 }
 
 /** A `Classifier` over a network on this thread. Calls run one after the other. */
@@ -78,12 +75,11 @@ export class NetworkClassifier implements Classifier {
 
   /**
    * Builds the plans for these batch sizes now instead of at their first use, and runs each once: drivers take memory and
-   * translate kernels only then.
+   * translate kernels only then. `pause` is called between two of their launches.
    */
-  async warm(batches: readonly number[]): Promise<void> {
-    const dot = { width: 1, height: 1, data: new Uint8Array(4), map: [1, 0, 0, 0, 1, 0] as const };
+  async warm(batches: readonly number[], pause: Pause = () => Promise.resolve()): Promise<void> {
     await this.#alone(async () => {
-      for (const n of batches) await (await this.#plan(n, 0)).photos([dot]);
+      for (const n of batches) await (await this.#plan(n, 0, pause)).warm(pause);
     });
   }
 
@@ -148,7 +144,7 @@ export class NetworkClassifier implements Classifier {
   }
 
   /** The plan for at least `count` inputs: powers of two, so that few plans serve every batch. */
-  async #plan(count: number, pixels: number): Promise<Inference> {
+  async #plan(count: number, pixels: number, pause?: Pause): Promise<Inference> {
     if (count < 1 || count > this.maxBatch) {
       throw new RangeError(`Cannot classify ${count} inputs at once: wanted 1 to ${this.maxBatch}`);
     }
@@ -166,7 +162,7 @@ export class NetworkClassifier implements Classifier {
     old?.[Symbol.dispose]();
     this.#plans.delete(batch);
     const room = Math.min(limit, Math.max(batch * USUAL_PIXELS, Math.ceil(pixels * 1.25)));
-    const plan = await Inference.create(this.network, batch, room, this.card.preprocess);
+    const plan = await Inference.create(this.network, batch, room, this.card.preprocess, pause);
     this.#plans.set(batch, plan);
     return plan;
   }

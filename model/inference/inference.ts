@@ -2,7 +2,7 @@
  * A network in inference mode at one batch size: photos or tensors in, logits out.
  * @module
  */
-import { Plan, submit } from "../../engine/plan.ts";
+import { type Pause, Plan, submit } from "../../engine/plan.ts";
 import { readTensor, type Tensor } from "../../engine/tensor.ts";
 import type { Preprocess } from "../../data/preprocess.ts";
 import type { Network } from "../network.ts";
@@ -35,11 +35,17 @@ export class Inference implements Disposable {
   }
 
   /** `capacity`: the most pixels that the photos of a batch may have in all. */
-  static async create(network: Network, batch: number, capacity: number, preprocess: Preprocess) {
+  static async create(
+    network: Network,
+    batch: number,
+    capacity: number,
+    preprocess: Preprocess,
+    pause?: Pause,
+  ) {
     const inference = new Inference(network, batch, capacity, preprocess);
     try {
-      await inference.#input.compile();
-      await inference.#network.compile();
+      await inference.#input.compile(pause);
+      await inference.#network.compile(pause);
     } catch (error) {
       inference[Symbol.dispose]();
       throw error;
@@ -50,6 +56,13 @@ export class Inference implements Disposable {
   /** Most pixels a batch of photos may have in all. */
   get capacity(): number {
     return this.#feed.capacity;
+  }
+
+  /** Runs every launch once, with a `pause` after each, over a photo that says nothing. */
+  async warm(pause: Pause): Promise<void> {
+    this.#feed.write([{ width: 1, height: 1, data: new Uint8Array(4), map: [1, 0, 0, 0, 1, 0] }]);
+    await this.#input.runInSteps(pause);
+    await this.#network.runInSteps(pause);
   }
 
   /** Logits [photos, classes] of 1 to `batch` photos. */

@@ -130,14 +130,14 @@ function convWeight(
 ): ParameterSpec {
   const perGroup = inputs / groups, outPerGroup = out / groups, area = kh * kw;
   const pitch = alignTo4(inputs);
-  const indices = () => {
-    const index = new Int32Array(area * pitch * out).fill(-1);
-    for (let tap = 0; tap < area; tap++) {
-      for (let i = 0; i < inputs; i++) {
-        const group = Math.floor(i / perGroup);
-        for (let o = group * outPerGroup; o < (group + 1) * outPerGroup; o++) {
-          index[(tap * pitch + i) * out + o] = (o * perGroup + i - group * perGroup) * area + tap;
-        }
+  const indices = (first = 0, end = area * pitch) => {
+    const index = new Int32Array((end - first) * out).fill(-1);
+    for (let row = first, to = 0; row < end; row++, to += out) {
+      const tap = Math.floor(row / pitch), i = row % pitch;
+      if (i >= inputs) continue;
+      const group = Math.floor(i / perGroup);
+      for (let o = group * outPerGroup; o < (group + 1) * outPerGroup; o++) {
+        index[to + o] = (o * perGroup + i - group * perGroup) * area + tap;
       }
     }
     return index;

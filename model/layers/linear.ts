@@ -122,13 +122,12 @@ function linearParameters(inputs: number, out: number, input: Shape, maxPartByte
     const width = Math.min(partOut, out - start);
     return {
       shape: [1, 1, rows, width],
-      indices: () => {
-        const index = new Int32Array(rows * width).fill(-1);
-        for (let pixel = 0; pixel < h * w; pixel++) {
-          for (let i = 0; i < c; i++) {
-            const from = (pixel * alignTo4(c) + i) * width;
-            for (let o = 0; o < width; o++) index[from + o] = (start + o) * inputs + i * h * w + pixel;
-          }
+      indices: (first = 0, end = rows) => {
+        const index = new Int32Array((end - first) * width).fill(-1);
+        for (let row = first, to = 0; row < end; row++, to += width) {
+          const pixel = Math.floor(row / alignTo4(c)), i = row % alignTo4(c);
+          if (i >= c) continue;
+          for (let o = 0; o < width; o++) index[to + o] = (start + o) * inputs + i * h * w + pixel;
         }
         return index;
       },

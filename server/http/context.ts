@@ -160,11 +160,16 @@ const IMAGE_STATUS: Readonly<Record<ImageErrorCode, ContentfulStatusCode>> = {
   "unsupported": 415,
   "corrupt": 400,
   "timeout": 504,
+  "failed": 503,
+  "unavailable": 503,
 };
 
 /** The answer for anything thrown; what is not foreseen becomes a 500 that tells the client nothing about the inside. */
 export function toRequestError(error: unknown, phase: Phase): RequestError {
   if (error instanceof RequestError) return error;
+  if (error instanceof ImageError && IMAGE_STATUS[error.code] === 503) {
+    return new UnavailableError("Cannot decode the image: its decoder ended or could not be started");
+  }
   if (error instanceof ImageError) return new RequestError(IMAGE_STATUS[error.code], error.message);
   if (error instanceof DeviceLostError) {
     return new UnavailableError("Cannot classify: the device was lost and is being restarted");

@@ -2,6 +2,8 @@
  * Calls to a worker, both ends: a call has a number, moves its buffers instead of copying them, and is answered with a value or an error.
  * @module
  */
+import { delay } from "@std/async/delay";
+import type { Pause } from "../../engine/plan.ts";
 import { DeviceLostError } from "../../model/inference/classifier_types.ts";
 import { RequestError } from "../inference/errors.ts";
 
@@ -24,10 +26,13 @@ interface PostedError {
   readonly status?: number;
 }
 
-type Reply = { readonly id: number } & ({ readonly value: unknown } | { readonly error: PostedError });
+type Reply =
+  & { readonly id: number }
+  & ({ readonly value: unknown } | { readonly error: PostedError } | { readonly alive: true });
 
 interface Pending {
-  readonly since: number;
+  since: number;
+  readonly onAlive: (() => void) | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -49,22 +54,26 @@ export class WorkerCalls<Api extends WorkerApi<Api>> {
     return this.#pending.size > 0 ? 0 : performance.now() - this.#lastReply;
   }
 
-  /** Milliseconds that the longest-running call has been waited for; 0 when none runs. */
+  /** Milliseconds for which the worker has not been heard of a call that runs; the longest of them, 0 when none runs. */
   get waiting(): number {
-    const [oldest] = this.#pending.values();
-    return oldest === undefined ? 0 : performance.now() - oldest.since;
+    const now = performance.now();
+    return [...this.#pending.values()].reduce((longest, { since }) => Math.max(longest, now - since), 0);
   }
 
-  /** Has the worker do it; rejects with its error. `transfer` is given away. */
+  /**
+   * Has the worker do it; rejects with its error. `transfer` is given away. `onAlive` is called when a call that does not take its turn
+   * (see `answerCalls`) has made progress.
+   */
   call<Op extends keyof Api & string>(
     op: Op,
     args: Parameters<Api[Op]>,
     transfer: Transferable[] = [],
+    onAlive?: () => void,
   ): Promise<Result<Api, Op>> {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#worker.postMessage({ id, op, args } satisfies Call, transfer); // throws what cannot be posted
-    this.#pending.set(id, { since: performance.now(), resolve, reject });
+    this.#pending.set(id, { since: performance.now(), onAlive, resolve, reject });
     return promise as Promise<Result<Api, Op>>;
   }
 
@@ -78,26 +87,62 @@ export class WorkerCalls<Api extends WorkerApi<Api>> {
   #settle(reply: Reply): void {
     const pending = this.#pending.get(reply.id);
     this.#lastReply = performance.now();
+    if ("alive" in reply) {
+      if (pending === undefined) return;
+      pending.since = this.#lastReply;
+      return pending.onAlive?.();
+    }
     this.#pending.delete(reply.id);
     if ("value" in reply) pending?.resolve(reply.value);
     else pending?.reject(restore(reply.error));
   }
 }
 
-/** The worker's end: from now on calls to this thread are carried out one after the other, in the order they came. */
-export function answerCalls<Api extends WorkerApi<Api>>(api: Api): void {
+/** Functions that share the thread with what has turns: each is given a pause, which takes the turn, or gives it away and takes it back. */
+export type Asides<Api extends WorkerApi<Api>, Op extends keyof Api> = {
+  readonly [Name in Op]: (pause: Pause, ...args: Parameters<Api[Name]>) => ReturnType<Api[Name]>;
+};
+
+/**
+ * The worker's end: from now on calls to this thread are carried out one after the other, in the order they came. Those of `asides` begin
+ * at once, without a turn; between two pauses they have one, and at each the calls that came meanwhile go first.
+ */
+export function answerCalls<Api extends WorkerApi<Api>, Aside extends keyof Api & string = never>(
+  api: Omit<Api, Aside>,
+  asides?: Asides<Api, Aside>,
+): void {
   const scope = self as unknown as DedicatedWorkerGlobalScope;
-  let turn = Promise.resolve();
-  const answer = async ({ id, op, args }: Call) => {
+  const others = new Map<string, (pause: Pause, ...args: never[]) => unknown>(Object.entries(asides ?? {}));
+  let last = Promise.resolve();
+  /** Waits for the turn; what it resolves with ends it. */
+  const takeTurn = async (): Promise<() => void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = last;
+    last = promise;
+    await before;
+    return resolve;
+  };
+  const answer = async (id: number, work: () => unknown) => {
     try {
-      const value = await api[op as keyof Api](...args as never[]);
+      const value = await work();
       scope.postMessage({ id, value } satisfies Reply, [...buffersOf(value)]);
     } catch (error) {
       scope.postMessage({ id, error: describe(error) } satisfies Reply);
     }
   };
-  scope.onmessage = ({ data }: MessageEvent<Call>) => {
-    turn = turn.then(() => answer(data));
+  scope.onmessage = async ({ data: { id, op, args } }: MessageEvent<Call>) => {
+    const aside = others.get(op);
+    let endTurn = aside === undefined ? await takeTurn() : () => {};
+    const pause = async () => {
+      endTurn();
+      scope.postMessage({ id, alive: true } satisfies Reply);
+      await delay(0); // calls arrive between tasks alone
+      endTurn = await takeTurn();
+    };
+    const work = () =>
+      aside ? aside(pause, ...args as never[]) : (api as Api)[op as keyof Api](...args as never[]);
+    await answer(id, work);
+    endTurn();
   };
 }
 

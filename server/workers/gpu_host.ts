@@ -13,7 +13,7 @@ import type { GpuApi, Loaded, LoadOptions } from "./gpu_thread.ts";
 
 /** How a worker is started and watched. */
 export interface GpuHostOptions {
-  /** A call that takes longer means the device hangs: the worker is given up. */
+  /** A call, or a step of loading, that takes longer means the device hangs: the worker is given up. */
   readonly callTimeoutMs: number;
   /** Starts a worker whose file calls `serveClassifiers`; default: the one with the real network. */
   readonly startWorker?: (() => Worker) | undefined;
@@ -57,7 +57,7 @@ export class GpuHost {
     return this.#calls.quiet;
   }
 
-  /** Milliseconds that the longest-running call has been waited for; 0 when none runs. */
+  /** Milliseconds for which the worker has not been heard of a call that runs, or of a step of loading; 0 when none runs. */
   get waiting(): number {
     return this.#calls.waiting;
   }
@@ -89,11 +89,17 @@ export class GpuHost {
 
   #call: GpuCall = (op, args, transfer) => {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const timer = setTimeout(
-      () => this.kill(`the device did not answer ${op} within ${this.#callTimeoutMs} ms`),
-      this.#callTimeoutMs,
-    );
-    return this.#calls.call(op, args, transfer).catch((error) => {
+    const watch = () =>
+      setTimeout(
+        () => this.kill(`the device did not answer ${op} within ${this.#callTimeoutMs} ms`),
+        this.#callTimeoutMs,
+      );
+    let timer = watch();
+    const onAlive = () => {
+      clearTimeout(timer);
+      timer = watch();
+    };
+    return this.#calls.call(op, args, transfer, onAlive).catch((error) => {
       if (error instanceof DeviceLostError) this.kill(error.message);
       throw error;
     }).finally(() => clearTimeout(timer));

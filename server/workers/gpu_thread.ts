@@ -5,10 +5,11 @@
  */
 import { setPriority } from "node:os";
 import type { DecodedImage } from "../../data/image/image.ts";
+import type { Pause } from "../../engine/plan.ts";
 import type { ModelCard } from "../../model/checkpoint/card.ts";
 import type { Classification } from "../../model/inference/classifier_types.ts";
 import type { RowClassifier } from "../inference/batcher.ts";
-import { answerCalls } from "./calls.ts";
+import { answerCalls, type Asides } from "./calls.ts";
 
 /** How a checkpoint is opened. */
 export interface LoadOptions {
@@ -18,9 +19,9 @@ export interface LoadOptions {
 
 /**
  * Opens a checkpoint file; rejects with a sentence that names the file. All that it opens shares one device, whose memory each
- * classifier tells.
+ * classifier tells. It must call `pause` before it uses the device and then, often, between two steps: other models answer at each.
  */
-export type LoadClassifier = (path: string, options: LoadOptions) => Promise<RowClassifier>;
+export type LoadClassifier = (path: string, options: LoadOptions, pause: Pause) => Promise<RowClassifier>;
 
 /** What `load` answers: the number that other calls name the classifier by, and what it says about itself. */
 export interface Loaded {
@@ -54,15 +55,15 @@ export function serveClassifiers(loadClassifier: LoadClassifier): void {
     if (classifier === undefined) throw new Error(`Cannot ask model ${model}: it is closed`);
     return classifier;
   };
-  answerCalls<GpuApi>({
+  const load: Asides<GpuApi, "load">["load"] = async (pause, path, options) => {
+    const classifier = await loadClassifier(path, options, pause);
+    const model = next++;
+    classifiers.set(model, classifier);
+    const { card, adapter, maxBatch } = classifier;
+    return { model, card, adapter, maxBatch };
+  };
+  answerCalls<GpuApi, "load">({
     hold: (lifeline) => void held.push(lifeline),
-    load: async (path, options) => {
-      const classifier = await loadClassifier(path, options);
-      const model = next++;
-      classifiers.set(model, classifier);
-      const { card, adapter, maxBatch } = classifier;
-      return { model, card, adapter, maxBatch };
-    },
     classify: async (model, images, explain) => await find(model).classify(images, { explain }),
     infer: async (model, rows) => await find(model).inferRows(rows),
     memory: async (model) => await find(model).memory(),
@@ -71,5 +72,5 @@ export function serveClassifiers(loadClassifier: LoadClassifier): void {
       classifiers.delete(model);
       await classifier.close();
     },
-  });
+  }, { load });
 }

@@ -11,15 +11,19 @@ import { serveClassifiers } from "./gpu_thread.ts";
 /** One device for all models: drivers keep some memory of every device that ever was, and reloads would add up. */
 let device: Promise<Gpu> | undefined;
 
-serveClassifiers(async (path, { maxBatch }) => {
+serveClassifiers(async (path, { maxBatch }, pause) => {
   const checkpoint = await loadCheckpoint(path); // a file that cannot be read needs no device
-  device ??= requestTunedGpu({ onNote: (text) => console.error(text) });
-  const classifier = await createClassifier(checkpoint, { maxBatch, gpu: await device });
+  await pause();
+  device ??= requestTunedGpu({ onNote: (text) => console.error(text) }).catch((error) => {
+    device = undefined; // the next load asks again
+    throw error;
+  });
+  const classifier = await createClassifier(checkpoint, { maxBatch, gpu: await device, pause });
   // Plans for every power of two up to `maxBatch`.
   const sizes = [maxBatch];
   for (let size = 1; size < maxBatch; size *= 2) sizes.push(size);
   try {
-    await classifier.warm(sizes);
+    await classifier.warm(sizes, pause);
   } catch (error) {
     await classifier.close();
     throw error;

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { silenceRuntimeDirNotice } from "../../engine/gpu.ts";
+import { requestAdapter } from "../../engine/gpu.ts";
 import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
+import { defaultPreprocess } from "../../data/preprocess.ts";
+import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { testNeeding } from "../permissions.ts";
 
 const test = testNeeding("all");
@@ -10,6 +12,7 @@ const bare: Facts = {
   distributions: ["debian"],
   loader: false,
   drivers: [],
+  choices: [],
   root: true,
   sudo: false,
 };
@@ -79,6 +82,15 @@ Deno.test("a driver for absent hardware is no reason not to install, but the sof
   assertStringIncludes(advice({ ...bare, loader: true, drivers: ["lvp_icd.x86_64.json"] }), "vulkaninfo");
 });
 
+Deno.test("drivers that the environment chooses are named, and nothing is installed over that choice", () => {
+  const todo = plan({ ...bare, choices: ["VK_DRIVER_FILES=/nowhere.json", "DENO_WEBGPU_BACKEND=dx12"] });
+  assertEquals(todo, {
+    reason:
+      "WebGPU finds no adapter: there is none with VK_DRIVER_FILES=/nowhere.json DENO_WEBGPU_BACKEND=dx12 in the environment.",
+    advice: "Unset VK_DRIVER_FILES and DENO_WEBGPU_BACKEND.",
+  });
+});
+
 Deno.test("os-release names the distribution and those it derives from", () => {
   assertEquals(distributionsOf('PRETTY_NAME="Debian"\nVERSION_ID="12"\nID=debian\n'), ["debian"]);
   assertEquals(distributionsOf('NAME="Linux Mint"\nID=linuxmint\nID_LIKE="ubuntu debian"\n'), [
@@ -89,8 +101,7 @@ Deno.test("os-release names the distribution and those it derives from", () => {
   assertEquals(distributionsOf(""), []);
 });
 
-silenceRuntimeDirNotice();
-const hasAdapter = await navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false;
+const hasAdapter = await requestAdapter() !== null;
 
 test("setup exits with code 0 and prints nothing where there is an adapter, and refuses unknown flags", async () => {
   const setup = async (...args: string[]) => {
@@ -114,17 +125,52 @@ test("setup exits with code 0 and prints nothing where there is an adapter, and 
   assertStringIncludes(wrong.stderr, "--force");
 });
 
+/** Hides Vulkan from a program: the loader finds no driver then, and Deno would fall back to OpenGL where that is installed. */
+const NO_VULKAN = { VK_ICD_FILENAMES: "/nowhere.json", VK_DRIVER_FILES: "/nowhere.json" };
+
+async function runProgram(args: readonly string[], env: Record<string, string> = NO_VULKAN) {
+  const cwd = new URL("../../", import.meta.url);
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", ...args], env, cwd });
+  const { code, stderr } = await command.output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
 test({
-  name: "an adapter that only OpenGL offers does not count, since it is many times slower",
+  name: "an adapter that only OpenGL offers does not count, and setup says what hides Vulkan and ends with 1",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    const look = async (env: Record<string, string>) => {
-      const args = ["run", "-A", new URL("../../commands/setup.ts", import.meta.url).pathname, "--check"];
-      return (await new Deno.Command(Deno.execPath(), { args, env, stdout: "null", stderr: "null" }).output())
-        .code;
-    };
-    assertEquals(await look({}), 0);
-    // The loader finds no Vulkan driver then; where OpenGL is installed, Deno would fall back to it.
-    assertEquals(await look({ VK_ICD_FILENAMES: "/nowhere.json", VK_DRIVER_FILES: "/nowhere.json" }), 1);
+    assertEquals((await runProgram(["commands/setup.ts", "--check"], {})).code, hasAdapter ? 0 : 1);
+    assertEquals((await runProgram(["commands/setup.ts", "--check"])).code, 1);
+    const { code, stderr } = await runProgram(["commands/setup.ts"]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "VK_ICD_FILENAMES=/nowhere.json");
+    assertStringIncludes(stderr, "Unset VK_DRIVER_FILES and VK_ICD_FILENAMES");
+  },
+});
+
+test({
+  name: "without a driver every program that needs one says so and ends with 1, before it touches any data",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const checkpoint = `${folder}/none.safetensors`;
+    await saveCheckpoint(checkpoint, {
+      card: { model: "compact", classes: ["a", "b"], preprocess: defaultPreprocess(224), parameters: 1 },
+      tensors: new Map([["features.0.bias", { shape: [1], data: Float32Array.of(1) }]]),
+    });
+    const programs = [
+      ["commands/doctor.ts"],
+      ["commands/predict.ts", "--checkpoint", checkpoint, "photo.jpg"],
+      ["commands/evaluate.ts", "--checkpoint", checkpoint, "--data", "nowhere"],
+      ["train.ts", "--data", "nowhere", "--out", `${folder}/run`],
+      ["serve.ts", "--checkpoint", checkpoint, "--port", "0"],
+    ];
+    for (const program of programs) {
+      const { code, stderr } = await runProgram(program);
+      assertStringIncludes(stderr, "Cannot find a WebGPU adapter: no Vulkan", program[0]);
+      assertStringIncludes(stderr, "`deno task setup` says what is missing", program[0]);
+      assertEquals([code, stderr.trim().split("\n").length], [1, 1], `${program[0]}: ${stderr}`);
+    }
+    await Deno.remove(folder, { recursive: true });
   },
 });

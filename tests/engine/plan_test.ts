@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { GpuValidationError } from "../../engine/gpu.ts";
 import { accumulate } from "../../engine/kernels/add/add.ts";
 import { forward } from "../../engine/kernels/relu/relu.ts";
@@ -24,6 +24,36 @@ Deno.test("a plan runs its launches as often as it is asked, each time on what i
   writeTensor(gpu, x, Float32Array.of(10, 10, 10, 10, 10));
   plan.run();
   assertEquals([...await readTensor(gpu, sum)], [12, 14, 16, 18, 20]);
+});
+
+Deno.test("in steps a plan compiles and runs the same, and others may use the device at each pause", async () => {
+  using plan = new Plan(gpu, "steps");
+  using other = new Plan(gpu, "other");
+  const x = plan.tensor([5], "x"), sum = plan.tensor([5], "sum"), y = forward(plan, { x });
+  accumulate(plan, { x: y, y: sum });
+  accumulate(other, { x: y, y: sum });
+  await other.compile();
+  writeTensor(gpu, x, Float32Array.of(-1, 2, -3, 4, -5));
+  let pauses = 0;
+  const pause = () => Promise.resolve(void pauses++);
+  await plan.compile(pause);
+  assertEquals(pauses, 2);
+  const seen: number[][] = [];
+  await plan.runInSteps(async () => {
+    seen.push([...await readTensor(gpu, sum)]);
+    if (seen.length === 1) other.run();
+  });
+  assertEquals(seen, [[0, 0, 0, 0, 0], [0, 4, 0, 8, 0]]);
+});
+
+Deno.test("a launch that is refused is named with its lines when a plan compiles in steps, too", async () => {
+  const { plan, x, y } = reluPlan("bad");
+  using _ = plan;
+  const [launch] = plan.launches;
+  plan.add({ ...launch!, wgsl: `${launch!.wgsl}\nnonsense`, tensors: [x, y] });
+  const error = await assertRejects(() => plan.compile(() => Promise.resolve()), GpuValidationError);
+  assertStringIncludes(error.message, "Cannot compile relu.forward");
+  assertStringIncludes(error.message, "nonsense");
 });
 
 Deno.test("submitted together, plans run in order", async () => {

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { destroyTensor, readTensor } from "../../engine/tensor.ts";
+import { destroyTensor, readTensor, readTensors } from "../../engine/tensor.ts";
 import { deviation, initialValues, streamOf } from "../../model/init.ts";
 import type { Init, Layer, Shape } from "../../model/layer.ts";
 import { conv2d } from "../../model/layers/conv2d.ts";
@@ -40,6 +40,24 @@ Deno.test("convolution weights lie on the device as [kh, kw, in, out], zero outs
       }
     }
     assertEquals((await parameters.read()).get("c.weight"), values);
+  }));
+
+Deno.test("a large parameter is written in steps, each of whole rows, and reads back as it was", () =>
+  withGpu(async (gpu) => {
+    const input: Shape = { c: 1030, h: 1, w: 1, flattened: { c: 103, h: 5, w: 2 } };
+    // 1040 rows of 2500 or, in two parts, of 1280 and 1220 columns; a step holds about a million elements.
+    for (const [max, steps] of [[2 ** 27, 3], [6_000_000, 4]] as const) {
+      using parameters = store(gpu, { l: [linear({ in: 1030, out: 2500 }), input] }, max);
+      const values = ramp(2500 * 1030);
+      assertEquals([...parameters.writeInSteps("l.weight", values)].length, steps);
+      assertEquals((await parameters.read(["l.weight"])).get("l.weight"), values);
+      const [first] = await readTensors(gpu, parameters.get("l.weight").tensors);
+      const width = parameters.get("l.weight").tensors[0]!.shape[3]!;
+      for (let row = 0; row < 1040; row++) {
+        const pixel = Math.floor(row / 104), c = row % 104;
+        assertEquals(first![row * width + 7], c < 103 ? values[7 * 1030 + c * 10 + pixel] : 0);
+      }
+    }
   }));
 
 Deno.test("linear weights after a flatten lie in the order of NHWC memory, padded channels zero", () =>

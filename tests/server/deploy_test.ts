@@ -8,6 +8,8 @@ const test = testNeeding("all");
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
+const exists = (path: string) => Deno.stat(new URL(path, ROOT)).then(() => true, () => false);
+
 /** Manifests have no types here, and only what is asserted matters. */
 // deno-lint-ignore no-explicit-any
 async function manifests(file: string): Promise<any[]> {
@@ -61,20 +63,22 @@ test("the Dockerfile starts the server with flags that exist, and copies what it
     return JSON.parse(line.slice(word.length)) as string[];
   });
   await assertKnownFlags([...entry!.slice(entry!.indexOf("serve.ts")), ...command!]);
-  // The last three are loaded by workers and processes.
-  const entries = [
-    "serve.ts",
+  const copied = [...dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm)].flatMap((match) => match[1]!.split(" "));
+  // The server, and what its workers and processes load.
+  const entries = /deno cache --frozen (.+?) *\\?$/m.exec(dockerfile)![1]!.split(" ");
+  const loaded = [
     "server/workers/gpu_worker.ts",
     "server/workers/codec_worker.ts",
     "data/image/decoder_process.ts",
   ];
+  for (const entry of ["serve.ts", ...loaded]) assert(entries.includes(entry), `${entry} is not cached`);
+  for (const path of [...copied, ...entries]) assert(await exists(path), `there is no ${path}`);
   const modules: { local?: string }[] = [];
   for (const entry of entries) {
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry], cwd: ROOT })
       .output();
     modules.push(...JSON.parse(new TextDecoder().decode(stdout)).modules);
   }
-  const copied = [...dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm)].flatMap((match) => match[1]!.split(" "));
   const root = ROOT.pathname;
   for (const { local } of modules) {
     if (!local?.startsWith(root) || local.includes("node_modules")) continue;

@@ -3,6 +3,8 @@
  * first pixels make the device misbehave.
  * @module
  */
+import { delay } from "@std/async/delay";
+import type { Pause } from "../../engine/plan.ts";
 import type { DecodedImage } from "../../data/image/image.ts";
 import type { ModelCard } from "../../model/checkpoint/card.ts";
 import { type Classification, DeviceLostError } from "../../model/inference/classifier_types.ts";
@@ -24,6 +26,10 @@ export interface FakeCheckpoint {
   readonly broken?: boolean;
   /** Loading fails while a file of this name exists. */
   readonly failsWhile?: string;
+  /** Loading takes steps until a file of this name exists. */
+  readonly stepsUntil?: string;
+  /** Loading never ends, and makes no step. */
+  readonly hangs?: boolean;
 }
 
 /** A photo whose first pixel has this red value makes the device do that. */
@@ -137,7 +143,11 @@ export class FakeClassifier implements RowClassifier {
   }
 }
 
-export async function loadClassifier(path: string, options: LoadOptions): Promise<RowClassifier> {
+export async function loadClassifier(
+  path: string,
+  options: LoadOptions,
+  pause: Pause = () => Promise.resolve(),
+): Promise<RowClassifier> {
   let checkpoint: FakeCheckpoint;
   try {
     checkpoint = JSON.parse(await Deno.readTextFile(path));
@@ -146,6 +156,12 @@ export async function loadClassifier(path: string, options: LoadOptions): Promis
   }
   if (checkpoint.failsWhile !== undefined && await Deno.stat(checkpoint.failsWhile).catch(() => null)) {
     throw new Error("Cannot open the checkpoint: the fake device is not back yet");
+  }
+  await pause();
+  if (checkpoint.hangs) await new Promise(() => {});
+  while (checkpoint.stepsUntil !== undefined && !(await Deno.stat(checkpoint.stepsUntil).catch(() => null))) {
+    await delay(5);
+    await pause();
   }
   return new FakeClassifier(checkpoint, options.maxBatch);
 }

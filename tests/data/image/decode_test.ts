@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { checkImage, decodeImage } from "../../../data/image/decode.ts";
 import { type DecodedImage, ImageError, type ImageErrorCode } from "../../../data/image/image.ts";
 import {
@@ -6,6 +6,7 @@ import {
   encodeGif,
   encodeJpeg,
   encodePng,
+  encodeScans,
   encodeTiff,
   gifFrame,
   pngChunk,
@@ -256,6 +257,21 @@ test("more than 100 megapixels are refused by header, whatever the format", asyn
   );
   await refuses(tiffDirectory([[256, 100000], [257, 1001]], true), "too-large", "100000x1001");
   assertEquals(checkImage(withJpegSize(small, 10000, 10000)).width, 10000);
+});
+
+test("a JPEG of more than 100 scans is refused by header, and a huge one of more than 25", async () => {
+  assertEquals((await decodeImage(encodeScans({ side: 16, refinements: 99 }))).width, 16);
+  await refuses(
+    encodeScans({ side: 16, refinements: 100 }),
+    "too-large",
+    "in 101 scans, expected at most 100",
+  );
+  const bomb = encodeScans({ side: 4000, refinements: 2000 });
+  assert(bomb.length < 160_000);
+  await refuses(bomb, "too-large", "4000x4000 pixels in 2001 scans, expected at most 100");
+  const huge = encodeScans({ side: 10_000, refinements: 25 });
+  assertThrows(() => checkImage(huge), ImageError, "in 26 scans, expected at most 25");
+  assertEquals(checkImage(encodeScans({ side: 10_000, refinements: 24 })).scans, 25);
 });
 
 test("a header that promises more pixels than the file holds is corrupt", async () => {

@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { decodeImage } from "../../../data/image/decode.ts";
-import { DecoderPool } from "../../../data/image/decoder_pool.ts";
+import { DecoderPool, timeFor } from "../../../data/image/decoder_pool.ts";
 import { ImageError, type ImageErrorCode } from "../../../data/image/image.ts";
 import {
   encodeFlatJpeg,
   encodeGif,
   encodeJpeg,
   encodePng,
+  encodeScans,
   gifFrame,
   join,
   withJpegSize,
@@ -27,14 +28,8 @@ async function assertCode(decoding: Promise<unknown>, code: ImageErrorCode, mess
   assertEquals(error.code, code);
 }
 
-/** A small file that keeps a decoder busy for a long time: a progressive JPEG whose scan is repeated very often. */
-async function slowJpeg(side: number, scans: number): Promise<Uint8Array> {
-  const jpeg = await encodeJpeg(picture(64, 64), { progressive: true });
-  const scan = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda);
-  const next = jpeg.findIndex((byte, i) => i > scan + 1 && byte === 0xff && jpeg[i + 1] !== 0);
-  const repeated = Array.from({ length: scans }, () => jpeg.subarray(scan, next));
-  return withJpegSize(join(jpeg.subarray(0, next), ...repeated, 0xff, 0xd9), side, side);
-}
+/** A small file that keeps a decoder busy for seconds, though it is just within what is allowed. */
+const slowJpeg = encodeScans({ side: 8000, refinements: 38 });
 
 test("the pool decodes as decodeImage does, many at a time, whichever is done first", async () => {
   await using pool = new DecoderPool({ workers: 2 });
@@ -75,10 +70,10 @@ test("files that cannot be decoded are refused with their code, and the pool goe
 });
 
 test("a decoder that takes too long is killed and replaced", async () => {
-  await using pool = new DecoderPool({ workers: 1, timeoutMs: 1500 });
-  const slow = pool.decode(await slowJpeg(8000, 1000));
+  await using pool = new DecoderPool({ workers: 1, timeoutMs: 800 });
+  const slow = pool.decode(slowJpeg);
   const next = encodeJpeg(picture(24, 24)).then((jpeg) => pool.decode(jpeg));
-  await assertCode(slow, "timeout", "it took longer than 1.5 seconds");
+  await assertCode(slow, "timeout", "it took longer than 0.8 seconds");
   assertEquals((await next).width, 24);
 });
 
@@ -107,9 +102,9 @@ test({
     const jpeg = await encodeJpeg(picture(8, 8));
     await Promise.all([pool.decode(jpeg), pool.decode(jpeg)]);
     assertEquals(decoders().length, before.length + 2);
-    await assertCode(pool.decode(await slowJpeg(8000, 1000)), "timeout", "took longer");
+    await assertCode(pool.decode(slowJpeg), "timeout", "took longer");
     const busy = assertRejects(
-      async () => await pool.decode(await slowJpeg(8000, 1000)),
+      async () => await pool.decode(slowJpeg),
       Error,
       "pool was closed",
     );
@@ -121,24 +116,98 @@ test({
 });
 
 test({
-  name: "a decoder that dies is replaced and its image called corrupt",
+  name: "an image whose decoder dies is decoded by another one",
   ignore: Deno.build.os !== "linux",
   async fn() {
-    const before = decoders();
-    await using pool = new DecoderPool({ workers: 1 });
-    const jpeg = await encodeJpeg(picture(8, 8));
-    await pool.decode(jpeg);
+    const before = decoders(), failures: string[] = [];
+    await using pool = new DecoderPool({ workers: 1, onFailure: (reason) => failures.push(reason) });
+    await pool.decode(await encodeJpeg(picture(8, 8)));
     const [mine] = decoders().filter((pid) => !before.includes(pid));
     assert(mine! > 1, "the pool has a process");
-    const dying = assertCode(
-      pool.decode(await slowJpeg(8000, 1000)),
-      "corrupt",
-      "the decoder process ended with code 137",
-    );
+    const decoding = pool.decode(await encodeJpeg(picture(900, 600)));
     Deno.kill(mine!, "SIGKILL");
-    await dying;
-    assertEquals((await pool.decode(jpeg)).width, 8);
+    assertEquals((await decoding).width, 900);
+    assertEquals(failures, ["the decoder process ended with code 137"]);
   },
+});
+
+test({
+  name: "an image whose decoder dies twice is given up without calling it corrupt, and the pool goes on",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const before = decoders(), failures: string[] = [];
+    await using pool = new DecoderPool({
+      workers: 1,
+      timeoutMs: 120_000,
+      onFailure: (reason) => failures.push(reason),
+    });
+    const dying = assertCode(
+      pool.decode(slowJpeg),
+      "failed",
+      "its decoder ended twice: the decoder process ended with code 137",
+    );
+    const killer = setInterval(() => {
+      for (const pid of decoders()) if (!before.includes(pid) && isDecoding(pid)) Deno.kill(pid, "SIGKILL");
+    }, 50);
+    await dying.finally(() => clearInterval(killer));
+    assertEquals(failures.length, 2);
+    assertEquals((await pool.decode(await encodeJpeg(picture(9, 8)))).width, 9);
+  },
+});
+
+/** Whether a decoder has taken memory for the slow image; one that is killed before has not started. */
+function isDecoding(pid: number): boolean {
+  const pages = Number(Deno.readTextFileSync(`/proc/${pid}/statm`).split(" ")[1]);
+  return pages * 4096 > 150e6;
+}
+
+test("where no decoder can be started, the image is not called corrupt and the reason is told", async () => {
+  const file = (path: string) => new URL(`../../../${path}`, import.meta.url).href;
+  const script = `
+    import { DecoderPool } from ${JSON.stringify(file("data/image/decoder_pool.ts"))};
+    import { encodeFlatJpeg } from ${JSON.stringify(file("tests/data/encoders.ts"))};
+    const jpeg = encodeFlatJpeg({ columns: 1, rows: 1, blocks: [[1, 2, 3]] });
+    await new DecoderPool().decode(jpeg).catch(({ name, code, message }) => console.log(name, code, message));
+  `;
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(path, script);
+  const args = [
+    "run",
+    "--no-prompt",
+    "--allow-read",
+    "--allow-env",
+    "--config",
+    new URL(file("deno.json")).pathname,
+  ];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: [...args, path] }).output();
+  await Deno.remove(path);
+  const expected =
+    "ImageError unavailable Cannot decode the image: a decoder cannot be started: Requires run access";
+  assertEquals(new TextDecoder().decode(stdout).slice(0, expected.length), expected);
+});
+
+test("a small image passes by heavy ones, of which one at a time is decoded where a process is spared", async () => {
+  await using pool = new DecoderPool({ workers: 2, timeoutMs: 60_000, spareOne: true });
+  const done: string[] = [];
+  const heavy = [1, 2].map(() => pool.decode(slowJpeg).finally(() => done.push("heavy")).catch(() => {}));
+  const small = await encodeJpeg(picture(24, 24));
+  for (let i = 0; i < 3; i++) await pool.decode(small);
+  assertEquals(done, []);
+  await pool.close();
+  await Promise.all(heavy);
+});
+
+test("an image's time grows with its work, from a fifth or 2 seconds to all of it", () => {
+  assertEquals([0, 4e6, 16e6, 32e6, 100e6].map((work) => timeFor(work, 10_000)), [
+    2000,
+    3000,
+    6000,
+    10_000,
+    10_000,
+  ]);
+  assertEquals([0, 40e6].map((work) => timeFor(work, 120_000)), [24_000, 120_000]);
+  assertEquals([0, 1e6, 40e6].map((work) => timeFor(work, 4000)), [2000, 2100, 4000]);
+  assertEquals([0, 100e6].map((work) => timeFor(work, 800)), [800, 800]);
 });
 
 test("small files that unfold to a huge picture leave this process's memory alone", async () => {

@@ -6,6 +6,7 @@ import {
   encodeGif,
   encodeJpeg,
   encodePng,
+  encodeScans,
   encodeTiff,
   gifFrame,
   join,
@@ -43,7 +44,8 @@ function refuses(bytes: Uint8Array, code: ImageErrorCode, message: string) {
 test("a JPEG's size and orientation are read, baseline and progressive, in either byte order of EXIF", async () => {
   for (const progressive of [false, true]) {
     const jpeg = await encodeJpeg(grey(33, 17), { progressive });
-    const header = { format: "jpeg", width: 33, height: 17, components: 3 } as const;
+    const scans = progressive ? 4 : 1;
+    const header = { format: "jpeg", width: 33, height: 17, components: 3, scans } as const;
     assertEquals(readImageHeader(jpeg), { ...header, orientation: 1 });
     assertEquals(readImageHeader(withOrientation(jpeg, 6)), { ...header, orientation: 6 });
     assertEquals(readImageHeader(withOrientation(jpeg, 8, false)), { ...header, orientation: 8 });
@@ -65,7 +67,21 @@ test("the thumbnail inside a JPEG's EXIF does not pass for the photo", async () 
     height: 48,
     components: 3,
     orientation: 3,
+    scans: 4,
   });
+});
+
+test("a JPEG's scans are counted to its end, past stuffed bytes, restarts, filling and markers that hide nothing", () => {
+  const scan = join(0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x12, 0xff, 0, 0x34, 0xff, 0xd0, 0x56);
+  const jpeg = encodeScans({ side: 16, refinements: 3 });
+  const body = jpeg.subarray(0, jpeg.length - 2);
+  const scans = (...more: (Uint8Array | number)[]) => readImageHeader(join(body, ...more)).scans;
+  assertEquals(scans(), 4); // cut off
+  assertEquals(scans(0xff, 0xd9, scan), 4); // what follows the end is not read
+  assertEquals(scans(scan, 0xff, 0xff, 0xff, scan), 6);
+  assertEquals(scans(0xff, 0xfe, 0, 2 + scan.length, scan, scan), 5); // one in a comment
+  // libjpeg looks on after an unknown marker: it must not hide a scan behind a length.
+  assertEquals(scans(0xff, 0x02, 0, 2 + scan.length, scan, scan), 6);
 });
 
 test("broken EXIF costs the orientation and not the photo", async () => {

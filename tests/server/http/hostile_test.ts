@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DecoderPool } from "../../../data/image/decoder_pool.ts";
+import { ImageError } from "../../../data/image/image.ts";
 import { FAKE_SIZE } from "../fake_loader.ts";
 import { encodePhoto, serveFake, until } from "../fixture.ts";
 import { hostileRequest, KINDS, sendHostile } from "../../../bench/server/hostile_requests.ts";
@@ -56,3 +57,18 @@ test("a body that is refused by its length is answered although it was never sen
   connection.close();
   assert(text.startsWith("HTTP/1.1 413"), text);
 });
+
+for (const code of ["failed", "unavailable"] as const) {
+  test(`a photo whose decoder has ${code} is not its client's fault: 503, and when to come again`, async () => {
+    const decode = () =>
+      Promise.reject(new ImageError(code, "Cannot decode the image: /secret/decoder is gone"));
+    await using server = await serveFake({ decoder: { decode, close: () => {} } });
+    const response = await fetch(new URL("/predict", server.url), {
+      method: "POST",
+      body: await encodePhoto([255, 0, 0]),
+    });
+    assertEquals([response.status, response.headers.get("retry-after")], [503, "1"]);
+    const { error } = await response.json();
+    assertEquals(error, "Cannot decode the image: its decoder ended or could not be started");
+  });
+}

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { DecodedImage } from "../../../data/image/image.ts";
 import { DeviceLostError } from "../../../model/inference/classifier_types.ts";
 import { GpuHost } from "../../../server/workers/gpu_host.ts";
@@ -80,6 +80,37 @@ for (const trick of ["loseDevice", "endWorker", "crash"] as const) {
     await assertRejects(() => classifier.classify([photo(1)]), DeviceLostError);
   });
 }
+
+test("while a model loads, the others answer, and a load in steps may take longer than a call", async () => {
+  await using server = await setUp({ bias: 1 }, 1500);
+  const old = await server.host.load(server.path, { maxBatch: 1 });
+  const go = await Deno.makeTempFile();
+  await Deno.remove(go);
+  await Deno.writeTextFile(server.path, JSON.stringify({ bias: 2, stepsUntil: go }));
+  let loaded = false;
+  const loading = server.host.load(server.path, { maxBatch: 1 }).finally(() => loaded = true);
+  const ends = performance.now() + 2500;
+  let answers = 0;
+  for (; performance.now() < ends; answers++) {
+    const [answer] = await old.classify([photo(0)]);
+    assertEquals([...answer!.logits], [1, 0, 0]);
+    await old.infer(new Float32Array(3 * FAKE_SIZE ** 2), 1);
+    assert(server.host.waiting < 1500);
+  }
+  assertEquals(loaded, false);
+  assert(answers > 10);
+  await Deno.writeTextFile(go, "");
+  const [answer] = await (await loading).classify([photo(0)]);
+  assertEquals([...answer!.logits], [2, 0, 0]);
+  await Deno.remove(go);
+});
+
+test("a step of loading that hangs is given up, and with it the device", async () => {
+  await using server = await setUp({ hangs: true }, 1500);
+  const loading = server.host.load(server.path, { maxBatch: 1 });
+  await assertRejects(() => loading, DeviceLostError, "did not answer load within 1500 ms");
+  await server.host.lost;
+});
 
 test("a device that hangs is given up after the call's time", async () => {
   await using server = await setUp({}, 2000);

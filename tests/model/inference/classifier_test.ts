@@ -1,0 +1,63 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { defaultPreprocess } from "../../../data/preprocess.ts";
+import { UserError } from "../../../engine/errors.ts";
+import { architecture } from "../../../model/architectures/registry.ts";
+import type { TensorValue } from "../../../model/checkpoint/checkpoint.ts";
+import { createClassifier } from "../../../model/inference/classifier.ts";
+import { initialValues } from "../../../model/init.ts";
+import { describeLayers } from "../../../model/network.ts";
+import { gpu } from "../../gpu.ts";
+
+const SIZE = 64;
+
+/** A compact network with the weights of this seed. */
+function checkpointOf(classes: number, seed: number) {
+  const tensors = new Map<string, TensorValue>();
+  for (
+    const { name, parameters } of describeLayers(architecture("compact", { classes, size: SIZE }), 2 ** 27)
+  ) {
+    for (const spec of parameters) {
+      const full = `${name}.${spec.name}`;
+      tensors.set(full, { shape: spec.shape, data: initialValues(spec, full, seed) });
+    }
+  }
+  const names = Array.from({ length: classes }, (_, k) => `class ${k}`);
+  const card = { model: "compact", classes: names, preprocess: defaultPreprocess(SIZE), parameters: 1 };
+  return { card, tensors };
+}
+
+const photo = { width: 80, height: 70, data: new Uint8Array(80 * 70 * 4).map((_, i) => i * i) };
+const input = new Float32Array(3 * SIZE * SIZE).map((_, i) => Math.sin(i));
+
+Deno.test("a classifier that is loaded in steps, while another one answers, disturbs it in nothing and is the same", async () => {
+  const old = await createClassifier(checkpointOf(3, 1), { gpu, maxBatch: 4 });
+  const [expected] = await old.classify([photo]);
+  const expectedLogits = await old.infer(input, 1);
+  let pauses = 0;
+  const pause = async () => {
+    if (pauses++ % 3 > 0) return;
+    assertEquals((await old.classify([photo]))[0]!.logits, expected!.logits);
+    assertEquals(await old.infer(input, 1), expectedLogits);
+  };
+  const whole = await createClassifier(checkpointOf(9000, 2), { gpu, maxBatch: 4 });
+  const stepped = await createClassifier(checkpointOf(9000, 2), { gpu, maxBatch: 4, pause });
+  assert(pauses > 1, "large weights are uploaded in several steps");
+  const uploads = pauses;
+  await stepped.warm([4, 1], pause);
+  assert(pauses - uploads > 20, `${pauses - uploads} pauses between the launches`);
+  assertEquals(await stepped.infer(input, 1), await whole.infer(input, 1));
+  assertEquals((await stepped.classify([photo, photo]))[1], (await whole.classify([photo, photo]))[1]);
+  for (const classifier of [old, whole, stepped]) await classifier.close();
+});
+
+Deno.test("a checkpoint that does not fit leaves nothing on the device that it was to be loaded on", async () => {
+  const before = gpu.bytes;
+  const { card, tensors } = checkpointOf(3, 1);
+  tensors.delete("features.0.bias");
+  await assertRejects(
+    () => createClassifier({ card, tensors }, { gpu }),
+    UserError,
+    "features.0.bias is missing",
+  );
+  assertEquals(gpu.bytes, before);
+});
