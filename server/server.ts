@@ -111,12 +111,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   log.info("listening", { url: url.href });
   try {
-    await supervisor.start(models);
+    await Promise.all([supervisor.start(models), codec.warm()]);
   } catch (error) {
     await close();
     throw error;
   }
-  codec.warm();
   if (options.watchMs > 0) watcher = models.watch(options.watchMs);
   log.info("ready", { url: url.href, models: models.names });
   const drain = async () => {

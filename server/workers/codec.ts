@@ -26,9 +26,9 @@ export class Codec implements Disposable {
   #jobs: Job[] = [];
   #busy = false;
 
-  /** Starts the thread now, so that the first request does not wait for it. */
-  warm(): void {
-    this.#thread();
+  /** Starts the thread now, so that the first request does not wait for it; resolves when it answers. */
+  async warm(): Promise<void> {
+    await this.#thread().call("start", []);
   }
 
   /** As `parseInferRequest`; takes the body. Rejects with the signal's reason when it aborts first. */

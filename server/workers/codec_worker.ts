@@ -7,7 +7,7 @@ import { paintOverlay } from "../inference/overlay.ts";
 import { findPhotos } from "../inference/uploaded_photos.ts";
 import { answerCalls } from "./calls.ts";
 
-const api = { parseInferRequest, findPhotos, paintOverlay };
+const api = { parseInferRequest, findPhotos, paintOverlay, start: () => {} };
 
 /** What the thread does on demand. */
 export type CodecApi = typeof api;
