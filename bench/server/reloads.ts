@@ -35,6 +35,7 @@ await using server = await ServerProcess.serve(
   `model=${path}`,
   "--watch-ms",
   "0",
+  "--repository-api",
 );
 const { url, pid } = server;
 

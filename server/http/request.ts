@@ -2,8 +2,8 @@
  * What a request may take: memory while its body arrives, and time until it is answered or its client is gone.
  * @module
  */
-import { delay } from "@std/async/delay";
 import { ClientGoneError, DeadlineError, OverloadError, RequestError } from "../inference/errors.ts";
+import { encodingOf, refuseBody, unfold } from "./compressed_body.ts";
 
 /** How much may come, and how long it may take. */
 export interface BodyLimits {
@@ -92,7 +92,7 @@ async function readBody(
   const reader = request.body.getReader();
   const clock = new BodyClock(limits, () => reader.cancel().catch(() => {})); // ends the loop below
   const next = async () => {
-    const { done, value } = await reader.read().catch(unreadable);
+    const { done, value } = await reader.read().catch(refuseBody);
     if (clock.late) throw tooSlow(clock.elapsed);
     if (!done) clock.arrived += value.byteLength;
     return done ? undefined : value;
@@ -109,7 +109,7 @@ async function readBody(
     reader.releaseLock();
   }
   if (encoding === undefined && announced !== undefined && body.size !== announced) {
-    unreadable(new Error(`it ended after ${body.size} of ${announced} bytes`));
+    refuseBody(new Error(`it ended after ${body.size} of ${announced} bytes`));
   }
   return body.finish();
 }
@@ -172,7 +172,7 @@ class GrowingBytes {
 
   append(piece: Uint8Array): void {
     const size = this.size + piece.length;
-    if (size > this.#most) unreadable(new Error(`it is longer than the ${this.#most} bytes announced`));
+    if (size > this.#most) refuseBody(new Error(`it is longer than the ${this.#most} bytes announced`));
     if (size > this.#bytes.length) {
       const grown = Math.min(this.#most, Math.max(size, 2 * this.#bytes.length));
       this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(grown));
@@ -189,75 +189,6 @@ class GrowingBytes {
 
 function tooSlow(milliseconds: number): RequestError {
   return new RequestError(408, `Cannot take the body: it was not complete after ${milliseconds} ms`);
-}
-
-function unreadable(error: unknown): never {
-  throw new RequestError(400, `Cannot read the body: ${(error as Error).message}`);
-}
-
-function encodingOf(request: Request): CompressionFormat | undefined {
-  const encoding = request.headers.get("content-encoding");
-  const name = encoding?.trim().toLowerCase() ?? "identity";
-  if (name === "identity" || name === "") return undefined;
-  if (name === "gzip" || name === "deflate") return name;
-  throw new RequestError(
-    415,
-    `Cannot read the body: its encoding is ${JSON.stringify(encoding)}, expected gzip or deflate`,
-  );
-}
-
-/** Compressed bytes are unfolded this many at a time: one byte becomes at most 1,032, and no other request waits for more. */
-const SLICE = 1024;
-
-/** After so many unfolded bytes others get a turn. */
-const TURN = 256_000;
-
-/** What unfolds to more than this many times its size is no photo and no tensor; looked at after `RATIO_FROM` bytes. */
-const MAX_RATIO = 100;
-const RATIO_FROM = 1_000_000;
-
-/** The pieces of a compressed body, unfolded; throws a `RequestError`, 413, where they are out of all proportion to it. */
-function unfold(
-  nextPacked: () => Promise<Uint8Array | undefined>,
-  format: CompressionFormat,
-): { next(): Promise<Uint8Array | undefined> } {
-  const { readable, writable } = new DecompressionStream(format);
-  const writer = writable.getWriter();
-  let packed = 0, unfolded = 0, turn = 0;
-  const feed = async () => {
-    for (let piece = await nextPacked(); piece !== undefined; piece = await nextPacked()) {
-      for (let at = 0; at < piece.length; at += SLICE) {
-        const slice = piece.slice(at, at + SLICE);
-        packed += slice.length;
-        await writer.write(slice);
-      }
-    }
-    await writer.close();
-  };
-  const feeding = feed();
-  feeding.catch((error) => writer.abort(error).catch(() => {})); // the reader below is told
-  const reader = readable.getReader();
-  const next = async () => {
-    const { done, value } = await reader.read().catch((error) =>
-      error instanceof RequestError ? Promise.reject(error) : unreadable(error)
-    );
-    if (done) return undefined;
-    unfolded += value.length;
-    turn += value.length;
-    if (unfolded > RATIO_FROM && unfolded > packed * MAX_RATIO) {
-      await reader.cancel().catch(() => {});
-      throw new RequestError(
-        413,
-        `Cannot take the body: it unfolds to more than ${MAX_RATIO} times its ${packed} bytes`,
-      );
-    }
-    if (turn >= TURN) {
-      turn = 0;
-      await delay(0);
-    }
-    return value;
-  };
-  return { next };
 }
 
 /** How long a request may live. Aborts `signal` with a `DeadlineError` or a `ClientGoneError`; dispose of it when the request is answered. */

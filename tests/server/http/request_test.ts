@@ -178,3 +178,37 @@ Deno.test("a body that is refused gives its share of the memory back", async () 
   using received = await reader.read(requestOf(new Uint8Array(300_000), 300_000));
   assertEquals(received.bytes.length, 300_000);
 });
+
+/** A compressed body in pieces of 500 bytes, with the number of pieces that were asked for. */
+async function packed(bytes: Uint8Array<ArrayBuffer>) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  const all = await new Response(stream).bytes();
+  const asked = { pieces: 0, size: all.length };
+  const body = new ReadableStream({
+    pull(controller) {
+      const at = 500 * asked.pieces++;
+      if (at >= all.length) controller.close();
+      else controller.enqueue(all.slice(at, at + 500));
+    },
+  }, { highWaterMark: 0 });
+  const headers = { "content-encoding": "gzip" };
+  return { asked, request: new Request("http://127.0.0.1/", { method: "POST", body, headers }) };
+}
+
+Deno.test("a body that unfolds to a thousand times its size is given up after its first kilobytes", async () => {
+  const { asked, request } = await packed(new Uint8Array(100_000_000));
+  const error = await assertRejects(() => readerOf().read(request), RequestError, "100 times");
+  assertEquals(error.status, 413);
+  assert(asked.pieces * 500 < 20_000 && asked.size > 90_000, `${asked.pieces} pieces of ${asked.size} bytes`);
+});
+
+Deno.test("while a compressed body is unfolded the others get their turns", async () => {
+  const text = Array.from({ length: 400_000 }, (_, i) => `${(i * 7919) % 100_003}`).join(",");
+  const { request } = await packed(new TextEncoder().encode(text));
+  let turns = 0;
+  const others = setInterval(() => turns++, 1);
+  using received = await readerOf().read(request);
+  clearInterval(others);
+  assertEquals(new TextDecoder().decode(received.bytes), text);
+  assert(turns >= text.length / 256_000 - 1, `${turns} turns for ${text.length} bytes`);
+});
