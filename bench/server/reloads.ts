@@ -21,12 +21,9 @@ const flags = parseOrExit(Deno.args, {
   },
 });
 
-await using server = await ServerProcess.serve(
-  "--checkpoint",
-  `model=${flags.checkpoint}`,
-  "--watch-ms",
-  "0",
-);
+await using server = await ServerProcess.serve({
+  flags: ["--checkpoint", `model=${flags.checkpoint}`, "--watch-ms", "0"],
+});
 const { url, pid } = server;
 
 /** A metric's value by its name in /metrics. */
