@@ -26,12 +26,9 @@ if (flags.photos !== undefined) load.push("--photos", flags.photos);
 
 /** Throughput and latencies of the load, and of the probe while it lasts. */
 async function measure(maxBatch: number) {
-  await using server = await ServerProcess.serve(
-    "--checkpoint",
-    flags.checkpoint,
-    "--max-batch",
-    `${maxBatch}`,
-  );
+  await using server = await ServerProcess.serve({
+    flags: ["--checkpoint", flags.checkpoint, "--max-batch", `${maxBatch}`],
+  });
   await loadProcess(server.url, ...load, "--seconds", "2"); // compiled code is what is compared
   const { url } = server;
   const loading = loadProcess(url, ...load, "--seconds", `${flags.seconds}`);

@@ -73,7 +73,7 @@ export function hostileRequest(
     then,
   });
   const posted = (headers: string, body = new Uint8Array(0), then: HostileRequest["then"] = "read") =>
-    raw(`POST /predict HTTP/1.1\nHost: a\n${headers}\n\n`, body, then);
+    raw(`POST /predict HTTP/1.1\nHost: 127.0.0.1\n${headers}\n\n`, body, then);
   switch (kind) {
     case "truncated photo":
       return predict(photo.subarray(0, Math.floor(random() * photo.length)));
@@ -94,10 +94,12 @@ export function hostileRequest(
       return predict(encode("<svg xmlns='http://www.w3.org/2000/svg'/>"), "Content-Type: image/jpeg\r\n");
     case "huge header":
       return raw(
-        `GET /health HTTP/1.1\nHost: a\nX-Filler: ${"a".repeat(20_000 + Math.floor(random() * 2e6))}\n\n`,
+        `GET /health HTTP/1.1\nHost: 127.0.0.1\nX-Filler: ${
+          "a".repeat(20_000 + Math.floor(random() * 2e6))
+        }\n\n`,
       );
     case "many headers":
-      return raw(`GET /health HTTP/1.1\nHost: a\n${"X-A: b\n".repeat(3000)}\n`);
+      return raw(`GET /health HTTP/1.1\nHost: 127.0.0.1\n${"X-A: b\n".repeat(3000)}\n`);
     case "length too small":
       return posted("Content-Length: 10\nConnection: close", photo);
     case "length too large":
@@ -107,7 +109,7 @@ export function hostileRequest(
     case "two lengths":
       return posted("Content-Length: 5\nContent-Length: 6", photo);
     case "broken chunks":
-      return raw("POST /predict HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\nzz\nabc\n0\n\n");
+      return raw("POST /predict HTTP/1.1\nHost: 127.0.0.1\nTransfer-Encoding: chunked\n\nzz\nabc\n0\n\n");
     case "hang up in the body": {
       const part = photo.slice(0, Math.floor(random() * photo.length));
       return posted(`Content-Length: ${photo.length}`, part, "hang up");
@@ -167,7 +169,7 @@ export function hostileRequest(
         } HTTP/1.1\nHost: [::bad\nConnection: close\n\n`,
       );
     case "wrong method":
-      return raw(`BREW /predict HTTP/1.1\nHost: a\nConnection: close\nContent-Length: 3\n\nabc`);
+      return raw(`BREW /predict HTTP/1.1\nHost: 127.0.0.1\nConnection: close\nContent-Length: 3\n\nabc`);
   }
 }
 
@@ -205,7 +207,7 @@ function gifBomb(): Uint8Array<ArrayBuffer> {
 
 function post(path: string, body: Uint8Array, headers: string): Uint8Array<ArrayBuffer> {
   const head =
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}Content-Length: ${body.length}\r\n\r\n`;
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${headers}Content-Length: ${body.length}\r\n\r\n`;
   return concat([encode(head), body]);
 }
 

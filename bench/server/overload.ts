@@ -34,7 +34,7 @@ const flags = parseOrExit(Deno.args, {
   },
 });
 
-await using server = await ServerProcess.serve("--checkpoint", flags.checkpoint);
+await using server = await ServerProcess.serve({ flags: ["--checkpoint", flags.checkpoint] });
 const { url, pid } = server;
 const request = await makeRequests({ ...flags, url });
 const send = (rate: number, seconds: number) =>

@@ -30,13 +30,9 @@ const flags = parseOrExit(Deno.args, {
 const folder = await Deno.makeTempDir();
 const path = `${folder}/model.safetensors`;
 await Deno.copyFile(flags.checkpoint, path);
-await using server = await ServerProcess.serve(
-  "--checkpoint",
-  `model=${path}`,
-  "--watch-ms",
-  "0",
-  "--repository-api",
-);
+await using server = await ServerProcess.serve({
+  flags: ["--checkpoint", `model=${path}`, "--watch-ms", "0", "--repository-api"],
+});
 const { url, pid } = server;
 
 /** A metric's value by its name in /metrics. */

@@ -35,7 +35,7 @@ async function startPeer(): Promise<ServerProcess> {
   return await ServerProcess.start(["--quiet", "-A", ...script, flags.checkpoint, `${port}`], port);
 }
 
-await using ours = await ServerProcess.serve("--checkpoint", flags.checkpoint);
+await using ours = await ServerProcess.serve({ flags: ["--checkpoint", flags.checkpoint] });
 await using peer = await startPeer();
 const servers = { ours, peer };
 
