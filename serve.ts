@@ -175,6 +175,7 @@ try {
       workers: flags.workers,
       timeoutMs: flags.timeoutMs,
       spareOne: true,
+      nice: 5, // as the network's threads: health checks must not wait for either
       onFailure: (reason) => log.warn("decoder lost", { reason }),
     }),
     log,

@@ -34,6 +34,8 @@ export interface DecoderPoolOptions {
   readonly timeoutMs?: number;
   /** Leave one process to images of less than 16 million pixels, where there are two or more; default: all take what comes first. */
   readonly spareOne?: boolean;
+  /** How much the processes yield to others on Linux, 0 to 19 as the command `nice` has it; default: not at all. */
+  readonly nice?: number;
   /** Told, in a sentence, of every process that ended without an answer or could not be started. */
   readonly onFailure?: (reason: string) => void;
 }
@@ -62,7 +64,8 @@ export class DecoderPool implements AsyncDisposable {
   /** Starts nothing yet. */
   constructor(options: DecoderPoolOptions = {}) {
     const { workers = navigator.hardwareConcurrency, timeoutMs = 10_000, spareOne = false } = options;
-    this.#options = { workers, timeoutMs, spareOne, onFailure: options.onFailure ?? (() => {}) };
+    const { nice = 0 } = options;
+    this.#options = { workers, timeoutMs, spareOne, nice, onFailure: options.onFailure ?? (() => {}) };
   }
 
   /**
@@ -157,7 +160,8 @@ export class DecoderPool implements AsyncDisposable {
     let process: DecoderProcess | undefined;
     let starting: ReturnType<typeof setTimeout> | undefined;
     try {
-      process = (fresh ? undefined : this.#idle.pop()) ?? new DecoderProcess();
+      process = (fresh ? undefined : this.#idle.pop()) ??
+        new DecoderProcess(Deno.build.os === "linux" ? this.#options.nice : 0);
       this.#busy.set(job, process);
       starting = setTimeout(() => this.#end(process), START_TIMEOUT_MS);
       await process.ready;

@@ -10,6 +10,7 @@
  * @module
  */
 import { dirname, fromFileUrl } from "@std/path";
+import { setPriority } from "node:os";
 import { decodeImage } from "./decode.ts";
 import { type DecodedImage, ImageError, type ImageErrorCode } from "./image.ts";
 
@@ -56,8 +57,11 @@ export class DecoderProcess {
   /** Resolves when the process can take images; rejects with an `Error` when it could not start. */
   readonly ready: Promise<void>;
 
-  /** Starts the process. Needs the permission to run Deno and to read the decoders' packages. */
-  constructor() {
+  /**
+   * Starts the process, which yields to others by `nice` (0 to 19, as the command's). Needs the permission to run Deno and to read the
+   * decoders' packages, and that of `setPriority` where it shall yield.
+   */
+  constructor(nice = 0) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -73,6 +77,7 @@ export class DecoderProcess {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    if (nice > 0) setPriority(this.#child.pid, nice);
     this.#input = this.#child.stdin.getWriter();
     this.#output = this.#child.stdout.getReader({ mode: "byob" });
     this.#listening = this.#listen();

@@ -125,7 +125,11 @@ export async function createApp(services: Services, options: AppOptions = {}): P
   }));
   for (const part of PARTS) app.route("/", part(context));
   await addPage(app);
-  app.doc31("/openapi.json", { openapi: "3.1.0", info: INFO });
+  let description: object | undefined; // it takes a while to put together, and does not change
+  app.get(
+    "/openapi.json",
+    (c) => c.json(description ??= app.getOpenAPI31Document({ openapi: "3.1.0", info: INFO })),
+  );
   app.notFound((c) => c.json({ error: `Cannot find ${c.req.path}` }, 404));
   app.onError((error, c) => {
     const { message, status, headers } = toRequestError(error, context.state.phase);

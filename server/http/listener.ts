@@ -28,7 +28,7 @@ export interface ListenOptions {
 }
 
 /** Why a connection was closed. */
-export type RefusedConnection = "malformed" | "slow headers" | "connections";
+export type RefusedConnection = "malformed" | "slow headers" | "connections" | "pipelined";
 
 /** What answers requests. */
 export type Fetch = (request: Request, env: object) => Response | Promise<Response>;
@@ -53,6 +53,9 @@ const OWN_FILES = 256;
  */
 const LINGER = { milliseconds: 3000, bytes: 64_000_000 };
 
+/** Requests that may wait on one connection for the answers before them. */
+const MAX_PIPELINED = 64;
+
 /** Starts listening; rejects with a `Deno.errors.AddrInUse` where the port is taken. */
 export async function listen(fetch: Fetch, options: ListenOptions): Promise<Listener> {
   const { hostname, port, log, onRefuse } = options;
@@ -76,11 +79,11 @@ export async function listen(fetch: Fetch, options: ListenOptions): Promise<List
     keepAliveTimeout: options.keepAliveMs,
     requestTimeout: options.requestTimeoutMs,
     connectionsCheckingInterval: 500,
-  }, (request, response) => {
+  }, async (request, response) => {
     linger(request, response);
-    void answer(request, response);
+    if (await connections.takeTurn(request, response)) await answer(request, response);
   });
-  const guard = new Connections(server, connectionLimit(options), onRefuse);
+  const connections = new Connections(server, connectionLimit(options), onRefuse);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseConnection(error, socket, onRefuse);
   });
@@ -102,33 +105,42 @@ export async function listen(fetch: Fetch, options: ListenOptions): Promise<List
   const shutdown = () => {
     closed ??= new Promise<void>((resolve) => {
       server.close(() => resolve());
-      guard.closeIdle();
+      connections.closeIdle();
     });
     return closed;
   };
   return {
     url: new URL(`http://${host}:${address.port}/`),
     get connections() {
-      return guard.size;
+      return connections.size;
     },
     shutdown,
     close: async (patienceMs) => {
-      const timer = setTimeout(() => guard.closeAll(), patienceMs);
+      const timer = setTimeout(() => connections.closeAll(), patienceMs);
       await shutdown();
       clearTimeout(timer);
     },
   };
 }
 
+/** An open connection. */
+interface Open {
+  /** Requests that came and are not answered yet: several, where a client does not wait for its answers. */
+  requests: number;
+  /** Resolves when the last of them is answered. */
+  turn: Promise<void>;
+}
+
 /** Every open connection, and which of them wait for a request. */
 class Connections {
-  /** With how many requests each has under way: several, where a client does not wait for its answers. */
-  readonly #open = new Map<Socket, number>();
+  readonly #open = new Map<Socket, Open>();
   /** The one that has waited longest first. */
   readonly #idle = new Set<Socket>();
+  readonly #onRefuse: ListenOptions["onRefuse"];
   #closing = false;
 
   constructor(server: Server, limit: number, onRefuse: ListenOptions["onRefuse"]) {
+    this.#onRefuse = onRefuse;
     server.on("connection", (socket: Socket) => {
       if (this.#open.size >= limit) {
         onRefuse("connections");
@@ -137,22 +149,36 @@ class Connections {
         this.#forget(oldest);
         if (oldest === socket) return;
       }
-      this.#open.set(socket, 0);
+      this.#open.set(socket, { requests: 0, turn: Promise.resolve() });
       this.#idle.add(socket);
       socket.on("close", () => this.#forget(socket));
     });
-    server.prependListener("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
-      this.#idle.delete(socket);
-      this.#open.set(socket, (this.#open.get(socket) ?? 0) + 1);
+  }
+
+  /**
+   * Resolves when every request before this one on its connection is answered and taken by the client, who otherwise could have as many
+   * answers made as fit in a packet; false where the connection is gone by then, or where so many wait that it is closed.
+   */
+  async takeTurn({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const open = this.#open.get(socket);
+    if (open === undefined) return false;
+    if (++open.requests > MAX_PIPELINED) {
+      if (!socket.destroyed) this.#onRefuse("pipelined");
+      socket.destroy();
+      return false;
+    }
+    this.#idle.delete(socket);
+    const mine = open.turn;
+    open.turn = new Promise((resolve) =>
       response.on("close", () => {
-        const others = this.#open.get(socket);
-        if (others === undefined) return; // the connection is gone
-        this.#open.set(socket, others - 1);
-        if (others > 1) return;
+        resolve();
+        if (--open.requests > 0 || !this.#open.has(socket)) return;
         if (this.#closing) socket.destroySoon();
         else this.#idle.add(socket);
-      });
-    });
+      })
+    );
+    await mine;
+    return !socket.destroyed;
   }
 
   get size(): number {

@@ -8,7 +8,7 @@ import { manyScans } from "../../bench/server/attacks/life.ts";
 import { startObservers, summarise } from "../../bench/server/attacks/observers.ts";
 import { childProcesses, freePort, ServerProcess } from "../../bench/server/server_process.ts";
 import { decodeImage } from "../../data/image/decode.ts";
-import { parseInferRequest } from "../../server/inference/infer_messages.ts";
+import { parseInferRequest } from "../../server/inference/infer_request.ts";
 import { testNeeding } from "../permissions.ts";
 
 const test = testNeeding("all");
@@ -117,7 +117,9 @@ test("the attacks' files are what they say", async () => {
   const { width, height } = await decodeImage(jpeg);
   assertEquals([width, height], [40, 40]);
   const { body, headers } = parseMessage(emptyElements("m", 5));
-  const { inputs: [input] } = parseInferRequest(body, Number(headers.get("inference-header-content-length")));
+  const model = { height: 8, width: 8, places: 8, largest: 1000 };
+  const length = Number(headers.get("inference-header-content-length"));
+  const { inputs: [input] } = parseInferRequest(body, length, model);
   assertEquals([input!.shape, input!.data.length], [[5], 5]);
   assertEquals(JSON.parse(text(parseMessage(emptyStrings("m", 3)).body)).inputs[0].data, ["", "", ""]);
 });

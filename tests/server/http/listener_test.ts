@@ -137,6 +137,24 @@ test("a body that comes more slowly than the least rate is given up long before 
   assert(received.startsWith("HTTP/1.1 408"), received);
 });
 
+test("requests sent without waiting are answered one after the other, in their order", async () => {
+  await using server = await serveFake();
+  const paths = ["/v2/health/live", "/nowhere", "/v2"];
+  const requests = paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  const last = "GET /v2/health/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  const { answer } = await open(server.url, requests.join("") + last);
+  const statuses = [...(await answer()).matchAll(/HTTP\/1.1 (\d+)/g)].map(([, status]) => status);
+  assertEquals(statuses, ["200", "404", "200", "200"]);
+});
+
+test("a client that sends hundreds of requests and reads no answer is let go", async () => {
+  await using server = await serveFake();
+  const { answer } = await open(server.url, "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(300));
+  const received = await answer();
+  assert(received === "reset" || received.split("HTTP/1.1 200").length <= 65, received.slice(0, 200));
+  assertStringIncludes((await server.ask("/metrics")).text, 'requests_total{reason="pipelined"} 1');
+});
+
 for (
   const [what, text, status] of [
     ["malformed chunk", "POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400],
