@@ -119,8 +119,8 @@ test("the attacks' files are what they say", async () => {
   const { body, headers } = parseMessage(emptyElements("m", 5));
   const model = { height: 8, width: 8, places: 8, largest: 1000 };
   const length = Number(headers.get("inference-header-content-length"));
-  const { inputs: [input] } = parseInferRequest(body, length, model);
-  assertEquals([input!.shape, input!.data.length], [[5], 5]);
+  const { input } = parseInferRequest(body, length, model);
+  assertEquals([input.shape, input.data.length], [[5], 5]);
   assertEquals(JSON.parse(text(parseMessage(emptyStrings("m", 3)).body)).inputs[0].data, ["", "", ""]);
 });
 
