@@ -2,6 +2,7 @@
  * What the routes work with: services, what a request leaves for its log line, and what every description and refusal shares.
  * @module
  */
+import type { HttpBindings } from "@hono/node-server";
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -91,7 +92,8 @@ export async function receive(
   using stack = new DisposableStack();
   const scope = stack.use(new RequestScope(c.req.raw.signal));
   const started = performance.now();
-  const { bytes } = stack.use(await bodies.read(c.req.raw, c.get("client")));
+  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>;
+  const { bytes } = stack.use(await bodies.read(c.req.raw, { client: c.get("client"), incoming }));
   metrics.observeStage("body", performance.now() - started);
   note(c, { bytes: bytes.length });
   scope.startDeadline(limits.timeoutMs);

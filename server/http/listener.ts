@@ -79,9 +79,11 @@ export async function listen(fetch: Fetch, options: ListenOptions): Promise<List
     keepAliveTimeout: options.keepAliveMs,
     requestTimeout: options.requestTimeoutMs,
     connectionsCheckingInterval: 500,
-  }, async (request, response) => {
+  }, (request, response) => {
+    const turn = connections.takeTurn(request, response);
+    if (turn === undefined) return;
     linger(request, response);
-    if (await connections.takeTurn(request, response)) await answer(request, response);
+    void turn.then(() => request.socket.destroyed ? undefined : answer(request, response));
   });
   const connections = new Connections(server, connectionLimit(options), onRefuse);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -157,15 +159,15 @@ class Connections {
 
   /**
    * Resolves when every request before this one on its connection is answered and taken by the client, who otherwise could have as many
-   * answers made as fit in a packet; false where the connection is gone by then, or where so many wait that it is closed.
+   * answers made as requests fit in a packet; `undefined` where so many wait that the connection is closed.
    */
-  async takeTurn({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  takeTurn({ socket }: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
     const open = this.#open.get(socket);
-    if (open === undefined) return false;
+    if (open === undefined || socket.destroyed) return undefined;
     if (++open.requests > MAX_PIPELINED) {
-      if (!socket.destroyed) this.#onRefuse("pipelined");
+      this.#onRefuse("pipelined");
       socket.destroy();
-      return false;
+      return undefined;
     }
     this.#idle.delete(socket);
     const mine = open.turn;
@@ -177,8 +179,7 @@ class Connections {
         else this.#idle.add(socket);
       })
     );
-    await mine;
-    return !socket.destroyed;
+    return mine;
   }
 
   get size(): number {

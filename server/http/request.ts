@@ -2,6 +2,7 @@
  * What a request may take: memory while its body arrives, and time until it is answered or its client is gone.
  * @module
  */
+import type { Readable } from "node:stream";
 import { ClientGoneError, DeadlineError, OverloadError, RequestError } from "../inference/errors.ts";
 import { encodingOf, refuseBody, unfold } from "./compressed_body.ts";
 
@@ -42,9 +43,14 @@ export class BodyReader {
   /**
    * The whole body. Throws a `RequestError`: 400 without one, 408 when it comes too slowly, 413 when it is too large, whether or not
    * its length was announced, 415 for an encoding that is not gzip or deflate, 429 when all bodies together, or the client's, are too
-   * large.
+   * large. `client` is who sends it; `incoming` are its bytes as they come from a connection, which costs less than the request's own
+   * stream.
    */
-  async read(request: Request, client?: string): Promise<ReceivedBody> {
+  async read(
+    request: Request,
+    { client, incoming }: { readonly client?: string | undefined; readonly incoming?: Readable | undefined } =
+      {},
+  ): Promise<ReceivedBody> {
     let taken = 0;
     const take = (bytes: number) => {
       const its = client === undefined ? 0 : this.#byClient.get(client) ?? 0;
@@ -66,7 +72,8 @@ export class BodyReader {
       taken = 0;
     };
     try {
-      return { bytes: await readBody(request, this.#limits, take), [Symbol.dispose]: giveBack };
+      const open = () => incoming === undefined ? streamPieces(request) : incomingPieces(incoming);
+      return { bytes: await readBody(request, open, this.#limits, take), [Symbol.dispose]: giveBack };
     } catch (error) {
       giveBack();
       throw error;
@@ -74,8 +81,68 @@ export class BodyReader {
   }
 }
 
+/** The bytes of a body, piece by piece. */
+interface Pieces {
+  /** The next ones; `undefined` after the last. Rejects where the client is gone. */
+  next(): Promise<Uint8Array | undefined>;
+  /** No more are wanted: `next` resolves with `undefined` at once. */
+  end(): void;
+  /** Leaves the rest to others. */
+  release(): void;
+}
+
+function streamPieces({ body }: Request): Pieces | undefined {
+  if (body === null) return undefined;
+  const reader = body.getReader();
+  return {
+    next: async () => (await reader.read()).value,
+    end: () => void reader.cancel().catch(() => {}),
+    release: () => reader.releaseLock(),
+  };
+}
+
+/** So many pieces may wait to be taken; then the connection is not read any further. */
+const PIECES_AHEAD = 8;
+
+function incomingPieces(incoming: Readable): Pieces {
+  const waiting: Uint8Array[] = [];
+  let ended = false;
+  let failure: Error | undefined;
+  let wake = () => {};
+  const onData = (piece: Uint8Array) => {
+    waiting.push(piece);
+    if (waiting.length >= PIECES_AHEAD) incoming.pause();
+    wake();
+  };
+  const onEnd = () => {
+    ended = true;
+    wake();
+  };
+  const onError = (error?: Error) => {
+    if (ended) return;
+    failure = error ?? new Error("the client closed the connection");
+    onEnd();
+  };
+  incoming.on("data", onData).on("end", onEnd).on("error", onError).on("close", onError);
+  return {
+    next: async () => {
+      while (waiting.length === 0 && !ended) await new Promise<void>((resolve) => wake = resolve);
+      if (waiting.length === PIECES_AHEAD) incoming.resume();
+      const piece = waiting.shift();
+      if (piece === undefined && failure !== undefined) throw failure;
+      return piece;
+    },
+    end: onEnd,
+    release: () => {
+      incoming.off("data", onData).off("end", onEnd).off("error", onError).off("close", onError);
+      incoming.on("error", () => {}); // the connection may still break
+    },
+  };
+}
+
 async function readBody(
   request: Request,
+  open: () => Pieces | undefined,
   limits: BodyLimits,
   take: Take,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -84,18 +151,16 @@ async function readBody(
     new RequestError(413, `Cannot take the body: it is larger than ${maxBodyBytes} bytes`);
   const announced = announcedLength(request);
   if (announced !== undefined && announced > maxBodyBytes) throw tooLarge();
-  if (request.body === null || announced === 0) {
-    throw new RequestError(400, "Cannot read the request: it has no body");
-  }
   const encoding = encodingOf(request);
+  const source = announced === 0 ? undefined : open();
+  if (source === undefined) throw new RequestError(400, "Cannot read the request: it has no body");
   const body = new GrowingBytes(encoding === undefined ? announced ?? maxBodyBytes : maxBodyBytes);
-  const reader = request.body.getReader();
-  const clock = new BodyClock(limits, () => reader.cancel().catch(() => {})); // ends the loop below
+  const clock = new BodyClock(limits, () => source.end());
   const next = async () => {
-    const { done, value } = await reader.read().catch(refuseBody);
+    const piece = await source.next().catch(refuseBody);
     if (clock.late) throw tooSlow(clock.elapsed);
-    if (!done) clock.arrived += value.byteLength;
-    return done ? undefined : value;
+    clock.arrived += piece?.length ?? 0;
+    return piece;
   };
   try {
     const pieces = encoding === undefined ? { next } : unfold(next, encoding);
@@ -106,7 +171,7 @@ async function readBody(
     }
   } finally {
     clock.stop();
-    reader.releaseLock();
+    source.release();
   }
   if (encoding === undefined && announced !== undefined && body.size !== announced) {
     refuseBody(new Error(`it ended after ${body.size} of ${announced} bytes`));
