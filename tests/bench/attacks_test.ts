@@ -185,3 +185,34 @@ test({
     server.kill("SIGUSR1"); // it has ended: nothing happens
   },
 });
+
+test("a server's device ends on a signal, of which whoever listens to its thread learns", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${folder}/gpu_worker.ts`,
+      `self.onmessage = ({ data }) => { self.port = data; setInterval(() => {}, 1000); self.postMessage(null); }`,
+    );
+    const port = freePort();
+    const script = `${folder}/server.ts`;
+    await Deno.writeTextFile(
+      script,
+      `import { MessageChannel } from "node:worker_threads";
+      const { port1, port2 } = new MessageChannel();
+      port1.on("close", () => Deno.exit(9));
+      port1.start();
+      const worker = new Worker(new URL("./gpu_worker.ts", import.meta.url), { type: "module" });
+      worker.postMessage(port2, [port2]);
+      await new Promise((resolve) => worker.onmessage = resolve);
+      Deno.serve({ port: ${port}, hostname: "127.0.0.1", onListen: () => {} }, () => new Response());`,
+    );
+    const preload = new URL("../../bench/server/device_loss.ts", import.meta.url).pathname;
+    const args = ["-A", "--no-check", "--preload", preload, script];
+    await using server = await ServerProcess.start(args, port);
+    server.kill("SIGUSR2");
+    while (server.code === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    assertEquals(server.code, 9);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
