@@ -3,6 +3,7 @@
  * started on something it could choke on.
  * @module
  */
+import { concat } from "@std/bytes/concat";
 import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
 
@@ -30,24 +31,90 @@ function readAny(reader: ByteReader): ImageHeader {
     return readTiffHeader(reader);
   }
   if (reader.length === 0) throw new ImageError("corrupt", "Cannot decode the image: it is empty");
-  throw new ImageError("unsupported", "Cannot decode the image: it is no JPEG, PNG, GIF or TIFF");
+  const kind = nameOf(reader.bytes);
+  throw new ImageError(
+    "unsupported",
+    `Cannot decode the image: it is ${kind ? `${kind}, ` : ""}no JPEG, PNG, GIF or TIFF`,
+  );
+}
+
+/** First bytes, as Latin-1, of files that pass for photos under a wrong name, and what people call them. */
+const OTHER_KINDS: Readonly<Record<string, string>> = {
+  "\0\0\0\x0cjP": "a JPEG 2000",
+  "\xffO\xffQ": "a JPEG 2000",
+  "\0\0\0\x0cJXL ": "a JPEG XL",
+  "\xff\x0a": "a JPEG XL",
+  "8BPS": "a Photoshop file",
+  "%PDF": "a PDF",
+  "\0\0\x01\0": "an icon",
+  "PK\x03\x04": "a ZIP",
+};
+
+/** What a file is that no decoder here takes; undefined where its first bytes do not tell. */
+function nameOf(bytes: Uint8Array): string | undefined {
+  const start = String.fromCharCode(...bytes.subarray(0, 512));
+  if (start.startsWith("RIFF") && start.startsWith("WEBP", 8)) return "a WebP";
+  if (start.startsWith("BM") && start.startsWith("\0\0\0\0", 6)) return "a BMP";
+  if (start.startsWith("ftyp", 4)) {
+    const brands = start.slice(8, 64);
+    return /avi[fs]/.test(brands)
+      ? "an AVIF"
+      : /hei[cxms]|hev[cx]|mif1|msf1/.test(brands)
+      ? "a HEIC"
+      : "a video";
+  }
+  if (/<svg[\s>]|<!doctype svg/i.test(start)) return "an SVG";
+  if (/<html[\s>]|<!doctype html/i.test(start)) return "an HTML page";
+  return Object.entries(OTHER_KINDS).find(([first]) => start.startsWith(first))?.[1];
 }
 
 /** Chunk names, as the numbers that their four letters are: a million empty chunks must not take half a second. */
-const PNG_CHUNK = { IHDR: 0x49484452, IDAT: 0x49444154, eXIf: 0x65584966 };
+const PNG_CHUNK = {
+  IHDR: 0x49484452,
+  PLTE: 0x504c5445,
+  tRNS: 0x74524e53,
+  IDAT: 0x49444154,
+  IEND: 0x49454e44,
+  eXIf: 0x65584966,
+};
+
+/** What a PNG's still image is made of. */
+const STILL_CHUNKS: readonly number[] = [PNG_CHUNK.IHDR, PNG_CHUNK.PLTE, PNG_CHUNK.tRNS, PNG_CHUNK.IDAT];
 
 function readPngHeader(reader: ByteReader): ImageHeader {
   const chunkName = (at: number) => reader.u32(at + 4);
   if (chunkName(8) !== PNG_CHUNK.IHDR) {
     throw new ImageError("corrupt", "Cannot decode the PNG: it does not begin with IHDR");
   }
-  let orientation: Orientation = 1;
-  for (let at = 8; chunkName(at) !== PNG_CHUNK.IDAT; at += 12 + reader.u32(at)) {
-    if (chunkName(at) === PNG_CHUNK.eXIf) {
-      orientation = readExifOrientation(reader.slice(at + 8, at + 8 + reader.u32(at)));
-    }
+  let orientation: Orientation = 1, at = 8;
+  const readChunk = () => {
+    const end = at + 12 + reader.u32(at);
+    if (chunkName(at) === PNG_CHUNK.eXIf) orientation = readExifOrientation(reader.slice(at + 8, end - 4));
+    at = end;
+  };
+  while (chunkName(at) !== PNG_CHUNK.IDAT) readChunk();
+  // EXIF may also come behind the pixels, where a file that is cut off loses no more than that.
+  while (at + 8 <= reader.length && chunkName(at) !== PNG_CHUNK.IEND) {
+    if (at + 12 + reader.u32(at) > reader.length) break;
+    readChunk();
   }
   return { format: "png", width: reader.u32(16), height: reader.u32(20), orientation };
+}
+
+/** The still image of a PNG as a file of its own, without animation and notes; throws an `ImageError` where it is cut off. */
+export function stillPng(png: Uint8Array): Uint8Array {
+  const reader = new ByteReader(png);
+  const parts = [reader.slice(0, 8)];
+  let at = 8, end = 0;
+  for (; at < png.length; at = end) {
+    const name = reader.u32(at + 4);
+    if (name === PNG_CHUNK.IEND) break;
+    end = at + 12 + reader.u32(at);
+    if (STILL_CHUNKS.includes(name)) parts.push(reader.slice(at, end));
+  }
+  // The end is always the same; a whole photo may lack it.
+  parts.push(Uint8Array.of(0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82));
+  return concat(parts);
 }
 
 function readGifHeader(reader: ByteReader): ImageHeader {
@@ -98,7 +165,7 @@ function readJpegHeader(reader: ByteReader): ImageHeader {
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       const frame = readJpegFrame(reader, at, marker, orientation);
       const whole = marker === 0xc2 ? Infinity : frame.components!;
-      return { ...frame, scans: countScans(reader.bytes, at + length, whole) };
+      return { ...frame, scans: walkScans(reader.bytes, at + length, whole).scans };
     }
     if (marker === 0xe1) {
       const segment = reader.slice(at + 2, at + length);
@@ -142,21 +209,29 @@ function hasLength(marker: number): boolean {
 }
 
 /**
- * How often a JPEG's decoder goes over its pixels: the scans up to the end of the image, or of the bytes. One whose first scan has
+ * How often a JPEG's decoder goes over its pixels, and where they end: at the end marker, or with the bytes. One whose first scan has
  * all components (`whole`; Infinity where that says nothing, in a progressive one) has no other, and is not looked through.
  */
-function countScans(bytes: Uint8Array, at: number, whole: number): number {
+function walkScans(bytes: Uint8Array, at: number, whole: number): { scans: number; end: number } {
   let scans = 0;
   while (true) {
     while (at < bytes.length && bytes[at] !== 0xff) at++;
     const marker = bytes[++at];
-    if (marker === undefined || marker === 0xd9) return scans;
+    if (marker === undefined) return { scans, end: bytes.length };
+    if (marker === 0xd9) return { scans, end: at - 1 };
     if (marker === 0xff) continue; // filling
     at++;
     if (marker === 0xda) {
       scans++;
-      if (bytes[at + 2] === whole) return scans;
+      if (bytes[at + 2] === whole) return { scans, end: bytes.length };
     }
     if (hasLength(marker)) at += Math.max(2, bytes[at]! << 8 | bytes[at + 1]!);
   }
+}
+
+/** Where a JPEG's pixels end: the offset of its end marker, or where its bytes end, but for the first half of a marker. */
+export function jpegPixelsEnd(jpeg: Uint8Array): number {
+  let { end } = walkScans(jpeg, 2, Infinity);
+  while (jpeg[end - 1] === 0xff) end--;
+  return end;
 }

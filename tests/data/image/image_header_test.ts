@@ -94,6 +94,11 @@ Deno.test("a PNG's size and eXIf orientation are read", () => {
   assertEquals(readImageHeader(png()), { format: "png", width: 3, height: 2, orientation: 1 });
   const exif = pngChunk("eXIf", tiffDirectory([[274, 5]], false));
   assertEquals(readImageHeader(png([exif])).orientation, 5);
+  const still = png();
+  const behind = join(still.subarray(0, still.length - 12), exif);
+  assertEquals(readImageHeader(behind).orientation, 5);
+  assertEquals(readImageHeader(join(behind, still.subarray(-12))).orientation, 5);
+  assertEquals(readImageHeader(behind.subarray(0, behind.length - 5)).orientation, 1); // cut off in there
 });
 
 Deno.test("a GIF's canvas is read, and where its first frame ends", () => {
@@ -144,9 +149,27 @@ test("every cut through a header is refused as corrupt", async () => {
 Deno.test("files that are no image, or of an unknown kind, are unsupported; an empty one is corrupt", () => {
   refuses(new Uint8Array(), "corrupt", "it is empty");
   refuses(join("hello world"), "unsupported", "no JPEG, PNG, GIF or TIFF");
-  refuses(join("RIFF\0\0\0\0WEBPVP8 "), "unsupported", "no JPEG, PNG, GIF or TIFF");
   refuses(Uint8Array.of(0x49, 0x49, 43, 0, 8, 0, 0, 0), "unsupported", "no JPEG"); // BigTIFF
   refuses(new Uint8Array(1000), "unsupported", "no JPEG");
+});
+
+Deno.test("an image of another format is refused by its name, whatever the file is called", () => {
+  const kinds: Record<string, string> = {
+    "RIFF\0\0\0\0WEBPVP8 ": "a WebP",
+    "BM\x36\x10\0\0\0\0\0\0\x36": "a BMP",
+    "\0\0\0\x18ftypheic\0\0\0\0mif1heic": "a HEIC",
+    "\0\0\0\x1cftypmif1\0\0\0\0mif1avif": "an AVIF",
+    "\0\0\0\x18ftypisom\0\0\0\0": "a video",
+    "\0\0\0\x0cjP  \r\n": "a JPEG 2000",
+    "\xffO\xffQ\0": "a JPEG 2000",
+    "\xff\x0a\0": "a JPEG XL",
+    "%PDF-1.7": "a PDF",
+    '<?xml version="1.0"?><!-- drawn -->\n<svg xmlns="': "an SVG",
+    "\xef\xbb\xbf\n<!DOCTYPE html><title>Not found": "an HTML page",
+  };
+  for (const [bytes, name] of Object.entries(kinds)) {
+    refuses(join(bytes), "unsupported", `Cannot decode the image: it is ${name}, no JPEG, PNG, GIF or TIFF`);
+  }
 });
 
 test("headers that contradict themselves are refused with the reason", async () => {
