@@ -1,13 +1,13 @@
 /**
- * The decoders, one function per format: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once
- * per thread when the first photo of their format comes and read from the package cache, so that nothing is fetched and no native code
- * sees a hostile file. imagescript's modules look at the environment when they are loaded, which needs a permission.
+ * The decoders of JPEG and PNG: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once per thread
+ * when the first photo of their format comes and read from the package cache, so that nothing is fetched and no native code sees a
+ * hostile file. imagescript's modules look at the environment when they are loaded, which needs a permission.
  * @module
  */
 import { concat } from "@std/bytes/concat";
 import { crc32 } from "node:zlib";
 import decodeMozJpeg, { init as initMozJpeg } from "@jsquash/jpeg/decode.js";
-import { type DecodedImage, ImageError, type ImageHeader } from "./image.ts";
+import { type DecodedImage, ImageError } from "./image.ts";
 import { jpegPixelsEnd, stillPng } from "./image_header.ts";
 
 const CMYK = 2; // imagescript's number for four components
@@ -117,32 +117,10 @@ export async function decodePng(bytes: Uint8Array): Promise<DecodedImage> {
   return { width, height, data: framebuffer };
 }
 
-/** Decodes the first frame of a GIF, in its place on a transparent canvas; `header` says where that frame ends. */
-export async function decodeGif(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
-  const { default: gif } = await import("imagescript/wasm/node/gif.js");
-  const { Decoder } = await gif.init() as { Decoder: new (bytes: Uint8Array) => GifDecoder };
-  const end = header.firstFrameEnd!;
-  const alone = new Uint8Array(end + 1);
-  alone.set(bytes.subarray(0, end));
-  alone[end] = 0x3b; // the trailer, instead of the next frame
-  const frame = attempt("GIF", () => new Decoder(alone).frame());
-  if (frame === null) throw corrupt("GIF", "it holds no frame");
-  const data = new Uint8Array(header.width * header.height * 4);
-  for (let y = 0; y < frame.height; y++) {
-    const row = frame.buffer.subarray(y * frame.width * 4, (y + 1) * frame.width * 4);
-    data.set(row, ((frame.y + y) * header.width + frame.x) * 4);
-  }
-  return { width: header.width, height: header.height, data };
-}
-
 interface ImagescriptFrame {
   readonly width: number;
   readonly height: number;
   readonly buffer: Uint8Array<ArrayBuffer>;
-}
-
-interface GifDecoder {
-  frame(): (ImagescriptFrame & { x: number; y: number }) | null;
 }
 
 /** What a module of imagescript throws is a number, or a trap such as "unreachable": nothing that helps. */

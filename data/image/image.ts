@@ -51,8 +51,6 @@ export interface ImageHeader {
   readonly components?: number;
   /** JPEG only: how often its pixels are gone over; a baseline one has 1, progressive ones about 10. */
   readonly scans?: number;
-  /** GIF only: where the first frame's data ends, so that the frames after it need not be looked at. */
-  readonly firstFrameEnd?: number;
 }
 
 /** Reads numbers from an encoded image; anything beyond its end is an `ImageError` of code `corrupt`. */

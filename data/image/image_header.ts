@@ -4,12 +4,13 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { readGifHeader } from "./gif.ts";
 import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
 
 /**
- * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF and of a JPEG of several scans, the first
- * frame of a GIF). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
+ * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF, of a JPEG of several scans, and of a PNG
+ * whose EXIF comes last). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
  */
 export function readImageHeader(bytes: Uint8Array): ImageHeader {
   const reader = new ByteReader(bytes);
@@ -115,30 +116,6 @@ export function stillPng(png: Uint8Array): Uint8Array {
   // The end is always the same; a whole photo may lack it.
   parts.push(Uint8Array.of(0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82));
   return concat(parts);
-}
-
-function readGifHeader(reader: ByteReader): ImageHeader {
-  const little = true;
-  const width = reader.u16(6, little), height = reader.u16(8, little);
-  const tableSize = (flags: number) => flags & 0x80 ? 3 << ((flags & 7) + 1) : 0;
-  let at = 13 + tableSize(reader.u8(10));
-  const skipBlocks = () => {
-    while (reader.u8(at) !== 0) at += 1 + reader.u8(at);
-    at++;
-  };
-  for (; reader.u8(at) === 0x21; skipBlocks()) at += 2; // extensions before the first frame
-  if (reader.u8(at) !== 0x2c) throw new ImageError("corrupt", "Cannot decode the GIF: it holds no frame");
-  const right = reader.u16(at + 1, little) + reader.u16(at + 5, little);
-  const bottom = reader.u16(at + 3, little) + reader.u16(at + 7, little);
-  if (right > width || bottom > height) {
-    throw new ImageError(
-      "corrupt",
-      `Cannot decode the GIF: its first frame reaches to ${right}x${bottom}, beyond its ${width}x${height} pixels`,
-    );
-  }
-  at += 10 + tableSize(reader.u8(at + 9)) + 1;
-  skipBlocks();
-  return { format: "gif", width, height, orientation: 1, firstFrameEnd: at };
 }
 
 const EXIF = [0x45, 0x78, 0x69, 0x66, 0, 0]; // "Exif", two zeros
