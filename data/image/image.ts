@@ -90,6 +90,12 @@ export class ByteReader {
     return this.#view.getUint32(at, little);
   }
 
+  /** The 64-bit number at an offset, big-endian unless `little`; exact to 2^53. */
+  u64(at: number, little = false): number {
+    this.#need(at, 8);
+    return Number(this.#view.getBigUint64(at, little));
+  }
+
   /** The bytes of a range, not copied. */
   slice(start: number, end: number): Uint8Array {
     this.#need(start, end - start);

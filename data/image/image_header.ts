@@ -28,8 +28,10 @@ function readAny(reader: ByteReader): ImageHeader {
   if (reader.startsWith(0xff, 0xd8, 0xff)) return readJpegHeader(reader);
   if (reader.startsWith(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return readPngHeader(reader);
   if (reader.startsWith(0x47, 0x49, 0x46, 0x38)) return readGifHeader(reader); // GIF87a, GIF89a
-  if (reader.startsWith(0x49, 0x49, 42, 0) || reader.startsWith(0x4d, 0x4d, 0, 42)) {
-    return readTiffHeader(reader);
+  for (const kind of [42, 43]) { // 43 is BigTIFF
+    if (reader.startsWith(0x49, 0x49, kind, 0) || reader.startsWith(0x4d, 0x4d, 0, kind)) {
+      return readTiffHeader(reader);
+    }
   }
   if (reader.length === 0) throw new ImageError("corrupt", "Cannot decode the image: it is empty");
   const kind = nameOf(reader.bytes);

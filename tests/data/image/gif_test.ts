@@ -54,7 +54,7 @@ Deno.test("codes need not begin by clearing the table, nor end with the end code
 });
 
 Deno.test("a table that is full goes on at 12 bits until it is cleared", () => {
-  const side = 256, clear = 4;
+  const side = 128, clear = 4;
   const codes: [number, number][] = [[clear, 3]];
   let width = 3;
   for (let i = 0, next = 6; i < side * side; i++) {
@@ -77,7 +77,7 @@ Deno.test("a table that is full goes on at 12 bits until it is cleared", () => {
     const block = Uint8Array.from(bytes.slice(i, i + 255));
     blocks.push(join(block.length, block));
   }
-  const frame = join(0x2c, 0, 0, 0, 0, 0, 1, 0, 1, 0, 2, ...blocks, 0);
+  const frame = join(0x2c, 0, 0, 0, 0, side, 0, side, 0, 0, 2, ...blocks, 0);
   const picture = letters(encodeGif({ width: side, height: side, palette, frames: [frame] })).replaceAll(
     " ",
     "",

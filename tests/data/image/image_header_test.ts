@@ -151,7 +151,6 @@ test("every cut through a header is refused as corrupt", async () => {
 Deno.test("files that are no image, or of an unknown kind, are unsupported; an empty one is corrupt", () => {
   refuses(new Uint8Array(), "corrupt", "it is empty");
   refuses(join("hello world"), "unsupported", "no JPEG, PNG, GIF or TIFF");
-  refuses(Uint8Array.of(0x49, 0x49, 43, 0, 8, 0, 0, 0), "unsupported", "no JPEG"); // BigTIFF
   refuses(new Uint8Array(1000), "unsupported", "no JPEG");
 });
 
