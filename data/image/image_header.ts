@@ -144,7 +144,11 @@ function readJpegHeader(reader: ByteReader): ImageHeader {
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       const frame = readJpegFrame(reader, at, marker, orientation);
       const whole = marker === 0xc2 ? Infinity : frame.components!;
-      return { ...frame, scans: walkScans(reader.bytes, at + length, whole).scans };
+      const { starts, end } = walkScans(reader.bytes, at + length, whole);
+      if (end === reader.length && missesScans(reader.bytes, at, starts)) {
+        throw new ImageError("corrupt", "Cannot decode the JPEG: it is cut off, its last scans are missing");
+      }
+      return { ...frame, scans: starts.length };
     }
     if (marker === 0xe1) {
       const segment = reader.slice(at + 2, at + length);
@@ -188,29 +192,53 @@ function hasLength(marker: number): boolean {
 }
 
 /**
- * How often a JPEG's decoder goes over its pixels, and where they end: at the end marker, or with the bytes. One whose first scan has
- * all components (`whole`; Infinity where that says nothing, in a progressive one) has no other, and is not looked through.
+ * The scans that a JPEG's decoder goes over, as the offsets of their headers, and where they end: at the end marker, or with the bytes.
+ * One whose first scan has all components (`whole`; Infinity where that says nothing, in a progressive one) has no other, and is not
+ * looked through: its end is undefined.
  */
-function walkScans(bytes: Uint8Array, at: number, whole: number): { scans: number; end: number } {
-  let scans = 0;
+function walkScans(
+  bytes: Uint8Array,
+  at: number,
+  whole: number,
+): { starts: number[]; end: number | undefined } {
+  const starts: number[] = [];
   while (true) {
     while (at < bytes.length && bytes[at] !== 0xff) at++;
     const marker = bytes[++at];
-    if (marker === undefined) return { scans, end: bytes.length };
-    if (marker === 0xd9) return { scans, end: at - 1 };
+    if (marker === undefined) return { starts, end: bytes.length };
+    if (marker === 0xd9) return { starts, end: at - 1 };
     if (marker === 0xff) continue; // filling
     at++;
     if (marker === 0xda) {
-      scans++;
-      if (bytes[at + 2] === whole) return { scans, end: bytes.length };
+      starts.push(at);
+      if (bytes[at + 2] === whole) return { starts, end: undefined };
     }
     if (hasLength(marker)) at += Math.max(2, bytes[at]! << 8 | bytes[at + 1]!);
   }
 }
 
+/**
+ * Whether the scans leave out a component, one of its 64 frequencies or the last bit of one. A file that is cut off between two scans is
+ * whole to libjpeg, only coarser. `frame` is the offset of the frame header.
+ */
+function missesScans(bytes: Uint8Array, frame: number, starts: readonly number[]): boolean {
+  const ids = Array.from({ length: bytes[frame + 7]! }, (_, i) => bytes[frame + 8 + 3 * i]!);
+  const bitsLeft = new Map(ids.map((id) => [id, new Uint8Array(64).fill(16)]));
+  const progressive = bytes[frame - 1] === 0xc2;
+  for (const at of starts.slice(0, 1000)) { // files of far fewer are refused
+    const count = bytes[at + 2]!, [first = 0, last = 0, bits = 15] = bytes.subarray(at + 3 + 2 * count);
+    for (let i = 0; i < count; i++) {
+      const left = bitsLeft.get(bytes[at + 3 + 2 * i]!);
+      if (progressive) left?.fill(bits & 15, first, last + 1);
+      else left?.fill(0);
+    }
+  }
+  return bitsLeft.values().some((left) => left.some((bits) => bits > 0));
+}
+
 /** Where a JPEG's pixels end: the offset of its end marker, or where its bytes end, but for the first half of a marker. */
 export function jpegPixelsEnd(jpeg: Uint8Array): number {
-  let { end } = walkScans(jpeg, 2, Infinity);
+  let end = walkScans(jpeg, 2, Infinity).end!;
   while (jpeg[end - 1] === 0xff) end--;
   return end;
 }

@@ -236,6 +236,16 @@ test("a JPEG that is cut off is refused, whatever libjpeg has warned of before",
   }
 });
 
+test("every cut through a JPEG's pixels is refused, also one between two scans", async () => {
+  for (const progressive of [false, true]) {
+    const jpeg = await encodeJpeg(quarters(), { progressive });
+    const scan = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda);
+    for (let length = scan + 20; length < jpeg.length - 2; length++) {
+      await refuses(jpeg.subarray(0, length), "corrupt", "Cannot decode the JPEG: it is cut off");
+    }
+  }
+});
+
 test("reasons are sentences and no decoder's error numbers", async () => {
   const jpeg = await encodeJpeg(quarters(), { progressive: false });
   const scan = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda) + 14;
