@@ -128,7 +128,7 @@ function attempt<T>(format: string, decode: () => T): T {
   try {
     return decode();
   } catch {
-    throw corrupt(format, "its pixel data is damaged or cut off");
+    throw corrupt(format, "its data is damaged or cut off");
   }
 }
 

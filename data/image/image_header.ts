@@ -66,8 +66,8 @@ function nameOf(bytes: Uint8Array): string | undefined {
       ? "a HEIC"
       : "a video";
   }
-  if (/<svg[\s>]|<!doctype svg/i.test(start)) return "an SVG";
   if (/<html[\s>]|<!doctype html/i.test(start)) return "an HTML page";
+  if (/<svg[\s>]|<!doctype svg/i.test(start)) return "an SVG";
   return Object.entries(OTHER_KINDS).find(([first]) => start.startsWith(first))?.[1];
 }
 

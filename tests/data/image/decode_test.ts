@@ -256,12 +256,12 @@ test("reasons are sentences and no decoder's error numbers", async () => {
   );
   const png = encodePng({ width: 8, height: 8, colorType: 0, rows: Array(8).fill(Array(8).fill(7)) });
   const damaged = Object.assign(new Uint8Array(png), { 50: png[50]! ^ 1 });
-  await refuses(damaged, "corrupt", "Cannot decode the PNG: its pixel data is damaged or cut off");
+  await refuses(damaged, "corrupt", "Cannot decode the PNG: its data is damaged or cut off");
   const cmyk = encodeFlatJpeg({ columns: 1, rows: 1, blocks: [[9, 9, 9, 9]] });
   await refuses(
     cmyk.subarray(0, cmyk.length - 4),
     "corrupt",
-    "Cannot decode the JPEG: its pixel data is damaged or cut off",
+    "Cannot decode the JPEG: its data is damaged or cut off",
   );
 });
 
