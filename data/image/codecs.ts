@@ -1,11 +1,14 @@
 /**
- * The decoders, one function per format: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once
- * per thread when the first photo of their format comes and read from the package cache, so that nothing is fetched and no native code
- * sees a hostile file. imagescript's modules look at the environment when they are loaded, which needs a permission.
+ * The decoders of JPEG and PNG: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once per thread
+ * when the first photo of their format comes and read from the package cache, so that nothing is fetched and no native code sees a
+ * hostile file. imagescript's modules look at the environment when they are loaded, which needs a permission.
  * @module
  */
+import { concat } from "@std/bytes/concat";
+import { crc32 } from "node:zlib";
 import decodeMozJpeg, { init as initMozJpeg } from "@jsquash/jpeg/decode.js";
-import { type DecodedImage, ImageError, type ImageHeader } from "./image.ts";
+import { type DecodedImage, ImageError } from "./image.ts";
+import { jpegPixelsEnd, stillPng } from "./image_header.ts";
 
 const CMYK = 2; // imagescript's number for four components
 
@@ -18,7 +21,7 @@ const KEPT_MEMORY = 64 * 2 ** 20;
 
 let turn: Promise<unknown> = Promise.resolve();
 
-/** Decodes a greyscale or colour JPEG; throws an `ImageError` of code `corrupt` with libjpeg's reason. */
+/** Decodes a greyscale or colour JPEG; throws an `ImageError` of code `corrupt` for one that is cut off or damaged. */
 export function decodeJpeg(bytes: Uint8Array): Promise<DecodedImage> {
   // One at a time: the instance and its messages are shared.
   const mine = turn.then(() => decodeAlone(bytes));
@@ -26,18 +29,48 @@ export function decodeJpeg(bytes: Uint8Array): Promise<DecodedImage> {
   return mine;
 }
 
-async function decodeAlone(bytes: Uint8Array): Promise<DecodedImage> {
+async function decodeAlone(jpeg: Uint8Array): Promise<DecodedImage> {
+  // A whole photo may lack its end marker; with one, libjpeg complains only of pixels that are missing.
+  const decoded = await runMozJpeg([jpeg, END]);
+  return messages.length === 0 ? decoded : decodeAgain(jpeg, crc32(decoded.data));
+}
+
+/**
+ * Decodes a JPEG of which libjpeg has warned: it prints one warning and keeps the next to itself, which may be that pixels are missing.
+ * Bytes are put behind the pixel data. A decoder that has had all leaves them alone; one that lacks some takes them for more, and the
+ * picture is not the one it was (`checksum`).
+ */
+async function decodeAgain(jpeg: Uint8Array, checksum: number): Promise<DecodedImage> {
+  const end = jpegPixelsEnd(jpeg);
+  const decoded = await runMozJpeg([jpeg.subarray(0, end), new Uint8Array(256).fill(0x5a), END]);
+  if (crc32(decoded.data) !== checksum) throw corrupt("JPEG", CUT_OFF);
+  return decoded;
+}
+
+const END = Uint8Array.of(0xff, 0xd9);
+const CUT_OFF = "it is cut off, its pixel data has a premature end";
+
+/** What libjpeg warns of when it makes up pixels; the rest is said of files that are whole. */
+const DAMAGE: readonly (readonly [RegExp, string])[] = [
+  [/premature end/i, CUT_OFF],
+  [/bad Huffman code|instead of RST/, "its pixel data is damaged"],
+];
+
+/** Decodes a JPEG; `messages` then holds libjpeg's warning. Throws an `ImageError` for one that says that pixels are made up. */
+async function runMozJpeg(parts: Uint8Array[]): Promise<DecodedImage> {
   if (memory === undefined) await startMozJpeg();
   messages.length = 0;
   try {
-    const { width, height, data } = await decodeMozJpeg(withEnd(bytes));
-    // libjpeg only warns when it has to make up the rest of a photo.
-    if (messages.some((line) => /premature end/i.test(line))) throw new Error("its data is cut off");
+    const { width, height, data } = await decodeMozJpeg(concat(parts).buffer);
     if (memory!.buffer.byteLength > KEPT_MEMORY) memory = undefined;
+    const damage = DAMAGE.find(([warning]) => messages.some((line) => warning.test(line)));
+    if (damage !== undefined) throw corrupt("JPEG", damage[1]);
     return { width, height, data: new Uint8Array(data.buffer as ArrayBuffer) };
   } catch (error) {
+    if (error instanceof ImageError) throw error;
     memory = undefined; // libjpeg has jumped out and freed nothing
-    throw corrupt("JPEG", messages.at(-1) ?? error);
+    const reason = messages.at(-1);
+    throw corrupt("JPEG", reason === undefined ? "its data is damaged" : `its data is damaged (${reason})`);
   }
 }
 
@@ -56,15 +89,7 @@ async function startMozJpeg(): Promise<void> {
   });
 }
 
-/** A whole photo may lack its end marker; with one, libjpeg complains only of pixels that are missing. */
-function withEnd(bytes: Uint8Array): ArrayBuffer {
-  const ended = new Uint8Array(bytes.length + 2);
-  ended.set(bytes);
-  ended.set([0xff, 0xd9], bytes.length);
-  return ended.buffer;
-}
-
-/** Decodes a CMYK or YCCK JPEG with inverted inks, as Adobe's programs write them. */
+/** Decodes a CMYK or YCCK JPEG with inverted inks, as Adobe's programs write them; one that lacks its end marker is refused. */
 export async function decodeCmykJpeg(bytes: Uint8Array): Promise<DecodedImage> {
   const { default: jpeg } = await import("imagescript/wasm/node/jpeg.js");
   const decoder = await jpeg.init() as { decode(bytes: Uint8Array): ImagescriptFrame & { format: number } };
@@ -78,32 +103,18 @@ export async function decodeCmykJpeg(bytes: Uint8Array): Promise<DecodedImage> {
   return { width, height, data: buffer };
 }
 
-/** Decodes a PNG of any colour type and depth; of an animated one its still image. */
+/**
+ * Decodes a PNG of any colour type and depth; of an animated one its still image. What is not needed for its pixels is left out: the
+ * decoder would take the first frame of an animation for the image, and be stopped by a comment that is damaged.
+ */
 export async function decodePng(bytes: Uint8Array): Promise<DecodedImage> {
   const { default: png } = await import("imagescript/wasm/node/png.js");
   const decoder = await png.init() as {
     decode(bytes: Uint8Array): { width: number; height: number; framebuffer: Uint8Array<ArrayBuffer> };
   };
-  const { width, height, framebuffer } = attempt("PNG", () => decoder.decode(bytes));
+  const still = stillPng(bytes);
+  const { width, height, framebuffer } = attempt("PNG", () => decoder.decode(still));
   return { width, height, data: framebuffer };
-}
-
-/** Decodes the first frame of a GIF, in its place on a transparent canvas; `header` says where that frame ends. */
-export async function decodeGif(bytes: Uint8Array, header: ImageHeader): Promise<DecodedImage> {
-  const { default: gif } = await import("imagescript/wasm/node/gif.js");
-  const { Decoder } = await gif.init() as { Decoder: new (bytes: Uint8Array) => GifDecoder };
-  const end = header.firstFrameEnd!;
-  const alone = new Uint8Array(end + 1);
-  alone.set(bytes.subarray(0, end));
-  alone[end] = 0x3b; // the trailer, instead of the next frame
-  const frame = attempt("GIF", () => new Decoder(alone).frame());
-  if (frame === null) throw corrupt("GIF", "it holds no frame");
-  const data = new Uint8Array(header.width * header.height * 4);
-  for (let y = 0; y < frame.height; y++) {
-    const row = frame.buffer.subarray(y * frame.width * 4, (y + 1) * frame.width * 4);
-    data.set(row, ((frame.y + y) * header.width + frame.x) * 4);
-  }
-  return { width: header.width, height: header.height, data };
 }
 
 interface ImagescriptFrame {
@@ -112,20 +123,15 @@ interface ImagescriptFrame {
   readonly buffer: Uint8Array<ArrayBuffer>;
 }
 
-interface GifDecoder {
-  frame(): (ImagescriptFrame & { x: number; y: number }) | null;
-}
-
+/** What a module of imagescript throws is a number, or a trap such as "unreachable": nothing that helps. */
 function attempt<T>(format: string, decode: () => T): T {
   try {
     return decode();
-  } catch (error) {
-    throw corrupt(format, error);
+  } catch {
+    throw corrupt(format, "its data is damaged or cut off");
   }
 }
 
-function corrupt(format: string, reason: unknown): ImageError {
-  if (reason instanceof ImageError) return reason;
-  const text = reason instanceof Error ? reason.message : String(reason);
-  return new ImageError("corrupt", `Cannot decode the ${format}: ${text}`);
+function corrupt(format: string, reason: string): ImageError {
+  return new ImageError("corrupt", `Cannot decode the ${format}: ${reason}`);
 }

@@ -2,7 +2,8 @@
  * Turns an encoded image into pixels on the calling thread. Use a `DecoderPool` for untrusted files: only a process can be stopped.
  * @module
  */
-import { decodeCmykJpeg, decodeGif, decodeJpeg, decodePng } from "./codecs.ts";
+import { decodeCmykJpeg, decodeJpeg, decodePng } from "./codecs.ts";
+import { decodeGif } from "./gif.ts";
 import { type DecodedImage, ImageError, type ImageHeader } from "./image.ts";
 import { readImageHeader } from "./image_header.ts";
 import { flattenOnWhite, orient, shrink } from "./pixels.ts";
@@ -81,6 +82,6 @@ function decodeStored(bytes: Uint8Array, header: ImageHeader): Promise<DecodedIm
     case "tiff":
       return decodeTiff(bytes);
     case "gif":
-      return decodeGif(bytes, header);
+      return decodeGif(bytes);
   }
 }

@@ -51,8 +51,6 @@ export interface ImageHeader {
   readonly components?: number;
   /** JPEG only: how often its pixels are gone over; a baseline one has 1, progressive ones about 10. */
   readonly scans?: number;
-  /** GIF only: where the first frame's data ends, so that the frames after it need not be looked at. */
-  readonly firstFrameEnd?: number;
 }
 
 /** Reads numbers from an encoded image; anything beyond its end is an `ImageError` of code `corrupt`. */
@@ -90,6 +88,12 @@ export class ByteReader {
   u32(at: number, little = false): number {
     this.#need(at, 4);
     return this.#view.getUint32(at, little);
+  }
+
+  /** The 64-bit number at an offset, big-endian unless `little`; exact to 2^53. */
+  u64(at: number, little = false): number {
+    this.#need(at, 8);
+    return Number(this.#view.getBigUint64(at, little));
   }
 
   /** The bytes of a range, not copied. */

@@ -3,12 +3,14 @@
  * started on something it could choke on.
  * @module
  */
+import { concat } from "@std/bytes/concat";
+import { readGifHeader } from "./gif.ts";
 import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
 
 /**
- * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF and of a JPEG of several scans, the first
- * frame of a GIF). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
+ * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF, of a JPEG of several scans, and of a PNG
+ * whose EXIF comes last). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
  */
 export function readImageHeader(bytes: Uint8Array): ImageHeader {
   const reader = new ByteReader(bytes);
@@ -26,52 +28,96 @@ function readAny(reader: ByteReader): ImageHeader {
   if (reader.startsWith(0xff, 0xd8, 0xff)) return readJpegHeader(reader);
   if (reader.startsWith(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return readPngHeader(reader);
   if (reader.startsWith(0x47, 0x49, 0x46, 0x38)) return readGifHeader(reader); // GIF87a, GIF89a
-  if (reader.startsWith(0x49, 0x49, 42, 0) || reader.startsWith(0x4d, 0x4d, 0, 42)) {
-    return readTiffHeader(reader);
+  for (const kind of [42, 43]) { // 43 is BigTIFF
+    if (reader.startsWith(0x49, 0x49, kind, 0) || reader.startsWith(0x4d, 0x4d, 0, kind)) {
+      return readTiffHeader(reader);
+    }
   }
   if (reader.length === 0) throw new ImageError("corrupt", "Cannot decode the image: it is empty");
-  throw new ImageError("unsupported", "Cannot decode the image: it is no JPEG, PNG, GIF or TIFF");
+  const kind = nameOf(reader.bytes);
+  throw new ImageError(
+    "unsupported",
+    `Cannot decode the image: it is ${kind ? `${kind}, ` : ""}no JPEG, PNG, GIF or TIFF`,
+  );
+}
+
+/** First bytes, as Latin-1, of files that pass for photos under a wrong name, and what people call them. */
+const OTHER_KINDS: Readonly<Record<string, string>> = {
+  "\0\0\0\x0cjP": "a JPEG 2000",
+  "\xffO\xffQ": "a JPEG 2000",
+  "\0\0\0\x0cJXL ": "a JPEG XL",
+  "\xff\x0a": "a JPEG XL",
+  "8BPS": "a Photoshop file",
+  "%PDF": "a PDF",
+  "\0\0\x01\0": "an icon",
+  "PK\x03\x04": "a ZIP",
+};
+
+/** What a file is that no decoder here takes; undefined where its first bytes do not tell. */
+function nameOf(bytes: Uint8Array): string | undefined {
+  const start = String.fromCharCode(...bytes.subarray(0, 512));
+  if (start.startsWith("RIFF") && start.startsWith("WEBP", 8)) return "a WebP";
+  if (start.startsWith("BM") && start.startsWith("\0\0\0\0", 6)) return "a BMP";
+  if (start.startsWith("ftyp", 4)) {
+    const brands = start.slice(8, 64);
+    return /avi[fs]/.test(brands)
+      ? "an AVIF"
+      : /hei[cxms]|hev[cx]|mif1|msf1/.test(brands)
+      ? "a HEIC"
+      : "a video";
+  }
+  if (/<html[\s>]|<!doctype html/i.test(start)) return "an HTML page";
+  if (/<svg[\s>]|<!doctype svg/i.test(start)) return "an SVG";
+  return Object.entries(OTHER_KINDS).find(([first]) => start.startsWith(first))?.[1];
 }
 
 /** Chunk names, as the numbers that their four letters are: a million empty chunks must not take half a second. */
-const PNG_CHUNK = { IHDR: 0x49484452, IDAT: 0x49444154, eXIf: 0x65584966 };
+const PNG_CHUNK = {
+  IHDR: 0x49484452,
+  PLTE: 0x504c5445,
+  tRNS: 0x74524e53,
+  IDAT: 0x49444154,
+  IEND: 0x49454e44,
+  eXIf: 0x65584966,
+};
+
+/** What a PNG's still image is made of. */
+const STILL_CHUNKS: readonly number[] = [PNG_CHUNK.IHDR, PNG_CHUNK.PLTE, PNG_CHUNK.tRNS, PNG_CHUNK.IDAT];
 
 function readPngHeader(reader: ByteReader): ImageHeader {
   const chunkName = (at: number) => reader.u32(at + 4);
   if (chunkName(8) !== PNG_CHUNK.IHDR) {
     throw new ImageError("corrupt", "Cannot decode the PNG: it does not begin with IHDR");
   }
-  let orientation: Orientation = 1;
-  for (let at = 8; chunkName(at) !== PNG_CHUNK.IDAT; at += 12 + reader.u32(at)) {
-    if (chunkName(at) === PNG_CHUNK.eXIf) {
-      orientation = readExifOrientation(reader.slice(at + 8, at + 8 + reader.u32(at)));
-    }
+  let orientation: Orientation = 1, at = 8;
+  const readChunk = () => {
+    const end = at + 12 + reader.u32(at);
+    if (chunkName(at) === PNG_CHUNK.eXIf) orientation = readExifOrientation(reader.slice(at + 8, end - 4));
+    at = end;
+  };
+  while (chunkName(at) !== PNG_CHUNK.IDAT) readChunk();
+  // EXIF may also come behind the pixels, where a file that is cut off loses no more than that.
+  while (at + 8 <= reader.length && chunkName(at) !== PNG_CHUNK.IEND) {
+    if (at + 12 + reader.u32(at) > reader.length) break;
+    readChunk();
   }
   return { format: "png", width: reader.u32(16), height: reader.u32(20), orientation };
 }
 
-function readGifHeader(reader: ByteReader): ImageHeader {
-  const little = true;
-  const width = reader.u16(6, little), height = reader.u16(8, little);
-  const tableSize = (flags: number) => flags & 0x80 ? 3 << ((flags & 7) + 1) : 0;
-  let at = 13 + tableSize(reader.u8(10));
-  const skipBlocks = () => {
-    while (reader.u8(at) !== 0) at += 1 + reader.u8(at);
-    at++;
-  };
-  for (; reader.u8(at) === 0x21; skipBlocks()) at += 2; // extensions before the first frame
-  if (reader.u8(at) !== 0x2c) throw new ImageError("corrupt", "Cannot decode the GIF: it holds no frame");
-  const right = reader.u16(at + 1, little) + reader.u16(at + 5, little);
-  const bottom = reader.u16(at + 3, little) + reader.u16(at + 7, little);
-  if (right > width || bottom > height) {
-    throw new ImageError(
-      "corrupt",
-      `Cannot decode the GIF: its first frame reaches to ${right}x${bottom}, beyond its ${width}x${height} pixels`,
-    );
+/** The still image of a PNG as a file of its own, without animation and notes; throws an `ImageError` where it is cut off. */
+export function stillPng(png: Uint8Array): Uint8Array {
+  const reader = new ByteReader(png);
+  const parts = [reader.slice(0, 8)];
+  let at = 8, end = 0;
+  for (; at < png.length; at = end) {
+    const name = reader.u32(at + 4);
+    if (name === PNG_CHUNK.IEND) break;
+    end = at + 12 + reader.u32(at);
+    if (STILL_CHUNKS.includes(name)) parts.push(reader.slice(at, end));
   }
-  at += 10 + tableSize(reader.u8(at + 9)) + 1;
-  skipBlocks();
-  return { format: "gif", width, height, orientation: 1, firstFrameEnd: at };
+  // The end is always the same; a whole photo may lack it.
+  parts.push(Uint8Array.of(0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82));
+  return concat(parts);
 }
 
 const EXIF = [0x45, 0x78, 0x69, 0x66, 0, 0]; // "Exif", two zeros
@@ -98,7 +144,11 @@ function readJpegHeader(reader: ByteReader): ImageHeader {
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       const frame = readJpegFrame(reader, at, marker, orientation);
       const whole = marker === 0xc2 ? Infinity : frame.components!;
-      return { ...frame, scans: countScans(reader.bytes, at + length, whole) };
+      const { starts, end } = walkScans(reader.bytes, at + length, whole);
+      if (end === reader.length && missesScans(reader.bytes, at, starts)) {
+        throw new ImageError("corrupt", "Cannot decode the JPEG: it is cut off, its last scans are missing");
+      }
+      return { ...frame, scans: starts.length };
     }
     if (marker === 0xe1) {
       const segment = reader.slice(at + 2, at + length);
@@ -142,21 +192,53 @@ function hasLength(marker: number): boolean {
 }
 
 /**
- * How often a JPEG's decoder goes over its pixels: the scans up to the end of the image, or of the bytes. One whose first scan has
- * all components (`whole`; Infinity where that says nothing, in a progressive one) has no other, and is not looked through.
+ * The scans that a JPEG's decoder goes over, as the offsets of their headers, and where they end: at the end marker, or with the bytes.
+ * One whose first scan has all components (`whole`; Infinity where that says nothing, in a progressive one) has no other, and is not
+ * looked through: its end is undefined.
  */
-function countScans(bytes: Uint8Array, at: number, whole: number): number {
-  let scans = 0;
+function walkScans(
+  bytes: Uint8Array,
+  at: number,
+  whole: number,
+): { starts: number[]; end: number | undefined } {
+  const starts: number[] = [];
   while (true) {
     while (at < bytes.length && bytes[at] !== 0xff) at++;
     const marker = bytes[++at];
-    if (marker === undefined || marker === 0xd9) return scans;
+    if (marker === undefined) return { starts, end: bytes.length };
+    if (marker === 0xd9) return { starts, end: at - 1 };
     if (marker === 0xff) continue; // filling
     at++;
     if (marker === 0xda) {
-      scans++;
-      if (bytes[at + 2] === whole) return scans;
+      starts.push(at);
+      if (bytes[at + 2] === whole) return { starts, end: undefined };
     }
     if (hasLength(marker)) at += Math.max(2, bytes[at]! << 8 | bytes[at + 1]!);
   }
+}
+
+/**
+ * Whether the scans leave out a component, one of its 64 frequencies or the last bit of one. A file that is cut off between two scans is
+ * whole to libjpeg, only coarser. `frame` is the offset of the frame header.
+ */
+function missesScans(bytes: Uint8Array, frame: number, starts: readonly number[]): boolean {
+  const ids = Array.from({ length: bytes[frame + 7]! }, (_, i) => bytes[frame + 8 + 3 * i]!);
+  const bitsLeft = new Map(ids.map((id) => [id, new Uint8Array(64).fill(16)]));
+  const progressive = bytes[frame - 1] === 0xc2;
+  for (const at of starts.slice(0, 1000)) { // files of far fewer are refused
+    const count = bytes[at + 2]!, [first = 0, last = 0, bits = 15] = bytes.subarray(at + 3 + 2 * count);
+    for (let i = 0; i < count; i++) {
+      const left = bitsLeft.get(bytes[at + 3 + 2 * i]!);
+      if (progressive) left?.fill(bits & 15, first, last + 1);
+      else left?.fill(0);
+    }
+  }
+  return bitsLeft.values().some((left) => left.some((bits) => bits > 0));
+}
+
+/** Where a JPEG's pixels end: the offset of its end marker, or where its bytes end, but for the first half of a marker. */
+export function jpegPixelsEnd(jpeg: Uint8Array): number {
+  let end = walkScans(jpeg, 2, Infinity).end!;
+  while (jpeg[end - 1] === 0xff) end--;
+  return end;
 }

@@ -6,8 +6,14 @@ import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./im
 
 const WIDTH = 256, HEIGHT = 257, ORIENTATION = 274, SAMPLES_PER_PIXEL = 277;
 
-/** Bytes per value of the types that hold whole numbers: BYTE, SHORT and LONG. */
-const SIZES: Readonly<Record<number, 1 | 2 | 4>> = { 1: 1, 3: 2, 4: 4 };
+/** Bytes per value of the types that hold whole numbers: BYTE, SHORT, LONG, UNDEFINED, IFD, LONG8 and IFD8. */
+const SIZES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { 1: 1, 3: 2, 4: 4, 7: 1, 13: 4, 16: 8, 18: 8 };
+
+/** The type of a quotient of two 32-bit numbers. */
+const RATIONAL = 5;
+
+/** BigTIFF, whose offsets have 64 bits, differs from TIFF in this number, 43 instead of 42, and in the sizes of the directory's fields. */
+const BIG = 43;
 
 /** Size and orientation of a TIFF's first image, in either byte order; throws an `ImageError` where they are missing. */
 export function readTiffHeader(reader: ByteReader): ImageHeader {
@@ -30,22 +36,25 @@ export function readExifOrientation(exif: Uint8Array): Orientation {
   }
 }
 
-/** The whole numbers in the first directory. */
+/** The numbers in the first directory. */
 export class TiffTags {
   readonly #reader: ByteReader;
   readonly #entries = new Map<number, number>();
+  readonly #big: boolean;
   /** Whether the file's numbers are little-endian. */
   readonly little: boolean;
 
   /** Reads where the tags are; throws an `ImageError` for a directory beyond the end. */
   constructor(reader: ByteReader) {
     this.#reader = reader;
-    this.little = reader.u8(0) === 0x49;
-    const directory = reader.u32(4, this.little);
-    const count = reader.u16(directory, this.little);
+    const little = this.little = reader.u8(0) === 0x49;
+    const big = this.#big = reader.u16(2, little) === BIG;
+    const directory = big ? reader.u64(8, little) : reader.u32(4, little);
+    const count = big ? reader.u64(directory, little) : reader.u16(directory, little);
+    const first = directory + (big ? 8 : 2), size = big ? 20 : 12;
     for (let i = 0; i < count; i++) {
-      const at = directory + 2 + 12 * i;
-      this.#entries.set(reader.u16(at, this.little), at);
+      const at = first + size * i;
+      this.#entries.set(reader.u16(at, little), at);
     }
   }
 
@@ -59,17 +68,52 @@ export class TiffTags {
     return this.#values(tag, Infinity);
   }
 
+  /** The quotients of a tag; none where it is missing or of another type. */
+  quotients(tag: number): number[] {
+    const { type, count, start } = this.#find(tag, () => 8);
+    if (type !== RATIONAL) return [];
+    const read = (at: number) => this.#reader.u32(at, this.little);
+    return Array.from({ length: count }, (_, i) => read(start + 8 * i) / read(start + 8 * i + 4));
+  }
+
+  /** The bytes of a tag, not copied; undefined where it is missing. */
+  bytes(tag: number): Uint8Array | undefined {
+    const { count, start } = this.#find(tag, () => 1);
+    return count === 0 ? undefined : this.#reader.slice(start, start + count);
+  }
+
   #values(tag: number, most: number): number[] {
-    const reader = this.#reader, entry = this.#entries.get(tag);
-    if (entry === undefined) return [];
-    const size = SIZES[reader.u16(entry + 2, this.little)];
-    const count = reader.u32(entry + 4, this.little);
-    if (size === undefined || count === 0) return [];
-    const start = size * count <= 4 ? entry + 8 : reader.u32(entry + 8, this.little);
-    reader.slice(start, start + size * count); // refuses what lies beyond the end before anything is collected
+    const { type, count, start } = this.#find(tag, (type) => SIZES[type]);
+    const size = SIZES[type];
+    if (size === undefined) return [];
+    const { little } = this, reader = this.#reader;
     const read = (at: number) =>
-      size === 1 ? reader.u8(at) : size === 2 ? reader.u16(at, this.little) : reader.u32(at, this.little);
+      size === 1
+        ? reader.u8(at)
+        : size === 2
+        ? reader.u16(at, little)
+        : size === 4
+        ? reader.u32(at, little)
+        : reader.u64(at, little);
     return Array.from({ length: Math.min(count, most) }, (_, i) => read(start + size * i));
+  }
+
+  /** Where a tag's values are, of which none lies beyond the end; none where it is missing or of a type without a size. */
+  #find(
+    tag: number,
+    sizeOf: (type: number) => number | undefined,
+  ): { type: number; count: number; start: number } {
+    const reader = this.#reader, { little } = this, entry = this.#entries.get(tag);
+    const none = { type: 0, count: 0, start: 0 };
+    if (entry === undefined) return none;
+    const type = reader.u16(entry + 2, little), size = sizeOf(type);
+    const count = this.#big ? reader.u64(entry + 4, little) : reader.u32(entry + 4, little);
+    if (size === undefined || count === 0) return none;
+    const field = entry + (this.#big ? 12 : 8);
+    const inside = size * count <= (this.#big ? 8 : 4);
+    const start = inside ? field : this.#big ? reader.u64(field, little) : reader.u32(field, little);
+    reader.slice(start, start + size * count);
+    return { type, count, start };
   }
 }
 

@@ -132,15 +132,20 @@ export function tiffDirectory(tags: readonly (readonly [number, number])[], litt
   );
 }
 
+/** Types of TIFF tags that are no SHORTs: LONG, RATIONAL, UNDEFINED, and BigTIFF's LONG8. */
+const LONG = 4, RATIONAL = 5, UNDEFINED = 7, LONG8 = 16;
+
 /** A TIFF of strips or, with `tile`, tiles, each packed already; `tags` adds to or replaces the usual ones. */
 export function encodeTiff(
-  { width, height, chunks, little = true, tile, tags = {} }: {
+  { width, height, chunks, little = true, tile, big = false, tags = {} }: {
     width: number;
     height: number;
     chunks: readonly (Uint8Array | readonly number[])[];
     little?: boolean;
     tile?: readonly [width: number, height: number];
-    /** Values by tag number; all become SHORTs but for offsets and lengths. */
+    /** Whether it is a BigTIFF. */
+    big?: boolean;
+    /** Values by tag number, none to leave the tag out; SHORTs but for offsets and lengths, JPEG's tables and what belongs to YCbCr. */
     tags?: Readonly<Record<number, readonly number[]>>;
   },
 ): Uint8Array<ArrayBuffer> {
@@ -156,36 +161,47 @@ export function encodeTiff(
     ...(tile ? { 322: [tile[0]], 323: [tile[1]] } : { 278: [Math.ceil(height / chunks.length)] }),
     ...tags,
   };
-  const LONGS = [273, 279, 324, 325];
-  const numbers = Object.keys(all).map(Number).sort((a, b) => a - b);
-  const size = (tag: number) => (LONGS.includes(tag) ? 4 : 2) * all[tag]!.length;
-  const valuesAt = 8 + 2 + 12 * numbers.length + 4;
-  const chunksAt = valuesAt + numbers.reduce((sum, tag) => sum + (size(tag) > 4 ? size(tag) : 0), 0);
+  const offset = big ? LONG8 : LONG;
+  const types: Record<number, number> = { 273: offset, 279: LONG, 324: offset, 325: LONG };
+  Object.assign(types, { 347: UNDEFINED, 529: RATIONAL, 532: RATIONAL });
+  const pack = (value: number, type: number) =>
+    type === RATIONAL
+      ? join(number(Math.round(value * 1000), 4, little), number(1000, 4, little))
+      : number(value, type === LONG8 ? 8 : type === LONG ? 4 : type === UNDEFINED ? 1 : 2, little);
+  const field = big ? 8 : 4; // bytes of a count, an offset, and of values that lie in the directory
+  const numbers = Object.keys(all).map(Number).filter((tag) => all[tag]!.length > 0).sort((a, b) => a - b);
+  const size = (tag: number) => pack(0, types[tag] ?? 3).length * all[tag]!.length;
+  const valuesAt = (big ? 16 + 8 : 8 + 2) + (4 + 2 * field) * numbers.length + field;
+  const chunksAt = valuesAt + numbers.reduce((sum, tag) => sum + (size(tag) > field ? size(tag) : 0), 0);
   let next = chunksAt;
   const offsets = chunks.map((chunk) => (next += chunk.length) - chunk.length);
   const entries: Uint8Array[] = [], values: Uint8Array[] = [];
   let at = valuesAt;
   for (const tag of numbers) {
-    const long = LONGS.includes(tag);
-    const list = (tag === 273 || tag === 324) && tags[tag] === undefined ? offsets : all[tag]!;
-    const packed = join(...list.map((value) => number(value, long ? 4 : 2, little)));
-    const inline = packed.length <= 4;
+    const type = types[tag] ?? 3;
+    const placed = tag === 273 || tag === 324;
+    const list = placed && all[tag]!.every((value) => value === 0) ? offsets : all[tag]!;
+    const packed = join(...list.map((value) => pack(value, type)));
+    const inline = packed.length <= field;
     entries.push(join(
       number(tag, 2, little),
-      number(long ? 4 : 3, 2, little),
-      number(list.length, 4, little),
-      inline ? join(packed, new Uint8Array(4 - packed.length)) : number(at, 4, little),
+      number(type, 2, little),
+      number(list.length, field, little),
+      inline ? join(packed, new Uint8Array(field - packed.length)) : number(at, field, little),
     ));
     if (inline) continue;
     values.push(packed);
     at += packed.length;
   }
+  const start = big
+    ? join(number(43, 2, little), number(8, 2, little), number(0, 2, little), number(16, 8, little))
+    : join(number(42, 2, little), number(8, 4, little));
   return join(
-    little ? "II*\0" : "MM\0*",
-    number(8, 4, little),
-    number(numbers.length, 2, little),
+    little ? "II" : "MM",
+    start,
+    number(numbers.length, big ? 8 : 2, little),
     ...entries,
-    number(0, 4, little),
+    number(0, field, little),
     ...values,
     ...chunks.map((chunk) => Uint8Array.from(chunk)),
   );

@@ -9,11 +9,13 @@ import {
   encodeScans,
   encodeTiff,
   gifFrame,
+  join,
   pngChunk,
   tiffDirectory,
   withJpegSize,
   withOrientation,
 } from "../encoders.ts";
+import { deflateSync } from "node:zlib";
 import { testNeeding } from "../../permissions.ts";
 
 const test = testNeeding("all");
@@ -198,7 +200,7 @@ test("a cut-off file is corrupt, in every format", async () => {
   const tiff = encodeTiff({ width: 2, height: 2, chunks: [[1, 2, 3, 4]] });
   await refuses(jpeg.subarray(0, jpeg.length - 40), "corrupt", "premature end");
   await refuses(jpeg.subarray(0, 300), "corrupt", "Cannot decode the");
-  await refuses(png.subarray(0, png.length - 25), "corrupt", "Cannot decode the PNG");
+  await refuses(png.subarray(0, png.length - 25), "corrupt", "it is cut off");
   await refuses(tiff.subarray(0, tiff.length - 2), "corrupt", "it is cut off");
   await refuses(new Uint8Array(), "corrupt", "empty");
 });
@@ -206,6 +208,83 @@ test("a cut-off file is corrupt, in every format", async () => {
 test("a JPEG that lacks nothing but its end marker is decoded", async () => {
   const jpeg = await encodeJpeg(quarters(), { quality: 95 });
   assertEquals(corners(await decodeImage(jpeg.subarray(0, jpeg.length - 2))), "rgbw");
+});
+
+test("a JPEG that is cut off is refused, whatever libjpeg has warned of before", async () => {
+  const noise = Uint8Array.from({ length: 96 * 80 * 4 }, (_, i) => i % 4 === 3 ? 255 : i * i >> 5);
+  for (const progressive of [false, true]) {
+    const jpeg = await encodeJpeg({ width: 96, height: 80, data: noise }, { progressive });
+    const jfif = 2 + 2 + 16;
+    const files = {
+      "as written": jpeg,
+      "a stray byte between two segments": join(jpeg.subarray(0, jfif), 0x11, jpeg.subarray(jfif)),
+      "JFIF of version 2": Object.assign(new Uint8Array(jpeg), { 11: 2 }),
+    };
+    const whole = await decodeImage(jpeg);
+    for (const [name, file] of Object.entries(files)) {
+      const label = `${name}, ${progressive ? "progressive" : "baseline"}`;
+      assertEquals(await decodeImage(file), whole, label);
+      assertEquals(await decodeImage(file.subarray(0, file.length - 2)), whole, `${label}, no end marker`);
+      assertEquals(await decodeImage(file.subarray(0, file.length - 1)), whole, `${label}, half of one`);
+      assertEquals(await decodeImage(join(file, "more", jpeg)), whole, `${label}, more behind it`);
+      for (const part of [0.25, 0.42, 0.7, 0.95]) {
+        const length = Math.round(file.length * part);
+        await refuses(file.subarray(0, length), "corrupt", "Cannot decode the JPEG: it is cut off");
+        await refuses(join(file.subarray(0, length), 0xff, 0xd9), "corrupt", "it is cut off");
+      }
+    }
+  }
+});
+
+test("every cut through a JPEG's pixels is refused, also one between two scans", async () => {
+  for (const progressive of [false, true]) {
+    const jpeg = await encodeJpeg(quarters(), { progressive });
+    const scan = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda);
+    for (let length = scan + 20; length < jpeg.length - 2; length++) {
+      await refuses(jpeg.subarray(0, length), "corrupt", "Cannot decode the JPEG: it is cut off");
+    }
+  }
+});
+
+test("reasons are sentences and no decoder's error numbers", async () => {
+  const jpeg = await encodeJpeg(quarters(), { progressive: false });
+  const scan = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda) + 14;
+  await refuses(
+    jpeg.fill(0x55, scan, scan + 20),
+    "corrupt",
+    "Cannot decode the JPEG: its pixel data is damaged",
+  );
+  const png = encodePng({ width: 8, height: 8, colorType: 0, rows: Array(8).fill(Array(8).fill(7)) });
+  const damaged = Object.assign(new Uint8Array(png), { 50: png[50]! ^ 1 });
+  await refuses(damaged, "corrupt", "Cannot decode the PNG: its data is damaged or cut off");
+  const cmyk = encodeFlatJpeg({ columns: 1, rows: 1, blocks: [[9, 9, 9, 9]] });
+  await refuses(
+    cmyk.subarray(0, cmyk.length - 4),
+    "corrupt",
+    "Cannot decode the JPEG: its data is damaged or cut off",
+  );
+});
+
+test("an animated PNG shows its still image, not a frame of the animation", async () => {
+  const number = (value: number) => Uint8Array.of(0, 0, 0, value);
+  const frame = (sequence: number) =>
+    pngChunk("fcTL", join(number(sequence), number(2), number(1), number(0), number(0), 0, 1, 0, 10, 0, 0));
+  const rows = (value: number) => deflateSync(Uint8Array.of(0, value, value));
+  const still = encodePng({ width: 2, height: 1, colorType: 0, rows: [[7, 9]] });
+  const end = still.length - 12;
+  for (const first of [frame(0), new Uint8Array()]) { // with its control the still image is the first frame
+    const sequence = first.length > 0 ? 1 : 0;
+    const animated = join(
+      still.subarray(0, 33),
+      pngChunk("acTL", join(number(1 + sequence), number(0))),
+      first,
+      still.subarray(33, end),
+      frame(sequence),
+      pngChunk("fdAT", join(number(sequence + 1), rows(200))),
+      still.subarray(end),
+    );
+    assertEquals(rgb(await decodeImage(animated)), [[7, 7, 7], [9, 9, 9]]);
+  }
 });
 
 test("damage in the middle of a file never does worse than an ImageError, and the next file decodes", async () => {
