@@ -162,7 +162,10 @@ export function limitRate(perSecond: number): MiddlewareHandler<Env> {
 /** Who asks again sooner than this after a refusal has not read `Retry-After`. */
 const AT_ONCE_MS = 100;
 
-/** How long such a client's next refusal takes: the least that `Retry-After` ever says. */
+/**
+ * How long such a client's next refusal takes: the least that `Retry-After` ever says, give or take a half, so that hundreds of clients do
+ * not come back in one moment.
+ */
 const PACE_MS = 1000;
 
 /**
@@ -179,7 +182,7 @@ export function paceRefusals(): MiddlewareHandler<Env> {
     if (c.res.status !== 429 || socket === undefined) return;
     const own = c.get("client") === plain(socket.remoteAddress ?? "");
     if (own && arrived - (refused.get(socket) ?? -Infinity) < AT_ONCE_MS) {
-      await delay(PACE_MS, { signal: c.req.raw.signal }).catch(() => {}); // it is gone
+      await delay(PACE_MS * (0.5 + Math.random()), { signal: c.req.raw.signal }).catch(() => {}); // it is gone
     }
     refused.set(socket, performance.now());
   };
