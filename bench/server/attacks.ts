@@ -11,8 +11,9 @@ import { type Attack, carryOut } from "./attacks/attack.ts";
 import { bodyAttacks } from "./attacks/bodies.ts";
 import { connectionAttacks } from "./attacks/connections.ts";
 import { lifeAttacks } from "./attacks/life.ts";
+import { messageAttacks } from "./attacks/messages.ts";
 
-const ATTACKS: readonly Attack[] = [...bodyAttacks, ...connectionAttacks, ...lifeAttacks];
+const ATTACKS: readonly Attack[] = [...bodyAttacks, ...messageAttacks, ...connectionAttacks, ...lifeAttacks];
 
 const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/attacks.ts",

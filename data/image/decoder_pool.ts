@@ -59,6 +59,8 @@ export class DecoderPool implements AsyncDisposable {
   /** What is being decoded, and by which process once there is one. */
   readonly #busy = new Map<Job, DecoderProcess | undefined>();
   readonly #ending = new Set<Promise<void>>();
+  /** What the image that was started last belongs to. */
+  #last: AbortSignal | undefined;
   #closed = false;
 
   /** Starts nothing yet. */
@@ -70,7 +72,8 @@ export class DecoderPool implements AsyncDisposable {
 
   /**
    * Decodes one image as `decodeImage` does; leave the bytes alone until it is done. Rejects with an `ImageError` for what cannot or must
-   * not be decoded, takes too long, or ended two processes; and with the signal's reason when it is aborted.
+   * not be decoded, takes too long, or ended two processes; and with the signal's reason when it is aborted. Images with one signal belong
+   * together, and take turns with those of others.
    */
   decode(
     bytes: Uint8Array,
@@ -120,14 +123,19 @@ export class DecoderPool implements AsyncDisposable {
   }
 
   /** Starts what there is a process and memory for, in the order it came; what does not fit lets others pass. */
+  /** The first that fits, of those whose signal neither the last one nor any that is being decoded has: a request lets others pass. */
+  #nextJob(): Job | undefined {
+    const signals = new Set([this.#last, ...[...this.#busy.keys()].map(({ signal }) => signal)]);
+    const fitting = this.#queue.filter((job) => this.#fits(job));
+    return fitting.find(({ signal }) => signal === undefined || !signals.has(signal)) ?? fitting[0];
+  }
+
   #dispatch(): void {
-    for (let i = 0; i < this.#queue.length && this.#busy.size < this.#options.workers;) {
-      const job = this.#queue[i]!;
-      if (!this.#fits(job)) {
-        i++;
-        continue;
-      }
-      this.#queue.splice(i, 1);
+    while (this.#busy.size < this.#options.workers) {
+      const job = this.#nextJob();
+      if (job === undefined) return;
+      this.#queue.splice(this.#queue.indexOf(job), 1);
+      this.#last = job.signal;
       this.#busy.set(job, undefined);
       void this.#decode(job).finally(() => {
         this.#busy.delete(job);

@@ -119,7 +119,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) => {
-      const error = `Cannot ${c.req.method} ${c.req.path}: expected ${methods.join(" or ")}`;
+      const error = brief(`Cannot ${c.req.method} ${c.req.path}`) + `: expected ${methods.join(" or ")}`;
       return c.json({ error }, 405, { Allow: methods.join(", ") });
     },
   }));
@@ -130,9 +130,10 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     "/openapi.json",
     (c) => c.json(description ??= app.getOpenAPI31Document({ openapi: "3.1.0", info: INFO })),
   );
-  app.notFound((c) => c.json({ error: `Cannot find ${c.req.path}` }, 404));
+  app.notFound((c) => c.json({ error: brief(`Cannot find ${c.req.path}`) }, 404));
   app.onError((error, c) => {
-    const { message, status, headers } = toRequestError(error, context.state.phase);
+    const { message: full, status, headers } = toRequestError(error, context.state.phase);
+    const message = brief(full);
     note(c, { error: message, ...(status === 500 ? { stack: error.stack } : {}) });
     return c.json({ error: message }, status as ContentfulStatusCode, { ...headers });
   });
@@ -181,6 +182,12 @@ function observe({ log, metrics }: AppContext): MiddlewareHandler<Env> {
       ...c.get("notes"),
     });
   };
+}
+
+/** One line that is not too long: an error may repeat what the client sent. */
+function brief(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > 600 ? `${line.slice(0, 600)}…` : line;
 }
 
 /** Anyone may invent paths and methods; they must not each become a time series. */

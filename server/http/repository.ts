@@ -49,7 +49,7 @@ function addIndex(app: App, context: AppContext): void {
     },
     responses: {
       200: json(indexResponseSchema, "The models."),
-      ...errorResponses(400),
+      ...errorResponses(400, 413),
     },
   });
   app.openAPIRegistry.register("repository_index_request", indexRequestSchema);
@@ -80,7 +80,7 @@ function addAction(
     },
     responses: {
       200: { description: "Done." },
-      ...errorResponses(400, 401, 403, 404, 503),
+      ...errorResponses(400, 401, 403, 404, 413, 503),
     },
   });
   app.openAPIRegistry.register("repository_request", actionRequestSchema);
@@ -105,6 +105,9 @@ function addAction(
   });
 }
 
+/** Parsing more would hold up other requests, and no request needs it. */
+const MAX_BODY = 10_000;
+
 /** The body's JSON; an empty body means an empty object. */
 async function optionalJson<T extends z.ZodType>(
   c: Context<Env>,
@@ -114,6 +117,9 @@ async function optionalJson<T extends z.ZodType>(
   let json: unknown = {};
   if (c.req.raw.body !== null) {
     using received = await receive(c, context);
+    if (received.body.length > MAX_BODY) {
+      throw new RequestError(413, `Cannot take the request: it has more than ${MAX_BODY} bytes`);
+    }
     const text = new TextDecoder().decode(received.body);
     try {
       if (text.trim() !== "") json = JSON.parse(text);

@@ -62,7 +62,9 @@ export class ModelRegistry {
       : loaded.find((candidate) => candidate.identity.version === version);
     if (model !== undefined) return model;
     if (loaded.length === 0) {
-      throw new UnavailableError(`Cannot answer: model ${chosen} is not ready (${entries.at(-1)!.reason})`);
+      throw new UnavailableError(
+        `Cannot answer: model ${chosen} is not ready (${entries.at(-1)!.reason || "it is being loaded"})`,
+      );
     }
     const known = loaded.map((candidate) => candidate.identity.version).join(", ");
     throw new RequestError(

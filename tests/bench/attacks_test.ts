@@ -5,6 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { emptyElements, emptyStrings, gzipBomb } from "../../bench/server/attacks/bodies.ts";
 import { ask, Connection, parseAnswer, requestBytes } from "../../bench/server/attacks/connection.ts";
 import { manyScans } from "../../bench/server/attacks/life.ts";
+import { formRequest } from "../../bench/server/attacks/messages.ts";
 import { startObservers, summarise } from "../../bench/server/attacks/observers.ts";
 import { childProcesses, freePort, ServerProcess } from "../../bench/server/server_process.ts";
 import { decodeImage } from "../../data/image/decode.ts";
@@ -122,6 +123,9 @@ test("the attacks' files are what they say", async () => {
   const { input } = parseInferRequest(body, length, model);
   assertEquals([input.shape, input.data.length], [[5], 5]);
   assertEquals(JSON.parse(text(parseMessage(emptyStrings("m", 3)).body)).inputs[0].data, ["", "", ""]);
+  const form = parseMessage(formRequest(encode("a photo"), 3));
+  const parts = (await new Response(form.body, { headers: form.headers }).formData()).getAll("image");
+  assertEquals(await Promise.all(parts.map((part) => (part as File).text())), Array(3).fill("a photo"));
 });
 
 /** A request's headers and body. */

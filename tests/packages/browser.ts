@@ -15,8 +15,8 @@ export const browserPath: string | undefined = PATHS.find((path) => {
   }
 });
 
-/** Starts it without a window. Anything but loopback is out of its reach. */
-export async function startBrowser(): Promise<Browser> {
+/** Starts it without a window; `args` after others of the same name take their place. Anything but loopback is out of its reach. */
+export async function startBrowser(args: readonly string[] = []): Promise<Browser> {
   return await chromium.launch({
     executablePath: browserPath!,
     args: [
@@ -31,6 +31,7 @@ export async function startBrowser(): Promise<Browser> {
       "--use-fake-device-for-media-stream",
       "--use-fake-ui-for-media-stream",
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+      ...args,
     ],
   });
 }

@@ -6,31 +6,17 @@
 import { concat } from "@std/bytes/concat";
 import { again, type Attack, type AttackContext } from "./attack.ts";
 import { ask, parseAnswer, requestBytes } from "./connection.ts";
+import { eachSecond, jsonRequest } from "./messages.ts";
 
 /** How long the attacker waits for one answer. */
 const PATIENCE_MS = 60_000;
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** One request a second, the next one when the last is answered; tells how long the slowest took. */
-async function eachSecond({ target, seconds, count }: AttackContext, request: Uint8Array) {
-  let slowestMs = 0;
-  await again(seconds, 1000, async () => {
-    const { outcome, milliseconds } = await ask(target, request, PATIENCE_MS);
-    count(outcome);
-    slowestMs = Math.max(slowestMs, Math.round(milliseconds));
-  });
-  return { bytes: request.length, slowestMs };
-}
-
 /** A JSON request for a tensor of that many empty strings. */
 export function emptyStrings(name: string, elements: number): Uint8Array<ArrayBuffer> {
   const head = `{"inputs":[{"name":"image","shape":[${elements}],"datatype":"BYTES","data":[`;
-  const body = encode(`${head}${'"",'.repeat(elements - 1)}""]}]}`);
-  return requestBytes("POST", `/v2/models/${name}/infer`, {
-    headers: { "Content-Type": "application/json", Connection: "close" },
-    body,
-  });
+  return jsonRequest(`/v2/models/${name}/infer`, `${head}${'"",'.repeat(elements - 1)}""]}]}`);
 }
 
 /** The same in the binary tensor data extension, where an empty element is a length of zero. */

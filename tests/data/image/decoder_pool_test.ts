@@ -271,3 +271,15 @@ test("closing rejects what waits and what runs, and later calls", async () => {
   await assertRejects(() => pool.decode(jpeg), Error, "the decoder pool is closed");
   await pool.close();
 });
+
+test("a request of many images lets the others pass: those of one signal take turns with those of others", async () => {
+  await using pool = new DecoderPool({ workers: 1 });
+  const file = await encodeJpeg(picture(60, 40));
+  const order: string[] = [];
+  const decode = (name: string, signal: AbortSignal) =>
+    pool.decode(file, { signal }).then(() => order.push(name));
+  const many = new AbortController().signal, single = new AbortController().signal;
+  const first = Array.from({ length: 8 }, (_, i) => decode(`many ${i}`, many));
+  await Promise.all([...first, decode("single", single)]);
+  assert(order.indexOf("single") <= 1, order.join());
+});

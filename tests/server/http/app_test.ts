@@ -224,3 +224,11 @@ test("the OpenAPI document describes every route with its schemas", async () => 
   assertEquals(document.components.schemas.inference_request.required, ["inputs"]);
   assert("multipart/form-data" in document.paths["/predict"].post.requestBody.content);
 });
+
+test("an error that repeats what the client sent is one line of bounded length", async () => {
+  await using server = await setUp();
+  for (const path of [`/${"a".repeat(5000)}`, `/predict?model=a%0Ab${"c".repeat(5000)}`]) {
+    const { error } = await (await server.app.request(path, { method: "POST", body: "x" })).json();
+    assertMatch(error, /^Cannot find .{1,620}$/);
+  }
+});

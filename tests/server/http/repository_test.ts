@@ -33,6 +33,7 @@ test("the index lists every model, loaded or not, with state and reason", async 
   assertEquals(ready.json.length, 1);
   assertEquals((await post(server, "/v2/repository/index")).status, 200);
   assertEquals((await post(server, "/v2/repository/index", "nonsense")).status, 400);
+  assertEquals((await post(server, "/v2/repository/index", "[".repeat(20_000))).status, 413);
   assertEquals((await post(server, "/v2/repository/index", '{"ready":"yes"}')).status, 400);
 });
 
