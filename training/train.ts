@@ -119,7 +119,8 @@ async function trainIn(
   const { steps, epochs } = runLength(options, train.length);
   const text = leftOutText(dataset.dir, used.leftOut, photos.entries.length + used.leftOut.length);
   if (text) note(text);
-  for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);
+  // A run that goes on has said it.
+  if (!existing) { for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`); }
   using _ = locked ? undefined : await lockRun(out);
   const folder = existing ?? await RunFolder.create(out, given);
   const rule = list?.rule ?? ruleOf(existing);

@@ -49,10 +49,11 @@ export async function walkPhotos(folder: string): Promise<Walked> {
     return inside || linked.size === linked.add(target).size;
   };
   const walk = async (inner: string, hidden: boolean) => {
-    for (const { name, isSymlink } of await entriesOf(join(folder, inner))) {
+    for (const entry of await entriesOf(join(folder, inner))) {
+      const { name, isSymlink } = entry;
       const file = inner === "" ? name : `${inner}/${name}`, path = join(folder, file);
       const skip = (reason: string) => void leftOut.push({ path, reason });
-      const kind = await Deno.stat(path).catch(() => null);
+      const kind = isSymlink ? await Deno.stat(path).catch(() => null) : entry;
       const secret = hidden || name.startsWith(".");
       if (kind === null) skip("unreadable");
       else if (isSymlink && await known(path)) skip("linked twice");
