@@ -7,7 +7,7 @@ import { architecture, ARCHITECTURES } from "../model/architectures/registry.ts"
 import type { Clock } from "../engine/profile.ts";
 import { prepare, type Product, Workload } from "./tuning/products.ts";
 import { durationText, progressText, tuningText } from "./tuning/report.ts";
-import { keepWinners } from "./tuning/tile_file.ts";
+import { keepWinners, requireWritable } from "./tuning/tile_file.ts";
 import { tune } from "./tuning/search.ts";
 
 const NAME = "deno task tune";
@@ -47,8 +47,8 @@ await runCommand(NAME, async () => {
   using gpu = await Gpu.request();
   const say = flags.json ? () => {} : console.log;
   const note = (text: string) => console.error(text);
-  // A file that cannot be written should be known before the search.
-  await keepWinners(gpu, flags.file, [], note);
+  // A file that cannot be written should be known before the search, which may be interrupted and must leave nothing then.
+  await requireWritable(flags.file);
   using workload = await Workload.create(gpu, network, {
     batch: flags.batchSize,
     training: !flags.inference,

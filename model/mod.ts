@@ -7,6 +7,7 @@ export { compact, compactBn } from "./architectures/compact.ts";
 export { type ArchitectureOptions, block } from "./architectures/parts.ts";
 export { architecture, ARCHITECTURES } from "./architectures/registry.ts";
 export { compactRes, resnet18 } from "./architectures/resnet.ts";
+export type { SplitRecord } from "../data/dataset/split_record.ts";
 export { cardFromMetadata, cardToMetadata, type ModelCard, type TrainingRecord } from "./checkpoint/card.ts";
 export {
   type Checkpoint,

@@ -103,6 +103,9 @@ export function tableFor(
   if (found.kernels !== kernelFingerprint()) {
     return { problem: "the kernels have changed since it was measured" };
   }
+  if (Object.keys(found.products).length === 0) {
+    return { problem: `its table for ${adapter.name} is empty, as an interrupted measurement leaves it` };
+  }
   for (const [key, choice] of Object.entries(found.products)) {
     if (!choiceFits(gpu, key, choice)) return { problem: `this device cannot run its tile for ${key}` };
   }

@@ -24,6 +24,8 @@ export interface Evaluation {
   readonly n: number;
   /** Share of them recognised. */
   readonly accuracy: number;
+  /** Mean of the classes' recalls, so that every class counts alike; those without an image are left out. */
+  readonly balancedAccuracy: number;
   /** Mean cross-entropy in nats. */
   readonly loss: number;
   /** The classes in the model's order: images, and the share of them recognised (recall) and of its predictions that are right. */
@@ -72,5 +74,7 @@ function summarise(classes: readonly string[], confusion: number[][], loss: numb
     const right = confusion[i]![i]!;
     return { class: name, n: rowSum, recall: share(right, rowSum), precision: share(right, columnSum) };
   });
-  return { n, accuracy: hits / n, loss, perClass, confusion };
+  const recalls = perClass.map(({ recall }) => recall).filter((recall) => recall !== null);
+  const balancedAccuracy = recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+  return { n, accuracy: hits / n, balancedAccuracy, loss, perClass, confusion };
 }

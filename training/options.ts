@@ -191,12 +191,57 @@ export const runOptionsSchema: z.ZodType<RunOptions> = z.object(
   epochs: options.epochs ?? (options.data === undefined ? DEFAULT_EPOCHS.shapes : DEFAULT_EPOCHS.photos),
 }));
 
-/** The options of a run, defaults filled in; throws a `UserError` that names the first field that is wrong. */
+/** Which optimisers read an option; the others would ignore it. */
+const READ_BY: Partial<Record<keyof typeof RUN_OPTIONS, readonly OptimizerName[]>> = {
+  momentum: ["sgd", "rmsprop"],
+  nesterov: ["sgd"],
+  betas: ["adam", "adamw"],
+  eps: ["adam", "adamw", "rmsprop", "adagrad"],
+  alpha: ["rmsprop"],
+};
+
+/**
+ * The options of a new run, defaults filled in; throws a `UserError` that names the first field that is wrong, or that the optimiser would
+ * ignore.
+ */
 export function runOptions(given: Partial<OptionValues<typeof RUN_OPTIONS>>): RunOptions {
   const options = runOptionsSchema.safeParse(given);
-  if (options.success) return options.data;
+  if (options.success) {
+    const { optimizer, nesterov, momentum } = options.data;
+    for (const [key, readers] of Object.entries(READ_BY)) {
+      const value = options.data[key as keyof RunOptions];
+      if (value === undefined || value === false || readers.includes(optimizer)) continue;
+      throw new UserError(
+        `Cannot train: ${optimizer} has no ${key}, only ${readers.join(" and ")} ${
+          readers.length > 1 ? "have" : "has"
+        } it`,
+      );
+    }
+    if (nesterov && momentum === 0) {
+      throw new UserError("Cannot train: nesterov looks ahead along the momentum, and momentum is 0");
+    }
+    return options.data;
+  }
   const { path, message } = options.error.issues[0]!;
   throw new UserError(`Cannot train: ${path.join(".")} is wrong (${message})`);
+}
+
+/**
+ * The options for that many training photos: neither a batch nor a step takes more than there are, and `onNote` hears of it where one
+ * would have.
+ */
+export function fitBatch(options: RunOptions, photos: number, onNote: (text: string) => void): RunOptions {
+  const batchSize = Math.min(options.batchSize, photos);
+  const accumulate = Math.min(options.accumulate, Math.floor(photos / batchSize));
+  if (batchSize === options.batchSize && accumulate === options.accumulate) return options;
+  const text = (batch: number, times: number) => times > 1 ? `${times} x ${batch}` : `${batch}`;
+  onNote(
+    `Batch     ${text(batchSize, accumulate)} images instead of ${
+      text(options.batchSize, options.accumulate)
+    }: ` +
+      `there are ${photos} training photos`,
+  );
+  return { ...options, batchSize, accumulate };
 }
 
 /** How many steps and epochs the options mean for that many training photos, and how many steps an epoch has. */
@@ -205,6 +250,11 @@ export function runLength(
   photos: number,
 ): { perEpoch: number; steps: number; epochs: number } {
   const perEpoch = trainingBatchCount(photos, options.batchSize * options.accumulate);
+  if (perEpoch === 0) {
+    throw new UserError(
+      `Cannot train: ${photos} training photos make no step of ${options.batchSize} x ${options.accumulate}`,
+    );
+  }
   const steps = options.steps ?? options.epochs * perEpoch;
   return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
 }

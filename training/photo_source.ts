@@ -73,6 +73,9 @@ export function balancedWeights(source: PhotoSource, classes: number): number[] 
   return counts.map((count) => count > 0 ? source.entries.length / (classes * count) : 1);
 }
 
+/** Files that cannot be decoded and are named one by one, with the reason; the others are counted. */
+const NAMED = 20;
+
 /** How photos are opened. */
 export interface PhotoOptions {
   /** Shorter side that photos are shrunk to while decoding, in pixels. */
@@ -111,8 +114,11 @@ export async function openPhotos(samples: readonly Sample[], options: PhotoOptio
     onNote?.(`${error.message}; the photos are kept in memory instead`);
     store = await open({ cacheDir: null });
   }
-  for (const { path, reason } of store.skipped) onNote?.(`Left out ${path}: ${reason}`);
-  if (store.skipped.length > 0) onNote?.(`Left out ${store.skipped.length} of ${samples.length} files`);
+  const { skipped } = store;
+  for (const { path, reason } of skipped.slice(0, NAMED)) onNote?.(`Left out ${path}: ${reason}`);
+  if (skipped.length > NAMED) {
+    onNote?.(`Left out ${skipped.length - NAMED} more files that cannot be decoded`);
+  }
   if (samples.length > 0 && store.entries.length === 0) {
     throw new DataError(`Cannot use the photos: none of ${samples.length} could be decoded`);
   }

@@ -20,6 +20,8 @@ export type RunEvent =
     readonly split: string;
     readonly classes: readonly string[];
     readonly images: { readonly train: number; readonly valid: number; readonly test: number };
+    /** Files of the classes' folders that are not used. */
+    readonly leftOut: number;
     readonly epochs: number;
     readonly steps: number;
     readonly out: string;
@@ -158,15 +160,16 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
   const split = e.split === "test" ? "test split" : "validation split (there is no test split)";
   return [
     `Done in ${spell(e.seconds)}. Best checkpoint on the ${split}: ` +
-    `accuracy ${percent(e.result.accuracy)}`,
+    `accuracy ${percent(e.result.accuracy)}, balanced accuracy ${percent(e.result.balancedAccuracy)}`,
     ...evaluationText(e.result),
   ];
 }
 
 /** An evaluation for people. */
-export function evaluationText({ n, accuracy, loss, perClass }: Evaluation): string[] {
+export function evaluationText({ n, accuracy, balancedAccuracy, loss, perClass }: Evaluation): string[] {
   return [
-    `${n} images, accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}`,
+    `${n} images, accuracy ${percent(accuracy)}, balanced accuracy ${percent(balancedAccuracy)}, ` +
+    `loss ${loss.toFixed(4)}`,
     ...perClass.map((c) =>
       `  ${c.class}: ${c.n} images, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
     ),

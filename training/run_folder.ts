@@ -1,5 +1,6 @@
 /**
- * The folder of one run: `config.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`.
+ * The folder of one run: `config.json`, `photos.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`, and
+ * `run.lock`, which is locked while a program works there.
  * @module
  */
 import { join } from "@std/path";
@@ -7,6 +8,7 @@ import { UserError } from "../engine/errors.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { type Checkpoint, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { type RunOptions, runOptionsSchema } from "./options.ts";
+import { decodePhotoList, encodePhotoList, type PhotoList, readJson } from "./photo_list.ts";
 
 /** Columns of `log.csv`, one row an epoch. */
 export const LOG_COLUMNS = [
@@ -27,29 +29,43 @@ export type LogRow = Readonly<Record<typeof LOG_COLUMNS[number], number | undefi
 export class RunFolder {
   private constructor(readonly path: string) {}
 
-  /** Makes the folder (and its parents) and writes the configuration; throws a `UserError` if it holds another run already. */
+  /**
+   * Makes the folder (and its parents) and writes the configuration; throws a `UserError` if it holds another run already. A run that
+   * ended before anything was saved is no run: its folder is taken over.
+   */
   static async create(path: string, options: RunOptions): Promise<RunFolder> {
+    await RunFolder.requireFree(path);
     await Deno.mkdir(path, { recursive: true });
     const folder = new RunFolder(path);
-    if (await exists(folder.file("config.json"))) {
-      throw new UserError(
-        `Cannot start a run in ${path}: it already holds one; go on with --resume ${path} or choose another --out`,
-      );
-    }
     await folder.#write("config.json", JSON.stringify(options, null, 2) + "\n");
     await folder.#write("log.csv", LOG_COLUMNS.join(",") + "\n");
     return folder;
   }
 
-  /** The folder of a run to be continued, and its options; throws a `UserError` where there is none. */
-  static async open(path: string): Promise<{ folder: RunFolder; options: RunOptions }> {
+  /** Throws a `UserError` where a folder holds a run of which something was saved. */
+  static async requireFree(path: string): Promise<void> {
+    const folder = new RunFolder(path);
+    const saved = ["last.state.safetensors", "last.safetensors"].map((name) => exists(folder.file(name)));
+    if (await exists(folder.file("config.json")) && (await Promise.all(saved)).includes(true)) {
+      throw new UserError(
+        `Cannot start a run in ${path}: it already holds one; go on with --resume ${path} or choose another --out`,
+      );
+    }
+  }
+
+  /**
+   * The folder of a run to be continued, its options, and whether it has a state to go on from: one that ended before its first was saved
+   * begins anew. Throws a `UserError` where there is no run, or one that has lost its state.
+   */
+  static async open(path: string): Promise<{ folder: RunFolder; options: RunOptions; begun: boolean }> {
     const folder = new RunFolder(path);
     const config = folder.file("config.json");
     const text = await Deno.readTextFile(config).catch(() => undefined);
     if (text === undefined) throw new UserError(`Cannot resume ${path}: it has no config.json`);
-    if (!await exists(folder.file("last.state.safetensors"))) {
+    const begun = await exists(folder.file("last.state.safetensors"));
+    if (!begun && await exists(folder.file("last.safetensors"))) {
       throw new UserError(
-        `Cannot resume ${path}: it has no last.state.safetensors, which the end of the first epoch or Ctrl-C writes`,
+        `Cannot resume ${path}: it has no last.state.safetensors, which is written with every last.safetensors`,
       );
     }
     const options = runOptionsSchema.safeParse(readJson(text));
@@ -59,14 +75,43 @@ export class RunFolder {
         `Cannot resume ${path}: ${key.join(".") || "everything"} in config.json is wrong (${message})`,
       );
     }
-    return { folder, options: options.data };
+    return { folder, options: options.data, begun };
   }
 
-  /** Replaces the configuration of a run if it is lengthened. */
-  async reconfigure(options: RunOptions): Promise<void> {
-    const { steps, epochs } = (await RunFolder.open(this.path)).options;
+  /**
+   * Replaces the length of a run in its configuration. Throws a `UserError`, and leaves it as it is, where the run has done more steps
+   * (`done`) than the new length has (`wanted`).
+   */
+  async lengthen(
+    { steps, epochs }: Pick<RunOptions, "steps" | "epochs">,
+    done: number,
+    wanted: number,
+  ): Promise<void> {
+    const { options } = await RunFolder.open(this.path);
     if (steps === options.steps && epochs === options.epochs) return;
-    await this.#write("config.json", JSON.stringify(options, null, 2) + "\n");
+    if (wanted < done) {
+      throw new UserError(
+        `Cannot resume ${this.path} with ${steps === undefined ? `${epochs} epochs` : `${steps} steps`}: ` +
+          `it has done ${done} steps, which is more than ${wanted}; a run can be lengthened, not shortened`,
+      );
+    }
+    await this.#write("config.json", JSON.stringify({ ...options, steps, epochs }, null, 2) + "\n");
+  }
+
+  /** Keeps the list of the run's photos. */
+  async writePhotos(list: PhotoList): Promise<void> {
+    await this.#write("photos.json", encodePhotoList(list));
+  }
+
+  /** The list of the run's photos; undefined where an older version wrote none. Throws a `UserError` where it cannot be read. */
+  async readPhotos(): Promise<PhotoList | undefined> {
+    const text = await Deno.readTextFile(this.file("photos.json")).catch(() => undefined);
+    if (text === undefined) return undefined;
+    const list = decodePhotoList(text);
+    if (list === undefined) {
+      throw new UserError(`Cannot resume ${this.path}: photos.json is no list of photos`);
+    }
+    return list;
   }
 
   /** Appends a row to `log.csv`. */
@@ -109,13 +154,20 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** What a text of JSON says; undefined where it is none. */
-export function readJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return undefined;
-  }
+/**
+ * Makes a run's folder this program's own until it is disposed of, or the program ends, however it does: the system itself frees the
+ * lock of a dead process. Throws a `UserError` where another program, or this one, works in it.
+ */
+export async function lockRun(path: string): Promise<Disposable> {
+  await Deno.mkdir(path, { recursive: true });
+  const file = await Deno.open(join(path, "run.lock"), { create: true, write: true });
+  // A file system without locks has none to respect.
+  const free = await file.tryLock(true).catch(() => true);
+  if (free) return file;
+  file.close();
+  throw new UserError(
+    `Cannot work in ${path}: another program trains there now; wait for it or end it, or choose another --out`,
+  );
 }
 
 /** A folder name under `runs/` that does not exist yet: data, model and the time. */

@@ -59,7 +59,8 @@ export async function runTraining(run: Run): Promise<Evaluation | undefined> {
   const loop = await RunLoop.open(run);
   try {
     const stopped = await loop.train();
-    const last = stopped ? await loop.saveLast() : run.folder.file("last.safetensors");
+    // A run that was already finished may have ended between its state and its last checkpoint.
+    const last = stopped || !loop.trained ? await loop.saveLast() : run.folder.file("last.safetensors");
     const { split, result } = stopped ? { split: "none" as const, result: undefined } : await loop.test();
     const seconds = (performance.now() - started) / 1000;
     const best = loop.progress.best && run.folder.file("best.safetensors");
@@ -73,6 +74,8 @@ export async function runTraining(run: Run): Promise<Evaluation | undefined> {
 /** The loop over epochs and steps, and what lives as long as it. */
 class RunLoop {
   progress: Progress;
+  /** Whether a step was made here. */
+  trained = false;
   readonly #run: Run;
   readonly #trainer: Trainer;
   readonly #saver: RunSaver;
@@ -121,6 +124,7 @@ class RunLoop {
     const { batchSize, accumulate } = this.#run.options;
     const meter = new RateMeter(batchSize * accumulate);
     while (this.#trainer.step < this.#length.steps) {
+      this.trained = true;
       if (!await this.#trainEpoch(meter)) return true;
       await this.#endEpoch(meter);
     }
@@ -183,6 +187,7 @@ class RunLoop {
       step,
       ...valid && {
         validationAccuracy: valid.accuracy,
+        validationBalancedAccuracy: valid.balancedAccuracy,
         validationLoss: valid.loss,
         confusion: valid.confusion.map((row) => [...row]),
       },
@@ -239,7 +244,7 @@ async function resume({ network, data, options, folder, report }: Run, saver: Ru
   const { perEpoch, steps } = runLength(options, data.train.entries.length);
   let progress = await loadState(folder.file("last.state.safetensors"), saver.trained);
   // From here on the state is known to be whole, so files of the run may be changed.
-  await folder.reconfigure(options);
+  await folder.lengthen(options, progress.step, steps);
   if (progress.step < steps) {
     progress = resumedIn(progress, perEpoch);
     await folder.rewindLog(progress.epoch);

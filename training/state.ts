@@ -18,7 +18,8 @@ import type { Network } from "../model/network.ts";
 import type { WeightAverage } from "./average.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { type Progress, progressSchema } from "./progress.ts";
-import { readJson, type RunFolder } from "./run_folder.ts";
+import { readJson } from "./photo_list.ts";
+import type { RunFolder } from "./run_folder.ts";
 
 /** What computes on a device: the adapter and which tiles cut its products. */
 function deviceOf(gpu: Gpu): NonNullable<Progress["device"]> {
@@ -109,12 +110,14 @@ export class RunSaver {
     await this.folder.save("best", await this.#checkpoint(training));
   }
 
-  /** Writes `last.safetensors` and the state beside it; resolves with the former's path. */
+  /**
+   * Writes the state and `last.safetensors` beside it; resolves with the latter's path. The state comes first: a folder with a
+   * checkpoint and no state is one that someone took the state from.
+   */
   async last(progress: Progress): Promise<string> {
     const training = { ...progress.training, step: progress.step };
-    const path = await this.folder.save("last", await this.#checkpoint(training));
     await this.state(progress);
-    return path;
+    return await this.folder.save("last", await this.#checkpoint(training));
   }
 
   /** Writes the state alone. */

@@ -4,7 +4,11 @@
  */
 import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
-import { type Dataset, openDataset, requireBatch } from "../data/dataset/folder.ts";
+import { DataError, type Dataset, openDataset, requireClasses } from "../data/dataset/folder.ts";
+import { SPLIT_RULE } from "../data/dataset/sampler.ts";
+import { recordSplit } from "../data/dataset/split_record.ts";
+import { leftOutText } from "../data/dataset/walk.ts";
+import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { ensureShapes } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
@@ -17,6 +21,7 @@ import { type Architecture, describeLayers, Network } from "../model/network.ts"
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./reporter.ts";
 import {
+  fitBatch,
   type OptionValues,
   type PlaceOptions,
   type RUN_OPTIONS,
@@ -24,8 +29,9 @@ import {
   type RunOptions,
 } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
+import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
 import { runTraining } from "./run_loop.ts";
-import { newRunPath, RunFolder } from "./run_folder.ts";
+import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
 
 /** Goes on with the run in `path`; `longer` may replace its number of epochs or steps. Else as `train`. */
@@ -36,14 +42,24 @@ export async function resumeTraining(
   report: Reporter,
   signal?: AbortSignal,
 ): Promise<Evaluation | undefined> {
-  const { folder, options: recorded } = await RunFolder.open(path);
+  await RunFolder.open(path); // before a lock makes a folder where there is none
+  using _ = await lockRun(path);
+  const { folder, options: recorded, begun } = await RunFolder.open(path);
   const { steps, epochs } = longer;
   const options = {
     ...recorded,
     ...epochs !== undefined && { epochs, steps: undefined },
     ...steps !== undefined && { steps },
   };
-  return await trainIn(options, { ...places, out: path }, report, signal, folder);
+  if (!begun) {
+    report({
+      event: "note",
+      text: `Resumed   ${path} ended before its first state was saved: it begins anew`,
+    });
+  }
+  return await trainIn(options, { ...places, out: path }, report, signal, {
+    folder: begun ? folder : undefined,
+  });
 }
 
 /** Runs training as `options` say. Resolves with the best checkpoint's result, or undefined if stopped or untested. */
@@ -56,35 +72,59 @@ export async function train(
   return await trainIn(options, places, report, signal);
 }
 
-/** `existing` is the folder of a run to go on with. */
+/** `locked` says that the run's folder is this program's already; `folder` is that of a run to go on with. */
 async function trainIn(
-  options: RunOptions,
+  given: RunOptions,
   places: PlaceOptions,
   report: Reporter,
   signal: AbortSignal | undefined,
-  existing?: RunFolder,
+  locked?: { folder: RunFolder | undefined },
 ): Promise<Evaluation | undefined> {
+  const existing = locked?.folder;
+  const note = (text: string) => report({ event: "note", text });
   // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
-  networkOf(options, 2);
-  using gpu = await requestTunedGpu({ onNote: (text) => report({ event: "note", text }) });
-  const dataset = await openData(options, report);
-  requireBatch(dataset, options.batchSize * options.accumulate);
+  networkOf(given, 2);
+  using gpu = await requestTunedGpu({ onNote: note });
+  const list = await existing?.readPhotos();
+  const dataset = await openData(given, existing, list, report);
+  requireClasses(dataset);
+  const out = places.out ?? newRunPath(dataset.name, given.model);
+  if (!existing) await RunFolder.requireFree(out);
   // A run that goes on has its weights in its state; the file still says how photos become input.
-  const start = options.weights === undefined ? undefined : await loadTensors(options.weights);
-  const preprocess = start
-    ? transferPreprocess(start.metadata, options.size)
-    : defaultPreprocess(options.size);
-  const layers = networkOf(options, dataset.classes.length);
-  const frozen = options.freeze && freezeBlocks(options.freeze, parameterNames(layers));
+  const start = given.weights === undefined ? undefined : await loadTensors(given.weights);
+  const preprocess = start ? transferPreprocess(start.metadata, given.size) : defaultPreprocess(given.size);
+  const layers = networkOf(given, dataset.classes.length);
+  const frozen = given.freeze && freezeBlocks(given.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
-  network.parameters.initialise(options.seed);
-  if (start) {
-    for (const text of transferLines(loadWeights(network, start.tensors))) report({ event: "note", text });
+  network.parameters.initialise(given.seed);
+  if (start) transferLines(loadWeights(network, start.tensors)).forEach(note);
+  using photos = await openPhotos(Object.values(dataset.splits).flat(), {
+    side: decodeSide(preprocess),
+    cacheDir: places.cache,
+    workers: places.workers,
+    signal,
+    onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),
+    onNote: note,
+  });
+  if (list && photos.skipped.length > 0) {
+    throw new DataError(
+      `Cannot go on with ${dataset.dir}: ${photos.skipped.length} of the run's photos can no longer be decoded ` +
+        `(${photos.skipped[0]!.path})`,
+    );
   }
-  const out = places.out ?? newRunPath(dataset.name, options.model);
-  const folder = existing ?? await RunFolder.create(out, options);
-  const { train, valid, test } = dataset.splits;
+  const used = decodedOf(dataset, photos);
+  requireClasses(used, "training image that can be decoded");
+  const { train, valid, test } = used.splits;
+  const options = fitBatch(given, train.length, note);
   const { steps, epochs } = runLength(options, train.length);
+  const text = leftOutText(dataset.dir, used.leftOut, photos.entries.length + used.leftOut.length);
+  if (text) note(text);
+  // A run that goes on has said it.
+  if (!existing) { for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`); }
+  using _ = locked ? undefined : await lockRun(out);
+  const folder = existing ?? await RunFolder.create(out, given);
+  const rule = list?.rule ?? ruleOf(existing);
+  if (!list) await folder.writePhotos(listPhotos(dataset, used, rule));
   report({
     event: "start",
     adapter: gpu.name,
@@ -95,17 +135,10 @@ async function trainIn(
     split: dataset.origin,
     classes: dataset.classes,
     images: { train: train.length, valid: valid.length, test: test.length },
+    leftOut: used.leftOut.length,
     epochs,
     steps,
     out,
-  });
-  using photos = await openPhotos([...train, ...valid, ...test], {
-    side: decodeSide(preprocess),
-    cacheDir: places.cache,
-    workers: places.workers,
-    signal,
-    onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),
-    onNote: (text) => report({ event: "note", text }),
   });
   using kept = await keepOnDevice(gpu, photos, places.resident ?? "auto", report);
   const part = (samples: typeof train) => {
@@ -118,9 +151,15 @@ async function trainIn(
     classes: [...dataset.classes],
     preprocess,
     parameters: network.parameters.count,
+    split: recordSplit(used.splits, { rule, seed: options.seed, origin: dataset.origin }),
   };
   const { saveEvery } = places, resume = existing !== undefined;
   return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery });
+}
+
+/** The rule that split the photos of a run: a folder without a list of them is of a version that had the first. */
+function ruleOf(existing: RunFolder | undefined): number {
+  return existing ? 1 : SPLIT_RULE;
 }
 
 async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, report: Reporter) {
@@ -148,11 +187,22 @@ function parameterNames(layers: Architecture): string[] {
   );
 }
 
-async function openData(options: RunOptions, report: Reporter): Promise<Dataset> {
-  const { classes, seed } = options;
-  if (options.data !== undefined) return await openDataset(options.data, { classes, seed });
-  const dir = await ensureShapes(undefined, {
+/** The photos of the options; of a run that goes on, those it began with. */
+async function openData(
+  { data, classes, seed }: RunOptions,
+  existing: RunFolder | undefined,
+  list: PhotoList | undefined,
+  report: Reporter,
+): Promise<Dataset> {
+  const note = (text: string) => report({ event: "note", text });
+  const dir = data ?? await ensureShapes(undefined, {
     onProgress: (done, total) => report({ event: "progress", what: "Drawing shapes", done, total }),
   });
-  return await openDataset(dir, { classes, seed });
+  const chosen = classes ?? (list && classesOf(list));
+  const dataset = await openDataset(dir, { classes: chosen, seed, rule: list?.rule ?? ruleOf(existing) });
+  if (list) return keepListed(dataset, list, note);
+  if (existing) {
+    note("Photos    not listed by the version that began this run: it goes on with what there is now");
+  }
+  return dataset;
 }

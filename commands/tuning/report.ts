@@ -45,6 +45,8 @@ export function tuningText(
     "",
     `all products: ${sum((o) => o.builtInMilliseconds)} ms before, ${sum((o) => o.milliseconds)} ms after`,
     `measured in ${durationText(seconds)}${complete ? "" : ", stopped early: the rest keeps its tiles"}`,
-    `wrote ${path}, table ${table.id}`,
+    table.choices.size > 0
+      ? `wrote ${path}, table ${table.id}`
+      : `nothing was measured, ${path} is as it was`,
   ];
 }

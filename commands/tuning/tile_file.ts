@@ -18,7 +18,8 @@ import type { Outcome } from "./search.ts";
 
 /**
  * Adds the outcomes to the file and returns this adapter's table as it now is. What the file held for other adapters stays; what it
- * held for this one stays where it can still be used and was not measured again. Throws `FileWriteError`.
+ * held for this one stays where it can still be used and was not measured again. Where there is nothing to keep it writes nothing.
+ * Throws `FileWriteError`.
  */
 export async function keepWinners(
   gpu: Gpu,
@@ -36,6 +37,7 @@ export async function keepWinners(
     ...(known instanceof TileTable ? Object.fromEntries(known.choices) : {}),
     ...Object.fromEntries(outcomes.map(({ key, winner }) => [key, winner])),
   };
+  if (Object.keys(products).length === 0) return new TileTable(new Map());
   const others = file.tables.filter((table) => `${identity(table.adapter)}` !== `${identity(adapter)}`);
   const whole: TileFile = {
     version: 2,
@@ -44,6 +46,14 @@ export async function keepWinners(
   await Deno.mkdir(dirname(path), { recursive: true });
   await writeFileAtomically(path, new TextEncoder().encode(JSON.stringify(whole, null, 1) + "\n"));
   return new TileTable(new Map(Object.entries(products)));
+}
+
+/** Throws what Deno throws, or a `FileWriteError`, where the file could not be written; it stays as it is, or missing. */
+export async function requireWritable(path: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const trial = `${path}.${crypto.randomUUID()}.tmp`;
+  await writeFileAtomically(trial, new Uint8Array([10]));
+  await Deno.remove(trial);
 }
 
 function empty(): TileFile {

@@ -3,22 +3,25 @@
  *
  * - `DIR/SPLIT.tsv` names the split, class and file of each photo (see `readSplitTable`);
  * - `DIR/{train,valid,test}/<class>/*`, one of them or more, where `val` and `validation` also mean `valid`;
- * - `DIR/<class>/*`, split at random by class into 0.8, 0.1 and 0.1.
+ * - `DIR/<class>/*`, split by a hash of the photos' names into 0.8, 0.1 and 0.1 (see `hashedSplit`).
+ *
+ * Folders in a class's folder belong to the class.
  * @module
  */
 import { basename, join, resolve } from "@std/path";
 import {
   DataError,
   type FoundPhoto,
-  imageNames,
   listClasses,
+  type Listed,
   listFolder,
   readSplitTable,
   SPLIT_NAMES,
   SPLIT_TABLE,
   type SplitName,
 } from "./listing.ts";
-import { seededSplit } from "./sampler.ts";
+import { hashedSplit, shuffledSplit, SPLIT_RULE } from "./sampler.ts";
+import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
 export { DataError };
 
@@ -32,6 +35,12 @@ export interface Sample {
   readonly class: string;
 }
 
+/** A photo of a data set. */
+export interface ListedPhoto extends Sample {
+  /** Its path in the class's folder, with `/` between the parts. */
+  readonly file: string;
+}
+
 /** The photos of a folder. */
 export interface Dataset {
   /** The folder as it was named. */
@@ -40,8 +49,10 @@ export interface Dataset {
   readonly name: string;
   /** In the order of the labels. */
   readonly classes: readonly string[];
-  /** Sorted by class name, then file name. */
-  readonly splits: Readonly<Record<SplitName, readonly Sample[]>>;
+  /** Sorted by class name, then path. */
+  readonly splits: Readonly<Record<SplitName, readonly ListedPhoto[]>>;
+  /** Files of the classes' folders that are not used. */
+  readonly leftOut: readonly LeftOut[];
   /** Whether the seed decided the split, because the folder has none of its own. */
   readonly seeded: boolean;
   /** Classes that were asked for and of which there is no photo. */
@@ -58,38 +69,53 @@ export interface DatasetOptions {
   readonly seed: number;
   /** Whether chosen classes may have no photo: they are `missing` then, and keep their labels. Default: that is a `DataError`. */
   readonly allowMissing?: boolean;
+  /** The version of the rule that lists and splits; default: the newest. Runs of older versions go on with theirs. */
+  readonly rule?: number | undefined;
 }
 
 /** Finds the photos in `dir`. Throws a `DataError` where no data set can be made of the folder. */
 export async function openDataset(dir: string, options: DatasetOptions): Promise<Dataset> {
   const { folders, files } = await listFolder(dir);
-  const { photos, origin, seeded = false } = await readPhotos(dir, folders, files, options);
+  const { photos, origin, leftOut, seeded = false } = await readPhotos(dir, folders, files, options);
   const present = [...new Set(photos.map((photo) => photo.class))].sort();
   const classes = chooseClasses(dir, present, options);
   const labels = new Map(classes.map((name, label) => [name, label]));
-  const splits: Record<SplitName, Sample[]> = { train: [], valid: [], test: [] };
-  for (const { split, class: name, path } of photos.sort(byClassAndPath)) {
+  const splits: Record<SplitName, ListedPhoto[]> = { train: [], valid: [], test: [] };
+  for (const { split, class: name, path, file } of photos.sort(byClassAndPath)) {
     const label = labels.get(name);
-    if (label !== undefined) splits[split].push({ path, label, class: name });
+    if (label !== undefined) splits[split].push({ path, label, class: name, file });
   }
   return {
     dir,
     name: basename(resolve(dir)),
     classes,
     splits,
+    leftOut: [
+      ...leftOut,
+      ...imageNames(files).map((file) => ({ path: join(dir, file), reason: "in no class folder" })),
+    ],
     seeded,
     missing: classes.filter((name) => !present.includes(name)),
     origin,
   };
 }
 
+/** Throws a `DataError` unless every class has a training photo. `kind` is what its sentence calls one. */
+export function requireClasses({ dir, classes, splits }: Dataset, kind = "training image"): void {
+  const trained = new Set(splits.train.map((sample) => sample.label));
+  const without = classes.filter((_, label) => !trained.has(label));
+  if (without.length === 0) return;
+  const which = without.map((name) => `"${name}"`).join(", ");
+  throw new DataError(
+    `Cannot train on ${dir}: ${
+      without.length > 1 ? `classes ${which} have` : `class ${which} has`
+    } no ${kind}`,
+  );
+}
+
 /** Throws a `DataError` unless every class has a training photo and the training split fills one batch. */
 export function requireBatch(dataset: Dataset, batchSize: number): void {
-  const trained = new Set(dataset.splits.train.map((sample) => sample.label));
-  const without = dataset.classes.find((_, label) => !trained.has(label));
-  if (without !== undefined) {
-    throw new DataError(`Cannot train on ${dataset.dir}: class "${without}" has no training image`);
-  }
+  requireClasses(dataset);
   const count = dataset.splits.train.length;
   if (count < batchSize) {
     throw new DataError(
@@ -104,7 +130,7 @@ function byClassAndPath(a: FoundPhoto, b: FoundPhoto): number {
 }
 
 /** `seeded`: the folder has no split of its own. */
-type Found = { photos: FoundPhoto[]; origin: string; seeded?: true };
+type Found = { photos: FoundPhoto[]; origin: string; leftOut: readonly LeftOut[]; seeded?: true };
 
 async function readPhotos(
   dir: string,
@@ -112,10 +138,42 @@ async function readPhotos(
   files: readonly string[],
   options: DatasetOptions,
 ): Promise<Found> {
-  if (files.includes(SPLIT_TABLE)) return { photos: await readSplitTable(dir), origin: SPLIT_TABLE };
+  if (files.includes(SPLIT_TABLE)) {
+    const photos = await readSplitTable(dir);
+    return { photos, origin: SPLIT_TABLE, leftOut: await unlisted(dir, photos, options) };
+  }
   return await isSplit(dir, folders)
     ? await readSplitFolders(dir, folders, options)
     : await readClassFolders(dir, folders, files, options);
+}
+
+/** What lies in the folders of a table's classes and is not in the table. */
+async function unlisted(
+  dir: string,
+  photos: readonly FoundPhoto[],
+  { classes }: DatasetOptions,
+): Promise<LeftOut[]> {
+  const paths = new Set(photos.map((photo) => photo.path));
+  const leftOut: LeftOut[] = [];
+  for (const name of new Set(photos.map((photo) => photo.class))) {
+    if (classes && !classes.includes(name)) continue;
+    const walked = await walkPhotos(join(dir, name));
+    for (const file of walked.photos) {
+      const path = join(dir, name, file);
+      if (!paths.has(path)) leftOut.push({ path, reason: `not in ${SPLIT_TABLE}` });
+    }
+    leftOut.push(...walked.leftOut.filter(({ path }) => !paths.has(path)));
+  }
+  return leftOut;
+}
+
+/** The split that a folder does not have of its own, by the rule's version. */
+function drawn(
+  photos: Listed["photos"],
+  { seed, rule = SPLIT_RULE }: DatasetOptions,
+  test: number,
+): FoundPhoto[] {
+  return (rule === 1 ? shuffledSplit : hashedSplit)(photos, seed, { valid: 0.1, test });
 }
 
 /** Whether the folders are splits and not classes: one is called train, or each holds folders and no photo. */
@@ -136,13 +194,10 @@ async function readClassFolders(
     const what = imageNames(files).length > 0 ? "its photos are in no class folder" : "it is empty";
     throw new DataError(`Cannot use ${dir}: ${what}, expected photos in ${join(dir, "<class>", "*.jpg")}`);
   }
-  const photos = await listClasses(dir, wanted(folders, chooseClasses(dir, folders, options)), options);
-  const { seed } = options;
-  return {
-    photos: seededSplit(photos, seed, { valid: 0.1, test: 0.1 }),
-    origin: `split 80/10/10 by class with seed ${seed}`,
-    seeded: true,
-  };
+  const chosen = wanted(folders, chooseClasses(dir, folders, options));
+  const { photos, leftOut } = await listClasses(dir, chosen, listing(options));
+  const origin = `split 80/10/10 by class with seed ${options.seed}`;
+  return { photos: drawn(photos, options, 0.1), origin, leftOut, seeded: true };
 }
 
 async function readSplitFolders(
@@ -159,22 +214,30 @@ async function readSplitFolders(
   }
   const classes = chooseClasses(dir, [...new Set([...present.values()].flat())].sort(), options);
   const bySplit = new Map<SplitName, FoundPhoto[]>();
+  const leftOut: LeftOut[] = [];
   for (const [folder, inside] of present) {
     const split = SPLIT_NAMES.get(folder)!;
     if (bySplit.has(split)) {
       throw new DataError(`Cannot use ${dir}: more than one of its folders is the ${split} split`);
     }
-    const photos = await listClasses(join(dir, folder), wanted(inside, classes), options);
-    bySplit.set(split, photos.map((photo) => ({ ...photo, split })));
+    const listed = await listClasses(join(dir, folder), wanted(inside, classes), listing(options));
+    bySplit.set(split, listed.photos.map((photo) => ({ ...photo, split })));
+    const stray = imageNames((await listFolder(join(dir, folder))).files);
+    for (const file of stray) leftOut.push({ path: join(dir, folder, file), reason: "in no class folder" });
+    leftOut.push(...listed.leftOut);
   }
   const origin = `folders ${folders.join(", ")}`, given = [...bySplit.values()].flat();
   const train = bySplit.get("train");
-  if (train === undefined || bySplit.has("valid")) return { photos: given, origin };
-  const { seed } = options;
+  if (train === undefined || bySplit.has("valid")) return { photos: given, origin, leftOut };
   return {
-    photos: [...seededSplit(train, seed, { valid: 0.1, test: 0 }), ...bySplit.get("test") ?? []],
-    origin: `${origin}; validation is 10 % of train with seed ${seed}`,
+    photos: [...drawn(train, options, 0), ...bySplit.get("test") ?? []],
+    origin: `${origin}; validation is 10 % of train with seed ${options.seed}`,
+    leftOut,
   };
+}
+
+function listing({ allowMissing, rule }: DatasetOptions) {
+  return { allowMissing, flat: rule === 1 };
 }
 
 function wanted(present: readonly string[], classes: readonly string[]): string[] {

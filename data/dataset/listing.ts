@@ -5,6 +5,7 @@
  */
 import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
+import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
 /** Something is wrong with a data set, said in one sentence that names the place. */
 export class DataError extends UserError {
@@ -32,9 +33,17 @@ export interface FoundPhoto {
   readonly class: string;
   /** The file. */
   readonly path: string;
+  /** Its path in the class's folder, with `/` between the parts. */
+  readonly file: string;
 }
 
-const IMAGE_NAME = /\.(jpe?g|png|gif|tiff?)$/i;
+/** Photos that have no split yet, and the files that are none. */
+export interface Listed {
+  /** By class, and by name in a class. */
+  readonly photos: readonly Omit<FoundPhoto, "split">[];
+  /** In the same order. */
+  readonly leftOut: readonly LeftOut[];
+}
 
 /** Names of the visible folders and files in `path`, each sorted by code unit; links count as what they point to. */
 export async function listFolder(path: string): Promise<{ folders: string[]; files: string[] }> {
@@ -58,31 +67,47 @@ export async function listFolder(path: string): Promise<{ folders: string[]; fil
   return { folders: folders.sort(), files: files.sort() };
 }
 
-/** Those of `files` that are named as JPEG, PNG, GIF or TIFF. */
-export function imageNames(files: readonly string[]): string[] {
-  return files.filter((name) => IMAGE_NAME.test(name));
+/** How classes are listed. */
+export interface ListOptions {
+  /** Whether a class may have no photo. Default: that is a `DataError`. */
+  readonly allowMissing?: boolean | undefined;
+  /** Take only files that lie in the class's folder itself and are named as photos, as runs before version 2 of the split did. */
+  readonly flat?: boolean | undefined;
 }
 
-/**
- * The photos of `parent/<class>/` for every folder, sorted by name within a class; a class without one is a `DataError`, unless it may be
- * missing.
- */
+/** The photos of `parent/<class>/` and of the folders in it, for every class in `folders`. */
 export async function listClasses(
   parent: string,
   folders: readonly string[],
-  { allowMissing = false }: { readonly allowMissing?: boolean } = {},
-): Promise<{ class: string; path: string }[]> {
-  const photos: { class: string; path: string }[] = [];
+  { allowMissing = false, flat = false }: ListOptions = {},
+): Promise<Listed> {
+  const photos: Listed["photos"][number][] = [], leftOut: LeftOut[] = [];
   for (const folder of folders) {
-    const names = imageNames((await listFolder(join(parent, folder))).files);
-    if (names.length === 0 && !allowMissing) {
+    const path = join(parent, folder), found = await walkClass(path);
+    const usable = flat ? imageNames(found.photos.filter((file) => !file.includes("/"))) : found.photos;
+    if (usable.length === 0 && !allowMissing) {
+      const others = new Set(found.leftOut.map((file) => file.reason));
+      const instead = others.size > 0 ? ` (but files that are ${[...others].join(", ")})` : "";
       throw new DataError(
-        `Cannot use class "${folder}": ${join(parent, folder)} holds no JPEG, PNG, GIF or TIFF file`,
+        `Cannot use class "${folder}": ${path} holds no JPEG, PNG, GIF or TIFF file${instead}`,
       );
     }
-    for (const name of names) photos.push({ class: folder, path: join(parent, folder, name) });
+    const kept = new Set(usable);
+    for (const file of usable) photos.push({ class: folder, path: join(path, file), file });
+    for (const file of found.photos) {
+      if (!kept.has(file)) leftOut.push({ path: join(path, file), reason: "unknown to the run's version" });
+    }
+    leftOut.push(...found.leftOut);
   }
-  return photos;
+  return { photos, leftOut };
+}
+
+async function walkClass(path: string) {
+  try {
+    return await walkPhotos(path);
+  } catch (error) {
+    throw new DataError(`Cannot read the photos in ${path}: ${(error as Error).message}`);
+  }
 }
 
 /** The table's file name. */
@@ -126,7 +151,7 @@ export async function readSplitTable(dir: string): Promise<FoundPhoto[]> {
     const known = folders.get(className) ?? await filesOf(join(dir, className));
     folders.set(className, known);
     if (!known.has(file)) refuse(i, `there is no file ${photo}`);
-    photos.push({ split, class: className, path: photo });
+    photos.push({ split, class: className, path: photo, file });
   }
   if (photos.length === 0) refuse(0, "no line follows the header");
   return photos;

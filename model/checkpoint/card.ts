@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { type Preprocess, preprocessSchema } from "../../data/preprocess.ts";
+import type { SplitRecord } from "../../data/dataset/split_record.ts";
 import { CheckpointError } from "./files.ts";
 
 /** Where weights come from; what is unknown is absent. */
@@ -16,6 +17,8 @@ export interface TrainingRecord {
   step?: number | undefined;
   /** Share of the validation photos that were recognised. */
   validationAccuracy?: number | undefined;
+  /** Mean over the classes of the share of their validation photos that were recognised. */
+  validationBalancedAccuracy?: number | undefined;
   /** Mean cross-entropy over the validation photos, in nats. */
   validationLoss?: number | undefined;
   /** Rows are true classes, columns predicted ones; entries count validation photos. */
@@ -34,6 +37,8 @@ export interface ModelCard {
   parameters: number;
   /** Where the weights come from; absent when unknown. */
   training?: TrainingRecord | undefined;
+  /** Which photos it was trained and measured on; absent when unknown. */
+  split?: SplitRecord | undefined;
 }
 
 const natural = z.int().nonnegative();
@@ -44,6 +49,7 @@ export const trainingRecordSchema: z.ZodType<TrainingRecord> = z.object({
   epoch: natural,
   step: natural,
   validationAccuracy: z.number().min(0).max(1),
+  validationBalancedAccuracy: z.number().min(0).max(1),
   validationLoss: z.number(),
   confusion: z.array(z.array(natural)),
 }).partial();
@@ -63,6 +69,19 @@ export function repeated(names: readonly string[]): string | undefined {
   return names.find((name) => seen.size === seen.add(name).size);
 }
 
+/** Hashes of four bytes each, in base64. */
+const hashes = z.base64();
+
+/** Reads a `SplitRecord`. */
+const splitRecordSchema: z.ZodType<SplitRecord> = z.object({
+  rule: z.int().positive(),
+  seed: natural,
+  origin: z.string(),
+  train: hashes,
+  valid: hashes,
+  test: hashes,
+});
+
 /** Reads a `ModelCard`. */
 export const modelCardSchema: z.ZodType<ModelCard> = z.object({
   model: z.string().min(1),
@@ -70,6 +89,7 @@ export const modelCardSchema: z.ZodType<ModelCard> = z.object({
   preprocess: preprocessSchema,
   parameters: natural,
   training: trainingRecordSchema.optional(),
+  split: splitRecordSchema.optional(),
 });
 
 /** The card as strings, in the file's `__metadata__`. Throws a `CheckpointError` where two classes have one name. */
@@ -93,6 +113,7 @@ export function cardToMetadata(card: ModelCard): Record<string, string> {
     antialias: String(p.antialias),
     parameters: String(card.parameters),
     ...(card.training && { training: JSON.stringify(card.training) }),
+    ...(card.split && { split: JSON.stringify(card.split) }),
   };
 }
 
@@ -103,7 +124,7 @@ export function cardFromMetadata(
 ): { card: ModelCard; extras: Record<string, string> } {
   const { format: _, model, classes, image_size, channel_order, mean, std, resize, antialias, ...rest } =
     metadata;
-  const { parameters, training, ...extras } = rest;
+  const { parameters, training, split, ...extras } = rest;
   if (model === undefined) {
     throw new CheckpointError(`Cannot use ${name}: its metadata names no model, wanted a file written here`);
   }
@@ -123,6 +144,7 @@ export function cardFromMetadata(
     },
     parameters: json(parameters),
     ...(training !== undefined && { training: json(training) }),
+    ...(split !== undefined && { split: json(split) }),
   });
   if (!card.success) {
     const { path, message } = card.error.issues[0]!;

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { drawShape, encodeJpeg, type Shape, SHAPES } from "../../data/shapes/shape_drawing.ts";
 import { architecture } from "../../model/architectures/registry.ts";
@@ -6,6 +6,9 @@ import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { withGpu } from "../model/harness.ts";
+import { smallOptions } from "../training/small_run.ts";
+import { evaluationText, type RunEvent } from "../../training/reporter.ts";
+import { train } from "../../training/train.ts";
 import { testNeeding } from "../permissions.ts";
 
 const test = testNeeding("all");
@@ -61,7 +64,8 @@ test("a plain folder of classes is evaluated whole, and its seeded split only wh
     assertStringIncludes(lines[1]!, "12 images, accuracy");
     const asked = await evaluate("--split", "test");
     assertEquals(asked.lines[0], "Split test: 4 images of data (split 80/10/10 by class with seed 1)");
-    assertStringIncludes(asked.lines[1]!, "4 images, accuracy");
+    assertStringIncludes(asked.lines[1]!, "Warning: the checkpoint does not say what it was trained on");
+    assertStringIncludes(asked.lines[2]!, "4 images, accuracy");
   }));
 
 test("a folder with a test split alone is evaluated whole", () =>
@@ -105,4 +109,112 @@ test("classes of the checkpoint that the folder lacks are said, and it is evalua
     assertEquals([n, told], [3, SHAPES.map((name, k) => [name, [2, 0, 1, 0][k]])]);
     assertEquals(confusion.map((row: number[]) => row.reduce((a, b) => a + b)), [2, 0, 1, 0]);
     assert(perClass[1].recall === null);
+  }));
+
+/** A run on a picture at each of these paths, and what it reported. */
+async function withRun(
+  paths: readonly string[],
+  flags: readonly string[],
+  work: (trial: {
+    end: Extract<RunEvent, { event: "end" }>;
+    data: string;
+    draw(path: string, id: number): Promise<void>;
+    evaluate(...args: string[]): ReturnType<typeof run>;
+  }) => Promise<void>,
+) {
+  const dir = await Deno.makeTempDir(), data = join(dir, "data"), cache = join(dir, "cache");
+  const draw = async (path: string, id: number) => {
+    await Deno.mkdir(dirname(join(data, path)), { recursive: true });
+    await Deno.writeFile(
+      join(data, path),
+      await encodeJpeg(drawShape(path.split("/").at(-2) as Shape, id, 1)),
+    );
+  };
+  try {
+    for (const [id, path] of paths.entries()) await draw(path, id);
+    let end: RunEvent | undefined;
+    await train(smallOptions(data, ...flags), { out: join(dir, "run"), cache, workers: 2 }, (e) => end = e);
+    if (end?.event !== "end") throw new Error("the run did not end");
+    const common = ["--checkpoint", end.best!, "--cache", cache, "--batch-size", "8"];
+    const evaluate = (...args: string[]) =>
+      run([...common, ...args.includes("--data") ? [] : ["--data", data], ...args]);
+    await work({ end, data, draw, evaluate });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+for (
+  const [layout, paths] of [
+    ["a plain folder", ofAll("", 20)],
+    ["folders of its own", [...ofAll("train/", 12), ...ofAll("test/", 3)]],
+    ["no test photos", [...ofAll("train/", 12), ...ofAll("valid/", 3)]],
+  ] as const
+) {
+  test(`evaluate gives exactly the figures that the run printed, whatever its seed: ${layout}`, () =>
+    withRun(paths, ["--epochs", "1", "--seed", "7"], async ({ end, evaluate }) => {
+      const { code, lines, err } = await evaluate("--json");
+      assertEquals(code, 0, err);
+      const { split, trainedOn, ...result } = JSON.parse(lines[0]!);
+      assertEquals([split, trainedOn], [end.split, 0]);
+      assertEquals(result, JSON.parse(JSON.stringify(end.result)));
+      assertStringIncludes(err, `Split ${end.split}: ${end.result!.n} images of data`);
+      assert(!err.includes("Warning"), err);
+    }));
+}
+
+test("photos that came later change nothing in the run's own split, and can be evaluated alone", () =>
+  withRun(ofAll("", 20), ["--epochs", "1", "--seed", "7"], async ({ end, data, draw, evaluate }) => {
+    for (let id = 500; id < 530; id++) await draw(`star/${id}.jpg`, id);
+    const { lines } = await evaluate();
+    assertEquals(
+      lines[0],
+      `Split test: ${end.result!.n} images of data (the run's own: split 80/10/10 by class with seed 7; ` +
+        "30 more are new: --split unseen)",
+    );
+    assertEquals(lines.slice(1), evaluationText(end.result!));
+    const fresh = await evaluate("--split", "unseen", "--json");
+    assertEquals(JSON.parse(fresh.lines[0]!).n, 30);
+    for (const name of SHAPES) await Deno.remove(join(data, name), { recursive: true });
+    for (let id = 500; id < 520; id++) await draw(`star/${id}.jpg`, id);
+    const other = await evaluate();
+    assertStringIncludes(other.lines[0]!, "Split all: 20 images of data (it has no split of its own;");
+  }));
+
+test("evaluate warns where photos were trained on, by the run's split or another", () =>
+  withRun(ofAll("", 20), ["--epochs", "1", "--seed", "7"], async ({ end, data, evaluate }) => {
+    const train = JSON.parse((await evaluate("--split", "train", "--json")).lines[0]!);
+    const trained = train.n, held = end.result!.n;
+    assertEquals(train.trainedOn, trained);
+    const all = await evaluate("--split", "all");
+    assertStringIncludes(all.lines[0]!, "Split all: 80 images");
+    assertEquals(
+      all.lines[1],
+      `Warning: the model was trained on ${trained} of these images, so the figures flatter it`,
+    );
+    const other = await evaluate("--split", "test", "--seed", "1");
+    assertStringIncludes(other.lines[0]!, "(split 80/10/10 by class with seed 1)");
+    assertMatch(other.lines[1]!, /^Warning: the model was trained on \d+ of these images/);
+    // A folder of the training photos alone, under another name.
+    await Deno.rename(join(data, "star"), join(data, "..", "star"));
+    await Deno.mkdir(join(data, "..", "other"));
+    await Deno.rename(join(data, "..", "star"), join(data, "..", "other", "star"));
+    const moved = await evaluate("--data", join(data, "..", "other"));
+    assertMatch(
+      moved.lines.join("\n"),
+      /Split all: 20 images of other[^]*Warning: the model was trained on 1\d of/,
+    );
+    assert(held < trained);
+  }));
+
+test("files that cannot be used are counted by reason before the figures", () =>
+  withPhotos(ofAll("", 2), async (evaluate, data) => {
+    await Deno.writeTextFile(join(data, "star", "broken.jpg"), "no photo");
+    await Deno.writeTextFile(join(data, "star", "a.webp"), "RIFF0000WEBPVP8 ");
+    const { lines } = await evaluate();
+    assertStringIncludes(lines[0]!, "Split all: 8 images of data");
+    assertEquals(
+      lines[1],
+      "Left out 2 of 10 files: 1 WebP (star/a.webp); 1 that cannot be decoded (star/broken.jpg)",
+    );
   }));

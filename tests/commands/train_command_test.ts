@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { parseFlags, UsageError } from "../../commands/cli/args.ts";
 import { requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
+import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options.ts";
 
 Deno.test("the flags of train are the run's options, and their defaults the ones that config.json would have", () => {
@@ -19,12 +20,24 @@ Deno.test("the flags of train are the run's options, and their defaults the ones
 });
 
 Deno.test("the optimiser's own options can be given", () => {
-  const args = ["--optimizer", "adamw", "--betas", "0.8,0.99", "--eps", "1e-6", "--alpha", "0.9"];
-  const { betas, eps, alpha } = runOptions(parseFlags(args, TRAIN_COMMAND));
-  assertEquals([betas, eps, alpha], [[0.8, 0.99], 1e-6, 0.9]);
+  const options = (...args: string[]) => runOptions(parseFlags(args, TRAIN_COMMAND));
+  const { betas, eps } = options("--optimizer", "adamw", "--betas", "0.8,0.99", "--eps", "1e-6");
+  assertEquals([betas, eps], [[0.8, 0.99], 1e-6]);
+  assertEquals(options("--optimizer", "rmsprop", "--alpha", "0.9").alpha, 0.9);
   const fails = (...args: string[]) => assertThrows(() => parseFlags(args, TRAIN_COMMAND), UsageError);
   assertMatch(fails("--betas", "0.9,1").message, /--betas got "0.9,1", expected a number from 0 to 0.999999/);
   assertMatch(fails("--eps", "0").message, /--eps got "0", expected a number from 1e-30 to 1/);
+});
+
+Deno.test("an option that the optimiser would ignore is refused", () => {
+  const refused = (sentence: string, ...args: string[]) =>
+    assertThrows(() => runOptions(parseFlags(args, TRAIN_COMMAND)), UserError, sentence);
+  refused("adam has no nesterov, only sgd has it", "--optimizer", "adam", "--nesterov");
+  refused("adamw has no momentum, only sgd and rmsprop have it", "--optimizer", "adamw", "--momentum", "0.9");
+  refused("adamw has no alpha", "--optimizer", "adamw", "--alpha", "0.9");
+  refused("sgd has no betas", "--betas", "0.8,0.99");
+  refused("momentum is 0", "--nesterov", "--momentum", "0");
+  runOptions(parseFlags(["--nesterov", "--momentum", "0.8"], TRAIN_COMMAND));
 });
 
 Deno.test("flags that the run's own options would contradict cannot stand beside --resume", () => {

@@ -46,6 +46,24 @@ test("tune says how long it takes, shows each product and writes the table's fil
   }
 });
 
+test("a tune that is interrupted leaves no table", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "commands/tune.ts", ...SMALL, "--file", join(folder, "tiles.json")],
+      ...{ cwd: root, stdin: "null", stdout: "piped", stderr: "null" },
+    }).spawn();
+    const output = child.stdout.getReader();
+    await output.read(); // the plan: the search begins
+    child.kill("SIGINT");
+    assertEquals((await child.status).success, false);
+    await output.cancel();
+    assertEquals([...Deno.readDirSync(folder)], []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 for (
   const args of [["--model", "vgg"], ["--batch-size", "0"], ["--minutes", "0"], ["--size", "60"], ["extra"]]
 ) {

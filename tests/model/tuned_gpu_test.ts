@@ -77,6 +77,7 @@ const BAD: Readonly<Record<string, readonly [string | Uint8Array, string]>> = {
     `no tiles for ${gpu.name}`,
   ],
   "other kernels": [text({ kernels: "0123456789abcdef" }), "the kernels have changed"],
+  "an empty table": [text({ products: {} }), "is empty, as an interrupted measurement leaves it"],
   "a tile beyond this device": [
     text({ products: { [productKey(shape)]: { tile: { ...tile, group: 65_535, across: 1 } } } }),
     "this device cannot run its tile for weight_grad 576x128x1152",

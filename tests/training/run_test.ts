@@ -27,6 +27,7 @@ test("a run writes its files, validates every epoch and tests the best checkpoin
     const files = [...Deno.readDirSync(join(dir, "a"))].map((f) => f.name).sort();
     assertEquals(files, [
       ...["best.safetensors", "config.json", "last.safetensors", "last.state.safetensors", "log.csv"],
+      ...["photos.json", "run.lock"],
     ]);
     const log = (await Deno.readTextFile(join(dir, "a", "log.csv"))).trim().split("\n");
     assertEquals(log.length, 4);
@@ -150,7 +151,6 @@ test("what cannot be trained is refused in one sentence, before anything is writ
     };
     await refused("Cannot find model lenet", "--model", "lenet");
     await refused("wanted at least 61x61", "--size", "40");
-    await refused("at least one batch of 64", "--batch-size", "64");
     await refused("Cannot freeze tail", "--freeze", "tail");
   }));
 

@@ -32,7 +32,7 @@ async function refuses(files: Record<string, string> | string[], message: string
   });
 }
 
-test("a folder per class is split 80/10/10 within each class", async () => {
+test("a folder per class is split about 80/10/10 within each class, the same wherever it lies", async () => {
   await withFolder([...photos("dog", 40), ...photos("cat", 20)], async (dir) => {
     const { classes, splits, origin, name } = await openDataset(dir, { seed: 1 });
     assertEquals(classes, ["cat", "dog"]);
@@ -40,8 +40,9 @@ test("a folder per class is split 80/10/10 within each class", async () => {
     assertEquals(origin, "split 80/10/10 by class with seed 1");
     const count = (samples: readonly Sample[], label: number) =>
       samples.filter((s) => s.label === label).length;
-    assertEquals([count(splits.train, 0), count(splits.valid, 0), count(splits.test, 0)], [16, 2, 2]);
-    assertEquals([count(splits.train, 1), count(splits.valid, 1), count(splits.test, 1)], [32, 4, 4]);
+    // A hash of each name decides, so these are the counts on every machine.
+    assertEquals([count(splits.train, 0), count(splits.valid, 0), count(splits.test, 0)], [15, 1, 4]);
+    assertEquals([count(splits.train, 1), count(splits.valid, 1), count(splits.test, 1)], [37, 1, 2]);
     const all = Object.values(splits).flat().map((s) => s.path);
     assertEquals(new Set(all).size, 60);
     for (const sample of splits.train) assertEquals(classes[sample.label], sample.class);
@@ -108,10 +109,10 @@ test("folders named after splits are used as they are", async () => {
   });
 });
 
-test("without a validation folder a tenth of the training photos validates", async () => {
+test("without a validation folder about a tenth of the training photos validates", async () => {
   await withFolder([...photos("train/a", 20), ...photos("test/a", 2)], async (dir) => {
     const { splits, origin } = await openDataset(dir, { seed: 1 });
-    assertEquals([splits.train.length, splits.valid.length, splits.test.length], [18, 2, 2]);
+    assertEquals([splits.train.length, splits.valid.length, splits.test.length], [19, 1, 2]);
     assertEquals(origin, "folders test, train; validation is 10 % of train with seed 1");
   });
 });
@@ -194,7 +195,7 @@ test("unknown and repeated classes are refused by name", async () => {
 
 test("fewer training images than a batch are refused with both numbers", async () => {
   await withFolder(photos("a", 10), async (dir) => {
-    const dataset = await openDataset(dir, { seed: 1 });
+    const dataset = await openDataset(dir, { seed: 1, rule: 1 });
     requireBatch(dataset, 8);
     assertThrows(
       () => requireBatch(dataset, 9),

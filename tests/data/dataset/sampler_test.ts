@@ -1,5 +1,10 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { evaluationBatches, trainingBatchCount, trainingBatches } from "../../../data/dataset/sampler.ts";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import {
+  evaluationBatches,
+  hashedSplit,
+  trainingBatchCount,
+  trainingBatches,
+} from "../../../data/dataset/sampler.ts";
 
 Deno.test("an epoch of training has only full batches and repeats no sample", () => {
   const batches = trainingBatches(103, 10, 1, 0);
@@ -34,4 +39,56 @@ Deno.test("impossible sizes are refused by name", () => {
   assertThrows(() => trainingBatches(10, 0, 1, 0), RangeError, "batch size of 0");
   assertThrows(() => evaluationBatches(10, 2.5), RangeError, "batch size of 2.5");
   assertThrows(() => evaluationBatches(-1, 2), RangeError, "-1 samples");
+});
+
+const named = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({ class: "cat", file: `${from + i}.jpg` }));
+const splitsOf = (photos: ReturnType<typeof named>, seed = 1, shares = { valid: 0.1, test: 0.1 }) =>
+  new Map(hashedSplit(photos, seed, shares).map(({ file, split }) => [file, split]));
+
+Deno.test("photos that come or go move no other photo of a class to another split", () => {
+  for (const seed of [1, 2, 3]) {
+    const all = splitsOf(named(300), seed);
+    for (const some of [named(150), named(150, 150), named(40, 130)]) {
+      for (const [file, split] of splitsOf(some, seed)) assertEquals(split, all.get(file), file);
+    }
+  }
+  const [a, b] = [splitsOf(named(300), 1), splitsOf(named(300), 2)];
+  assert([...a].some(([file, split]) => b.get(file) !== split), "the seed decides, too");
+});
+
+Deno.test("a hashed split has its shares within four standard deviations, and of every seed", () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const splits = [...splitsOf(named(1000), seed).values()];
+    for (const [name, share] of [["valid", 0.1], ["test", 0.1], ["train", 0.8]] as const) {
+      const count = splits.filter((split) => split === name).length;
+      assert(Math.abs(count - 1000 * share) < 4 * Math.sqrt(1000 * share * (1 - share)), `${name}: ${count}`);
+    }
+  }
+});
+
+Deno.test("a small class has a photo in each split that it has photos for, and no training photo is held out when it grows", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const count = (n: number, split: string) =>
+      [...splitsOf(named(n), seed).values()].filter((s) => s === split).length;
+    assertEquals([1, 2].map((n) => ["train", "valid", "test"].map((split) => count(n, split))), [[1, 0, 0], [
+      1,
+      1,
+      0,
+    ]]);
+    for (let n = 3; n < 20; n++) {
+      for (const split of ["train", "valid", "test"]) {
+        assert(count(n, split) > 0, `${n} photos, ${split}, seed ${seed}`);
+      }
+      const before = splitsOf(named(n), seed), after = splitsOf(named(n + 1), seed);
+      // The exception that the rule names: a class all of whose hashes lie in the shares.
+      if ([...before.values()].filter((split) => split === "train").length === 1) continue;
+      for (const [file, split] of before) if (split === "train") assertEquals(after.get(file), "train");
+    }
+  }
+});
+
+Deno.test("a name means the same however its accents are composed", () => {
+  const split = (file: string) => [...splitsOf([...named(9), { class: "cat", file }]).values()].at(-1);
+  for (let i = 0; i < 50; i++) assertEquals(split(`é${i}`.normalize("NFD")), split(`é${i}`.normalize("NFC")));
 });

@@ -30,6 +30,7 @@ const card: ModelCard = {
   },
   parameters: 111_267,
   training: { run: "r", epoch: 3, step: 120, validationAccuracy: 0.875, confusion: [[1, 0], [2, 3]] },
+  split: { rule: 2, seed: 7, origin: "SPLIT.tsv", train: "AAECAw==", valid: "", test: "BAUGBw==" },
 };
 const tensors = new Map([
   ["features.0.weight", { shape: [2, 1, 1, 2], data: Float32Array.of(1, -0, 3e-45, 3.4e38) }],
