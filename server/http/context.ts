@@ -84,6 +84,13 @@ export interface Received extends Disposable {
   readonly scope: RequestScope;
 }
 
+/** Whether a request has a body. Asking a connection's request for its `body` would make a second reader of the same bytes. */
+export function hasBody(c: Context<Env>): boolean {
+  if ((c.env as Partial<HttpBindings> | undefined)?.incoming === undefined) return c.req.raw.body !== null;
+  const length = c.req.header("content-length");
+  return length === undefined ? c.req.header("transfer-encoding") !== undefined : Number(length) > 0;
+}
+
 /** Receives the whole body; throws as `BodyReader.read`, whose memory it takes until it is disposed of. */
 export async function receive(
   c: Context<Env>,

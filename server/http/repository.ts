@@ -6,7 +6,16 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RequestError, UnavailableError } from "../inference/errors.ts";
 import { parametersSchema } from "../inference/infer_request.ts";
-import { type App, type AppContext, createPart, type Env, errorResponses, json, receive } from "./context.ts";
+import {
+  type App,
+  type AppContext,
+  createPart,
+  type Env,
+  errorResponses,
+  hasBody,
+  json,
+  receive,
+} from "./context.ts";
 
 const tags = ["Model repository"];
 
@@ -115,7 +124,7 @@ async function optionalJson<T extends z.ZodType>(
   schema: T,
 ): Promise<z.infer<T>> {
   let json: unknown = {};
-  if (c.req.raw.body !== null) {
+  if (hasBody(c)) {
     using received = await receive(c, context);
     if (received.body.length > MAX_BODY) {
       throw new RequestError(413, `Cannot take the request: it has more than ${MAX_BODY} bytes`);

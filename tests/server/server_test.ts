@@ -18,6 +18,16 @@ test("a server answers on its port", async () => {
   assertEquals((await server.ask("/v2/health/ready")).status, 200);
 });
 
+test("the repository's requests are read from the connection, whether small, large or without a body", async () => {
+  await using server = await serveFake();
+  const ask = async (body?: string) =>
+    (await server.ask("/v2/repository/index", { method: "POST", ...(body === undefined ? {} : { body }) }))
+      .status;
+  assertEquals(await ask(), 200);
+  assertEquals(await ask('{"ready":true}'), 200);
+  assertEquals(await ask("[".repeat(2_000_000)), 413);
+});
+
 test("a checkpoint that cannot be loaded fails the start with its name, and frees the port", async () => {
   const error = await assertRejects(() => serveFake({ text: "junk" }), Error, "Cannot open the checkpoint");
   assertStringIncludes(error.message, "model.json");
