@@ -147,10 +147,11 @@ try {
     { permission: { name: "read", path: PROJECT }, reason: "reads its own files there" },
   ]);
   const sources = await chooseSources();
+  const hostname = flags.host.includes(":") ? `[${flags.host}]` : flags.host;
   requirePermissions([
     ...[...sources.map(({ path }) => path), ...flags.repository === undefined ? [] : [flags.repository]]
       .map((path) => ({ permission: { name: "read", path } as const, reason: "serves what is there" })),
-    { permission: { name: "net", host: `${flags.host}:${flags.port}` }, reason: "listens there" },
+    { permission: { name: "net", host: `${hostname}:${flags.port}` }, reason: "listens there" },
     {
       permission: { name: "run", command: Deno.execPath() },
       reason: "decodes photos in processes of their own",

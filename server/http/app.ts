@@ -86,6 +86,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     },
   };
   const app = createPart();
+  app.use(paceRefusals()); // first, so that what a refusal waits is no part of the time that it took
   app.use(observe(context));
   app.use(secureHeaders({
     contentSecurityPolicy: {
@@ -106,7 +107,6 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     if (context.state.phase === "draining") c.res.headers.set("Connection", "close");
   });
   app.use(tellClient(options.trustedProxies));
-  app.use(paceRefusals());
   if (origins !== undefined) {
     const origin = origins.includes("*") ? "*" : [...origins];
     app.use(

@@ -4,6 +4,7 @@
  */
 import { delay } from "@std/async/delay";
 import { RequestError } from "../inference/errors.ts";
+import { type Pieces, refuseBody } from "./body_pieces.ts";
 
 /** The compression of a body, if it has one; throws a `RequestError`, 415, for one that is not known. */
 export function encodingOf(request: Request): CompressionFormat | undefined {
@@ -28,15 +29,12 @@ const MAX_RATIO = 100;
 const RATIO_FROM = 1_000_000;
 
 /** The pieces of a compressed body, unfolded; throws a `RequestError`, 413, where they are out of all proportion to it. */
-export function unfold(
-  nextPacked: () => Promise<Uint8Array | undefined>,
-  format: CompressionFormat,
-): { next(): Promise<Uint8Array | undefined> } {
+export function unfold(source: Pieces, format: CompressionFormat): Pieces {
   const { readable, writable } = new DecompressionStream(format);
   const writer = writable.getWriter();
   let packed = 0, unfolded = 0, turn = 0;
   const feed = async () => {
-    for (let piece = await nextPacked(); piece !== undefined; piece = await nextPacked()) {
+    for (let piece = await source.next(); piece !== undefined; piece = await source.next()) {
       for (let at = 0; at < piece.length; at += SLICE) {
         const slice = piece.slice(at, at + SLICE);
         packed += slice.length;
@@ -56,7 +54,6 @@ export function unfold(
     unfolded += value.length;
     turn += value.length;
     if (unfolded > RATIO_FROM && unfolded > packed * MAX_RATIO) {
-      await reader.cancel().catch(() => {});
       throw new RequestError(
         413,
         `Cannot take the body: it unfolds to more than ${MAX_RATIO} times its ${packed} bytes`,
@@ -68,10 +65,12 @@ export function unfold(
     }
     return value;
   };
-  return { next };
-}
-
-/** Throws a `RequestError`, 400: why a body cannot be read. */
-export function refuseBody(error: unknown): never {
-  throw new RequestError(400, `Cannot read the body: ${(error as Error).message}`);
+  return {
+    next,
+    end: () => source.end(),
+    release() {
+      reader.cancel().catch(() => {}); // what is left is not unfolded
+      source.release();
+    },
+  };
 }

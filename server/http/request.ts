@@ -4,7 +4,8 @@
  */
 import type { Readable } from "node:stream";
 import { ClientGoneError, DeadlineError, OverloadError, RequestError } from "../inference/errors.ts";
-import { encodingOf, refuseBody, unfold } from "./compressed_body.ts";
+import { incomingPieces, type Pieces, refuseBody, streamPieces } from "./body_pieces.ts";
+import { encodingOf, unfold } from "./compressed_body.ts";
 
 /** How much may come, and how long it may take. */
 export interface BodyLimits {
@@ -81,65 +82,6 @@ export class BodyReader {
   }
 }
 
-/** The bytes of a body, piece by piece. */
-interface Pieces {
-  /** The next ones; `undefined` after the last. Rejects where the client is gone. */
-  next(): Promise<Uint8Array | undefined>;
-  /** No more are wanted: `next` resolves with `undefined` at once. */
-  end(): void;
-  /** Leaves the rest to others. */
-  release(): void;
-}
-
-function streamPieces({ body }: Request): Pieces | undefined {
-  if (body === null) return undefined;
-  const reader = body.getReader();
-  return {
-    next: async () => (await reader.read()).value,
-    end: () => void reader.cancel().catch(() => {}),
-    release: () => reader.releaseLock(),
-  };
-}
-
-/** So many pieces may wait to be taken; then the connection is not read any further. */
-const PIECES_AHEAD = 8;
-
-function incomingPieces(incoming: Readable): Pieces {
-  const waiting: Uint8Array[] = [];
-  let ended = false;
-  let failure: Error | undefined;
-  let wake = () => {};
-  const onData = (piece: Uint8Array) => {
-    waiting.push(piece);
-    if (waiting.length >= PIECES_AHEAD) incoming.pause();
-    wake();
-  };
-  const onEnd = () => {
-    ended = true;
-    wake();
-  };
-  const onError = (error?: Error) => {
-    if (ended) return;
-    failure = error ?? new Error("the client closed the connection");
-    onEnd();
-  };
-  incoming.on("data", onData).on("end", onEnd).on("error", onError).on("close", onError);
-  return {
-    next: async () => {
-      while (waiting.length === 0 && !ended) await new Promise<void>((resolve) => wake = resolve);
-      if (waiting.length === PIECES_AHEAD) incoming.resume();
-      const piece = waiting.shift();
-      if (piece === undefined && failure !== undefined) throw failure;
-      return piece;
-    },
-    end: onEnd,
-    release: () => {
-      incoming.off("data", onData).off("end", onEnd).off("error", onError).off("close", onError);
-      incoming.on("error", () => {}); // the connection may still break
-    },
-  };
-}
-
 async function readBody(
   request: Request,
   open: () => Pieces | undefined,
@@ -152,18 +94,21 @@ async function readBody(
   const announced = announcedLength(request);
   if (announced !== undefined && announced > maxBodyBytes) throw tooLarge();
   const encoding = encodingOf(request);
-  const source = announced === 0 ? undefined : open();
-  if (source === undefined) throw new RequestError(400, "Cannot read the request: it has no body");
+  const arriving = announced === 0 ? undefined : open();
+  if (arriving === undefined) throw new RequestError(400, "Cannot read the request: it has no body");
   const body = new GrowingBytes(encoding === undefined ? announced ?? maxBodyBytes : maxBodyBytes);
-  const clock = new BodyClock(limits, () => source.end());
-  const next = async () => {
-    const piece = await source.next().catch(refuseBody);
-    if (clock.late) throw tooSlow(clock.elapsed);
-    clock.arrived += piece?.length ?? 0;
-    return piece;
+  const clock = new BodyClock(limits, () => arriving.end());
+  const timed: Pieces = {
+    ...arriving,
+    next: async () => {
+      const piece = await arriving.next().catch(refuseBody);
+      if (clock.late) throw tooSlow(clock.elapsed);
+      clock.arrived += piece?.length ?? 0;
+      return piece;
+    },
   };
+  const pieces = encoding === undefined ? timed : unfold(timed, encoding);
   try {
-    const pieces = encoding === undefined ? { next } : unfold(next, encoding);
     for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) {
       if (body.size + piece.length > maxBodyBytes) throw tooLarge();
       take(piece.length);
@@ -171,7 +116,7 @@ async function readBody(
     }
   } finally {
     clock.stop();
-    source.release();
+    pieces.release();
   }
   if (encoding === undefined && announced !== undefined && body.size !== announced) {
     refuseBody(new Error(`it ended after ${body.size} of ${announced} bytes`));
