@@ -45,6 +45,12 @@ const flags = parseOrExit(Deno.args, {
       default: 256,
       min: 1,
     }),
+    maxWaitMs: flag.int({
+      help:
+        "how long an image may expect to wait for those before it, once they fill two passes; beyond it 429",
+      default: 500,
+      min: 1,
+    }),
     timeoutMs: flag.int({
       help: "time for one request once it has arrived; beyond it 504",
       default: 10_000,

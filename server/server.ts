@@ -33,6 +33,7 @@ export interface ServerOptions extends GuardOptions {
   readonly maxBatch: number;
   readonly maxDelayMs: number;
   readonly maxQueue: number;
+  readonly maxWaitMs: number;
   /** How often checkpoints are looked at; 0: never. */
   readonly watchMs: number;
   /** From the request to stop until the end, at most. */
@@ -69,7 +70,7 @@ export interface RunningServer {
  * the port is taken or a model cannot be loaded.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { log, limits, maxBatch, maxDelayMs, maxQueue } = options;
+  const { log, limits, maxBatch, maxDelayMs, maxQueue, maxWaitMs } = options;
   const metrics = new Metrics();
   const supervisor = new Supervisor({
     startHost: () =>
@@ -83,7 +84,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { repository } = options;
   const models = new ModelRegistry(options.sources, {
     open: (path) => supervisor.open(path, { maxBatch }),
-    batching: { maxBatch, maxDelayMs, maxQueue },
+    batching: { maxBatch, maxDelayMs, maxQueue, maxWaitMs },
     log,
     ...(repository === undefined ? {} : { available: () => findRuns(repository) }),
     onBatch: (model, size) => metrics.batchSizes.observe({ model }, size),

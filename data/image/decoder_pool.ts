@@ -122,7 +122,6 @@ export class DecoderPool implements AsyncDisposable {
     return this.close();
   }
 
-  /** Starts what there is a process and memory for, in the order it came; what does not fit lets others pass. */
   /** The first that fits, of those whose signal neither the last one nor any that is being decoded has: a request lets others pass. */
   #nextJob(): Job | undefined {
     const signals = new Set([this.#last, ...[...this.#busy.keys()].map(({ signal }) => signal)]);
@@ -130,6 +129,7 @@ export class DecoderPool implements AsyncDisposable {
     return fitting.find(({ signal }) => signal === undefined || !signals.has(signal)) ?? fitting[0];
   }
 
+  /** Starts what there is a process and memory for, in the order it came; what does not fit lets others pass. */
   #dispatch(): void {
     while (this.#busy.size < this.#options.workers) {
       const job = this.#nextJob();

@@ -24,6 +24,8 @@ export interface BatcherOptions {
   readonly maxDelayMs: number;
   /** Places: inputs that are being decoded, queued or computed at most. */
   readonly maxQueue: number;
+  /** As long as this an input may expect to wait for those before it; two passes are filled however long they take. */
+  readonly maxWaitMs: number;
   /** Called after every pass with its size. */
   readonly onBatch?: (size: number) => void;
 }
@@ -58,7 +60,7 @@ export class Batcher {
   #announced = 0;
   #computing = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #millisecondsPerInput = 0;
+  readonly #pace = new Pace();
   #idle: (() => void)[] = [];
 
   constructor(classifier: RowClassifier, options: BatcherOptions) {
@@ -81,18 +83,22 @@ export class Batcher {
   refuseBeyond(count: number): void {
     const { maxQueue } = this.#options;
     if (count > maxQueue) throw tooManyInputs(count, maxQueue);
-    if (this.load + count > maxQueue) {
-      const wait = this.load * this.#millisecondsPerInput / 1000;
-      throw new OverloadError(
-        `Cannot take ${count} more inputs: ${this.load} of ${maxQueue} places are taken`,
-        wait,
-      );
+    const { load } = this, wait = load * this.#pace.msPerInput;
+    if (load + count > maxQueue) {
+      const problem = `${load} of ${maxQueue} places are taken`;
+      throw new OverloadError(`Cannot take ${count} more inputs: ${problem}`, wait / 1000);
+    }
+    // What fills two passes keeps the device busy; a longer queue only makes everybody wait.
+    if (load >= 2 * this.#maxBatch && wait > this.#options.maxWaitMs) {
+      const problem = `the ${load} before them take ${Math.round(wait)} ms`;
+      throw new OverloadError(`Cannot take ${count} more inputs: ${problem}`, wait / 1000);
     }
   }
 
   /** Takes `count` places; throws as `refuseBeyond`. */
   reserve(count: number): Reservation {
     this.refuseBeyond(count);
+    if (this.load === 0) this.#pace.begin();
     this.#announced += count;
     return new Reservation(count, {
       hand: (kind, input, signal) => this.#enqueue(kind, input, signal),
@@ -171,7 +177,7 @@ export class Batcher {
     try {
       const values = await this.#run(batch);
       const computeMs = performance.now() - started;
-      this.#millisecondsPerInput = 0.8 * this.#millisecondsPerInput + 0.2 * computeMs / batch.length;
+      this.#pace.answered(batch.length);
       batch.forEach((job, i) =>
         job.resolve({ value: values[i]!, queueMs: started - job.arrived, computeMs })
       );
@@ -194,6 +200,26 @@ export class Batcher {
     const logits = await this.#classifier.inferRows(rows);
     const classes = logits.length / rows.length;
     return rows.map((_, i) => logits.slice(i * classes, (i + 1) * classes));
+  }
+}
+
+/** How long an input takes while there are others, decoding included: the time between passes, shared by the inputs of each. */
+class Pace {
+  /** A moving average; 0 until the first pass has ended. */
+  msPerInput = 0;
+  #since = 0;
+
+  /** The first input comes to an empty queue. */
+  begin(): void {
+    this.#since = performance.now();
+  }
+
+  /** A pass of that many inputs has ended. */
+  answered(count: number): void {
+    const now = performance.now();
+    const each = (now - this.#since) / count;
+    this.msPerInput = this.msPerInput === 0 ? each : 0.8 * this.msPerInput + 0.2 * each;
+    this.#since = now;
   }
 }
 

@@ -64,7 +64,12 @@ export async function setUp(options: FixtureOptions = {}) {
       classifiers.push(classifier);
       return classifier;
     },
-    batching: { maxBatch, maxDelayMs: options.maxDelayMs ?? 5, maxQueue: options.maxQueue ?? 32 },
+    batching: {
+      maxBatch,
+      maxDelayMs: options.maxDelayMs ?? 5,
+      maxQueue: options.maxQueue ?? 32,
+      maxWaitMs: 60_000,
+    },
     log,
     available: () => Promise.resolve(available),
     onBatch: (model, size) => metrics.batchSizes.observe({ model }, size),
@@ -142,6 +147,7 @@ export async function serveFake({ checkpoint = {}, text, limits, ...options }: P
       maxBatch: 8,
       maxDelayMs: 5,
       maxQueue: 64,
+      maxWaitMs: 60_000,
       watchMs: 0,
       drainMs: 20_000,
       lameDuckMs: 0,

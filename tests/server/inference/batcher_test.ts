@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { delay } from "@std/async/delay";
 import type { DecodedImage } from "../../../data/image/image.ts";
 import type { Classification } from "../../../model/inference/classifier_types.ts";
 import { Batcher, type BatcherOptions, type RowClassifier } from "../../../server/inference/batcher.ts";
@@ -52,7 +53,13 @@ const tick = () => new Promise((resolve) => setTimeout(resolve));
 
 function setUp(options: Partial<BatcherOptions> = {}) {
   const classifier = new ManualClassifier();
-  const batcher = new Batcher(classifier, { maxBatch: 4, maxDelayMs: 1e9, maxQueue: 10, ...options });
+  const batcher = new Batcher(classifier, {
+    maxBatch: 4,
+    maxDelayMs: 1e9,
+    maxQueue: 10,
+    maxWaitMs: 1e9,
+    ...options,
+  });
   const send = (width = 1, signal = never) => {
     const answer = batcher.reserve(1).classify(photo(width), { explain: false, signal });
     answer.catch(() => {});
@@ -144,6 +151,31 @@ Deno.test("beyond its places the queue refuses, with a time to come back", async
   await answers[0];
   await tick();
   batcher.reserve(1)[Symbol.dispose]();
+});
+
+Deno.test("when those before it take too long an input is refused, but two passes are filled", async () => {
+  const { classifier, batcher, send } = setUp({ maxBatch: 2, maxQueue: 100, maxWaitMs: 1e-6 });
+  for (let i = 0; i < 6; i++) send(); // how long an input takes is not known yet
+  assertEquals(batcher.load, 6);
+  for (let pass = 0; pass < 2; pass++) {
+    await delay(2);
+    classifier.passes[pass]!.finish();
+    await tick();
+  }
+  assertEquals(batcher.load, 3);
+  send();
+  const error = assertThrows(() => batcher.reserve(1), OverloadError, "the 4 before them take");
+  assertEquals(error.status, 429);
+  assert(Number(error.headers["Retry-After"]) >= 1);
+});
+
+Deno.test("an input that need not wait long may come behind many", async () => {
+  const { classifier, batcher, send } = setUp({ maxBatch: 1, maxQueue: 100, maxWaitMs: 60_000 });
+  for (let i = 0; i < 50; i++) send();
+  classifier.passes[0]!.finish();
+  await tick();
+  for (let i = 0; i < 50; i++) send();
+  assertEquals(batcher.load, 99);
 });
 
 Deno.test("more inputs than the queue has places can never be taken", () => {
