@@ -88,6 +88,11 @@ declare module "@std/streams/text-line-stream" {
   }
 }
 
+declare module "@std/text/levenshtein-distance" {
+  /** Insertions, deletions and replacements of characters between two texts. */
+  export function levenshteinDistance(a: string, b: string): number;
+}
+
 declare module "@std/yaml" {
   /** The values of every document in a file; throws a `SyntaxError` where it is no YAML. */
   export function parseAll(text: string): unknown[];

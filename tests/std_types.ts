@@ -17,6 +17,7 @@ import { format } from "@std/fmt/duration";
 import { contentType } from "@std/media-types";
 import { join } from "@std/path";
 import { TextLineStream } from "@std/streams/text-line-stream";
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { parseAll } from "@std/yaml";
 // @ts-expect-error: no such name
 import { assertEqual as _ } from "@std/assert";
@@ -49,6 +50,8 @@ export async function mistyped(): Promise<void> {
   join(new URL("file:///a"));
   // @ts-expect-error: text, not bytes
   new ReadableStream<Uint8Array>().pipeThrough(new TextLineStream());
+  // @ts-expect-error: a second text to be far from
+  levenshteinDistance("a");
   // @ts-expect-error: text, not bytes
   parseAll(new Uint8Array());
 }

@@ -16,6 +16,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Flag, flag, UsageError } from "./flags.ts";
+import { nearestFlag } from "./suggest.ts";
 
 export { type Flag, flag, UsageError };
 
@@ -172,7 +173,9 @@ function optionOf({ name, rawName, value, inlineValue }: OptionToken, flags: Kno
     return { name: name.slice(3), text: "false" };
   }
   if (rawName !== `--${name}` || !flags.has(name)) {
-    throw new UsageError(`unknown flag ${rawName}${negated && inlineValue ? `=${value}` : ""}`);
+    const given = `${rawName}${negated && inlineValue ? `=${value}` : ""}`;
+    const meant = meantBy(rawName, flags);
+    throw new UsageError(`unknown flag ${given}${meant === undefined ? "" : `, did you mean ${meant}?`}`);
   }
   if (value === undefined && isSwitch(name)) return { name, text: "true" };
   // What follows and looks like a flag is taken for one that was meant.
@@ -181,6 +184,17 @@ function optionOf({ name, rawName, value, inlineValue }: OptionToken, flags: Kno
     throw new UsageError(`--${name} needs a value, written --${name}=VALUE if it starts with -`);
   }
   return { name, text };
+}
+
+/** The flag that an unknown one probably means, as people write it. */
+function meantBy(rawName: string, flags: Known): string | undefined {
+  const names = [...flags.keys(), "help"];
+  const switches = names.filter((name) => flags.get(name)?.flag.kind === "switch");
+  const off = /^--no-(.+)$/.exec(rawName)?.[1];
+  const negated = off === undefined ? undefined : nearestFlag(off, switches);
+  if (negated !== undefined) return `--no-${negated}`;
+  const nearest = nearestFlag(rawName.replace(/^-+/, ""), names);
+  return nearest === undefined ? undefined : `--${nearest}`;
 }
 
 function read(name: string, flag: Flag<unknown>, texts: readonly string[]): unknown {

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { flag, givenFlags, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
 
 const command = {
@@ -123,4 +124,36 @@ Deno.test("the help text lists every flag with its default", () => {
 Deno.test("the flags that were given are known by name, however they are written", () => {
   const given = givenFlags(["--no-json", "--max-batch=1", "--classes", "a", "--classes=b"], command);
   assertEquals([...given], [["json", "--json"], ["maxBatch", "--max-batch"], ["classes", "--classes"]]);
+});
+
+Deno.test("an unknown flag is answered with the one that was meant, be it a slip of the pen or another program's word", () => {
+  const meant = (args: string[]) => {
+    const { message } = assertThrows(() => parseFlags(args, TRAIN_COMMAND), UsageError);
+    return /^unknown flag (\S+?)(?:, did you mean (--[\w-]+)\?)?$/.exec(message)?.slice(1);
+  };
+  for (
+    const [given, wanted] of [
+      ["--epoch", "--epochs"],
+      ["--ephocs", "--epochs"],
+      ["--batch", "--batch-size"],
+      ["--batch_size", "--batch-size"],
+      ["--batchSize", "--batch-size"],
+      ["--imgsz", "--size"],
+      ["--img-size", "--size"],
+      ["--learning-rate", "--lr"],
+      ["--num-workers", "--workers"],
+      ["--worker", "--workers"],
+      ["--wd", "--weight-decay"],
+      ["--label", "--label-smoothing"],
+      ["--optimiser", "--optimizer"],
+      ["--no-nestrov", "--no-nesterov"],
+      ["--halp", "--help"],
+      ["--colour", undefined],
+      ["--zz", undefined],
+      ["-b", "--batch-size"],
+    ] as const
+  ) {
+    assertEquals<(string | undefined)[] | undefined>(meant([given, "3"]), [given, wanted]);
+  }
+  fails(["--batch-size", "3"], /^unknown flag --batch-size, did you mean --max-batch\?$/);
 });
