@@ -1,6 +1,7 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
 import { parseOrExit } from "./commands/cli/args.ts";
 import { runCommand } from "./commands/cli/failures.ts";
+import { terminalColumns } from "./commands/cli/terminal.ts";
 import { requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
 import { runOptions } from "./training/options.ts";
 import { jsonReporter, textReporter } from "./training/reporter.ts";
@@ -14,7 +15,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   const terminal = Deno.stdout.isTerminal();
   const report = flags.json
     ? jsonReporter(console.log)
-    : textReporter(write, { terminal, ...terminal && { columns: Deno.consoleSize().columns } });
+    : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     if (signal === "SIGTERM" && Deno.build.os === "windows") continue;

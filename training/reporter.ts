@@ -89,7 +89,7 @@ export function textReporter(
   };
   const status = (text: string, final: boolean) => {
     if (terminal) {
-      write("\r\x1b[K" + text.slice(0, columns - 1));
+      write("\r\x1b[K" + shortened(text, columns));
       open = true;
     } else if (final || now() - lastLine > 10_000) {
       lastLine = now();
@@ -106,6 +106,13 @@ export function textReporter(
         return textOf(event).forEach(line);
     }
   };
+}
+
+/** As many fields of a line, two spaces between them, as leave a column free; of a field that alone is too long, its words. */
+function shortened(text: string, columns: number): string {
+  if (text.length < columns) return text;
+  const visible = text.slice(0, columns), fields = visible.trimEnd().lastIndexOf("  ");
+  return text.slice(0, Math.max(0, fields > 0 ? fields : visible.lastIndexOf(" "))).trimEnd();
 }
 
 /** A time span for people: `1m 5s`. */

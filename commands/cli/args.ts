@@ -17,6 +17,7 @@
 import { parseArgs } from "node:util";
 import { type Flag, flag, UsageError } from "./flags.ts";
 import { nearestFlag } from "./suggest.ts";
+import { terminalColumns, wrap } from "./terminal.ts";
 
 export { type Flag, flag, UsageError };
 
@@ -75,7 +76,7 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
   const end = args.indexOf("--");
   const ours = end === -1 ? args : args.slice(0, end);
   if (ours.includes("--help") || ours.includes("-h")) {
-    console.log(helpText(command));
+    console.log(helpText(command, Deno.stdout.isTerminal() ? terminalColumns() : undefined));
     Deno.exit(0);
   }
   try {
@@ -92,8 +93,14 @@ export function exitWithUsageError(name: string, error: UsageError): never {
   Deno.exit(2);
 }
 
-/** The text of `--help`: usage, summary, and a line for each flag with its default. */
-export function helpText(command: AnyCommand): string {
+/** The narrowest column of explanations that stands beside the flags and not below them. */
+const LEAST_BESIDE = 24;
+
+/**
+ * The text of `--help`: usage, summary, and a line for each flag with its default. Lines longer than `columns` are broken between words;
+ * by default none is.
+ */
+export function helpText(command: AnyCommand, columns = Infinity): string {
   const rows = Object.entries(command.flags).map(([key, flag]) => {
     const name = flag.kind === "switch" && flag.fallback === true
       ? `--no-${kebabCase(key)}`
@@ -110,8 +117,17 @@ export function helpText(command: AnyCommand): string {
   rows.push(["--help", "print this text"]);
   const width = Math.max(...rows.map(([left]) => left.length));
   const after = command.positionals ? ` ${command.positionals.name}…` : "";
-  const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
-  return [`${command.name} [FLAGS]${after}`, "", command.summary, "", ...lines].join("\n");
+  const beside = columns - width - 4, below = beside < LEAST_BESIDE;
+  const indent = " ".repeat(below ? 6 : width + 4);
+  const lines = rows.flatMap(([left, right]) => {
+    const [first = "", ...rest] = wrap(right, below ? columns - indent.length : beside);
+    const hanging = rest.map((line) => indent + line);
+    return below
+      ? [`  ${left}`, indent + first, ...hanging]
+      : [`  ${left.padEnd(width)}  ${first}`, ...hanging];
+  });
+  const summary = wrap(command.summary, columns);
+  return [`${command.name} [FLAGS]${after}`, "", ...summary, "", ...lines].join("\n");
 }
 
 function kebabCase(key: string): string {

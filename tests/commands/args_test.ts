@@ -1,4 +1,5 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { terminalColumns } from "../../commands/cli/terminal.ts";
 import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { flag, givenFlags, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
 
@@ -119,6 +120,36 @@ Deno.test("the help text lists every flag with its default", () => {
   assertMatch(text, /--augment off\|light\|full +variation \(default light\)/);
   assertMatch(text, /--checkpoint \[NAME=\]PATH +file to serve \(may be repeated\)/);
   assertMatch(text, /--no-watch +do not reload/);
+});
+
+Deno.test("the help text is broken between words where the terminal is narrow", () => {
+  const words = (text: string) => text.split(/\s+/);
+  const whole = helpText(TRAIN_COMMAND), longest = Math.max(...words(whole).map((word) => word.length));
+  for (const columns of [1, 20, 60, 80, 132]) {
+    const text = helpText(TRAIN_COMMAND, columns);
+    assertEquals(words(text), words(whole));
+    // A flag and its value, and a single word, are never broken.
+    const most = Math.max(
+      columns,
+      6 + longest,
+      ...whole.match(/^ {2}--\S+( \S+)?/gm)!.map((left) => left.length),
+    );
+    for (const line of text.split("\n").slice(1)) assert(line.length <= most, `${columns}: ${line}`);
+  }
+  assertEquals(helpText(TRAIN_COMMAND, 500), whole);
+});
+
+Deno.test("a terminal that says no width has that of COLUMNS, or 80", () => {
+  const fails = () => {
+    throw new Error("Inappropriate ioctl for device");
+  };
+  assertEquals(terminalColumns(() => 120, () => "40"), 120);
+  for (const ask of [fails, () => 0, () => NaN]) {
+    assertEquals(terminalColumns(ask, () => "40"), 40);
+    for (const value of [undefined, "", "0", "-3", "wide"]) {
+      assertEquals(terminalColumns(ask, () => value), 80);
+    }
+  }
 });
 
 Deno.test("the flags that were given are known by name, however they are written", () => {

@@ -35,6 +35,25 @@ Deno.test("on a terminal the step line is rewritten and never wider than the ter
   assertEquals(parts[2], "A note.\n");
 });
 
+Deno.test("a terminal that is too narrow is shown whole fields and whole words, whatever its width", () => {
+  const fields = ["1/100", "epoch 1", "loss 0.5000", "accuracy 75.0 %", "123 images/s", "1m 5s left"];
+  const whole: RunEvent = { event: "progress", what: "Decoding image", done: 12, total: 345 };
+  for (let columns = 1; columns <= 120; columns++) {
+    let text = "";
+    const report = textReporter((t) => text += t, { terminal: true, columns });
+    report(step(1));
+    const shown = text.slice("\r\x1b[K".length);
+    const parts = shown.replace(/[█░]+/, "").trim().split("  ").filter((part) => part !== "");
+    assertEquals(parts, fields.slice(0, parts.length));
+    assert(shown.length < columns, `${columns}: ${shown}`);
+    if (columns > 90) assertEquals(parts.length, fields.length);
+    text = "";
+    report(whole);
+    const words = text.slice("\r\x1b[K".length).split(" ").filter((word) => word !== "");
+    assertEquals(words, "Decoding image 12 of 345".split(" ").slice(0, words.length));
+  }
+});
+
 Deno.test("the JSON reporter writes one object a line", () => {
   const lines: string[] = [];
   const report = jsonReporter((line) => lines.push(line));

@@ -1,0 +1,41 @@
+/**
+ * How wide the terminal is, and text that is broken to fit it.
+ * @module
+ */
+
+/** Where nobody says how wide a terminal is. */
+const USUAL_COLUMNS = 80;
+
+/**
+ * Columns of the terminal that this program writes to: its own answer, else what `COLUMNS` says, else 80. Some terminals, such as a
+ * container's, call themselves one and say 0 columns or nothing at all.
+ */
+export function terminalColumns(
+  ask: () => number = () => Deno.consoleSize().columns,
+  variable: () => string | undefined = columnsVariable,
+): number {
+  let columns = 0;
+  try {
+    columns = ask();
+  } catch {
+    // It has no size.
+  }
+  return [columns, Number(variable())].find((n) => Number.isSafeInteger(n) && n > 0) ?? USUAL_COLUMNS;
+}
+
+/** `serve` may not look at all of the environment. */
+function columnsVariable(): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "COLUMNS" });
+  return state === "granted" ? Deno.env.get("COLUMNS") : undefined;
+}
+
+/** The words of a text in lines of at most `columns`; a longer word has a line of its own. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
