@@ -1,6 +1,7 @@
 /** `deno task bench`: checks and times kernels and whole steps on this machine's GPU. */
 import { flag, parseOrExit, UsageError } from "../commands/cli/args.ts";
 import { runCommand } from "../commands/cli/failures.ts";
+import { requireSize, sizeFlag } from "../commands/cli/size.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { ARCHITECTURES } from "../model/architectures/registry.ts";
@@ -21,7 +22,7 @@ const flags = parseOrExit(Deno.args, {
       default: ["compact", "alexnet"],
     }),
     batch: flag.int({ help: "images of a training step (default 32, for alexnet 8)", min: 2, max: 4096 }),
-    size: flag.int({ help: "height and width of the input (default 224)", min: 61, max: 1024 }),
+    size: sizeFlag("224"),
     only: flag.string({
       help: "only what has this text in its name: conv2d, training, product …",
       value: "TEXT",
@@ -44,6 +45,7 @@ await runCommand(NAME, async () => {
   if (unknown !== undefined) {
     throw new UsageError(`--model is ${unknown}, wanted some of ${Object.keys(ARCHITECTURES).join(", ")}`);
   }
+  requireSize(size, models);
   const choice = { models, batch, size, only, data, quick };
   const effort = { repeats: quick ? 1 : flags.repeats, milliseconds: quick ? 20 : 500, quick };
   using gpu = flags.tuned

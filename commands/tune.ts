@@ -1,6 +1,7 @@
 /** `deno task tune`: measures which tiles suit this adapter and keeps the winners for train, serve and the others. */
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
+import { requireSize, sizeFlag } from "./cli/size.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { TILE_FILE, tileAdapter } from "../model/tuned_gpu.ts";
 import { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
@@ -28,7 +29,7 @@ const flags = parseOrExit(Deno.args, {
       min: 1,
       max: 1024,
     }),
-    size: flag.int({ help: "height and width of the input; default the model's own", min: 61, max: 1024 }),
+    size: sizeFlag("the model's own"),
     classes: flag.int({ help: "classes of the last layer", default: 1000, min: 1, max: 100_000 }),
     inference: flag.boolean({ help: "only what inference needs" }),
     quick: flag.boolean({ help: "only the built-in tiles' nearest neighbours" }),
@@ -43,6 +44,7 @@ await runCommand(NAME, async () => {
     throw new UsageError(`--model is ${flags.model}, wanted one of ${Object.keys(ARCHITECTURES).join(", ")}`);
   }
   const { classes, size } = flags;
+  requireSize(size, [flags.model]);
   const network = architecture(flags.model, { classes, ...(size === undefined ? {} : { size }) });
   using gpu = await Gpu.request();
   const say = flags.json ? () => {} : console.log;

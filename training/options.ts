@@ -8,7 +8,7 @@ import { AUGMENT_LEVELS, type AugmentLevel } from "../data/augment.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { trainingBatchCount } from "../data/dataset/sampler.ts";
 import { UserError } from "../engine/errors.ts";
-import { ARCHITECTURES } from "../model/architectures/registry.ts";
+import { ARCHITECTURES, smallestSizes } from "../model/architectures/registry.ts";
 import { type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
 import { RESIDENT, type Resident } from "./photo_source.ts";
 import { type ScheduleName, SCHEDULES } from "./schedule.ts";
@@ -51,8 +51,8 @@ export const RUN_OPTIONS = {
     description: `architecture: ${Object.keys(ARCHITECTURES).join(", ")}`,
   }) as Option<string>,
   /** Height and width of the input in pixels. */
-  size: z.int().min(15).max(4096).default(224).meta({
-    description: "height and width of the input",
+  size: z.int().min(1).max(4096).default(224).meta({
+    description: `height and width of the input, at least ${smallestSizes()}`,
   }) as Option<number>,
   /** Passes over the training split; ignored if `steps` is given. */
   epochs: z.int().min(1).optional().meta({

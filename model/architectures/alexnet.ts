@@ -13,45 +13,41 @@ import { localResponseNorm } from "../layers/local_response_norm.ts";
 import { maxPool } from "../layers/max_pool.ts";
 import { relu } from "../layers/relu.ts";
 import type { Architecture } from "../network.ts";
-import { type ArchitectureOptions, block, featuresOf, square } from "./parts.ts";
+import { type ArchitectureOptions, block, featuresOf, squareNetwork } from "./parts.ts";
 
 /**
  * torchvision's `alexnet` ("One weird trick for parallelizing convolutional neural networks", Krizhevsky 2014): one
- * tower, its names, 61,100,840 parameters at 1000 classes, inputs from 63x63.
+ * tower, its names, 61,100,840 parameters at 1000 classes.
  */
 export function alexnet({ classes, size = 224, dropout: rate = 0.5 }: ArchitectureOptions): Architecture {
-  return {
-    name: "alexnet",
-    input: square("alexnet", size, 63),
-    layers: [
-      ...block("features", [
-        conv2d({ in: 3, out: 64, kernel: 11, stride: 4, padding: 2 }),
-        relu(),
-        maxPool({ kernel: 3, stride: 2 }),
-        conv2d({ in: 64, out: 192, kernel: 5, padding: 2 }),
-        relu(),
-        maxPool({ kernel: 3, stride: 2 }),
-        conv2d({ in: 192, out: 384, kernel: 3, padding: 1 }),
-        relu(),
-        conv2d({ in: 384, out: 256, kernel: 3, padding: 1 }),
-        relu(),
-        conv2d({ in: 256, out: 256, kernel: 3, padding: 1 }),
-        relu(),
-        maxPool({ kernel: 3, stride: 2 }),
-      ]),
-      { name: "avgpool", layer: adaptiveAvgPool({ size: 6 }) },
-      { name: "flatten", layer: flatten() },
-      ...block("classifier", [
-        dropout({ rate }),
-        linear({ in: 256 * 6 * 6, out: 4096 }),
-        relu(),
-        dropout({ rate }),
-        linear({ in: 4096, out: 4096 }),
-        relu(),
-        linear({ in: 4096, out: classes }),
-      ]),
-    ],
-  };
+  return squareNetwork("alexnet", size, () => [
+    ...block("features", [
+      conv2d({ in: 3, out: 64, kernel: 11, stride: 4, padding: 2 }),
+      relu(),
+      maxPool({ kernel: 3, stride: 2 }),
+      conv2d({ in: 64, out: 192, kernel: 5, padding: 2 }),
+      relu(),
+      maxPool({ kernel: 3, stride: 2 }),
+      conv2d({ in: 192, out: 384, kernel: 3, padding: 1 }),
+      relu(),
+      conv2d({ in: 384, out: 256, kernel: 3, padding: 1 }),
+      relu(),
+      conv2d({ in: 256, out: 256, kernel: 3, padding: 1 }),
+      relu(),
+      maxPool({ kernel: 3, stride: 2 }),
+    ]),
+    { name: "avgpool", layer: adaptiveAvgPool({ size: 6 }) },
+    { name: "flatten", layer: flatten() },
+    ...block("classifier", [
+      dropout({ rate }),
+      linear({ in: 256 * 6 * 6, out: 4096 }),
+      relu(),
+      dropout({ rate }),
+      linear({ in: 4096, out: 4096 }),
+      relu(),
+      linear({ in: 4096, out: classes }),
+    ]),
+  ]);
 }
 
 /**
@@ -77,36 +73,36 @@ const NORMALISATION_2012 = { size: 5, alpha: 5 * 1e-4, beta: 0.75, k: 2 } as con
 
 /**
  * The network of the 2012 paper, first values of the weights included: 60,965,224 parameters at 1000 classes. An input
- * of 227x227 is taken as it is, any other (from 63x63) with two pixels of padding.
+ * of 227x227 is taken as it is, any other with two pixels of padding.
  */
 export function alexnet2012({ classes, size = 227, dropout: rate = 0.5 }: ArchitectureOptions): Architecture {
-  const name = "alexnet-2012";
-  const input = square(name, size, 63);
   const start = (layer: Layer, bias: 0 | 1) => {
     const weights: Init = { kind: "normal", std: 0.01 };
     return withInit(layer, { weight: weights, bias: { kind: bias ? "ones" : "zeros" } });
   };
-  let channels = input.c;
-  const features = CONVOLUTIONS_2012.flatMap(({ bias, normalise, pool, ...row }, i) => {
-    const padding = i === 0 && size === 227 ? 0 : row.padding;
-    const conv = conv2d({ ...row, in: channels, padding });
-    channels = row.out;
-    return [
-      start(conv, bias),
+  return squareNetwork("alexnet-2012", size, (input) => {
+    let channels = input.c;
+    const features = CONVOLUTIONS_2012.flatMap(({ bias, normalise, pool, ...row }, i) => {
+      const padding = i === 0 && input.h === 227 ? 0 : row.padding;
+      const conv = conv2d({ ...row, in: channels, padding });
+      channels = row.out;
+      return [
+        start(conv, bias),
+        relu(),
+        ...(normalise ? [localResponseNorm(NORMALISATION_2012)] : []),
+        ...(pool ? [maxPool({ kernel: 3, stride: 2 })] : []),
+      ];
+    });
+    const classifier = [
+      flatten(),
+      start(linear({ in: featuresOf(input, features), out: 4096 }), 1),
       relu(),
-      ...(normalise ? [localResponseNorm(NORMALISATION_2012)] : []),
-      ...(pool ? [maxPool({ kernel: 3, stride: 2 })] : []),
+      dropout({ rate }),
+      start(linear({ in: 4096, out: 4096 }), 1),
+      relu(),
+      dropout({ rate }),
+      start(linear({ in: 4096, out: classes }), 0),
     ];
+    return [...block("features", features), ...block("classifier", classifier)];
   });
-  const classifier = [
-    flatten(),
-    start(linear({ in: featuresOf(input, features), out: 4096 }), 1),
-    relu(),
-    dropout({ rate }),
-    start(linear({ in: 4096, out: 4096 }), 1),
-    relu(),
-    dropout({ rate }),
-    start(linear({ in: 4096, out: classes }), 0),
-  ];
-  return { name, input, layers: [...block("features", features), ...block("classifier", classifier)] };
 }

@@ -9,14 +9,13 @@ import { linear } from "../layers/linear.ts";
 import { maxPool } from "../layers/max_pool.ts";
 import { relu } from "../layers/relu.ts";
 import type { Architecture } from "../network.ts";
-import { type ArchitectureOptions, block, featuresOf, square } from "./parts.ts";
+import { type ArchitectureOptions, block, featuresOf, squareNetwork } from "./parts.ts";
 
 function compactNetwork(
   name: string,
   { classes, size = 224 }: ArchitectureOptions,
   normalise: boolean,
 ): Architecture {
-  const input = square(name, size, 61);
   const conv = (from: number, to: number) => [
     conv2d({ in: from, out: to, kernel: 3, stride: 2 }),
     ...(normalise ? [batchNorm({ channels: to })] : []),
@@ -29,8 +28,10 @@ function compactNetwork(
     ...conv(32, 64),
     ...conv(64, 128),
   ];
-  const classifier = [flatten(), linear({ in: featuresOf(input, features), out: classes })];
-  return { name, input, layers: [...block("features", features), ...block("classifier", classifier)] };
+  return squareNetwork(name, size, (input) => {
+    const classifier = [flatten(), linear({ in: featuresOf(input, features), out: classes })];
+    return [...block("features", features), ...block("classifier", classifier)];
+  });
 }
 
 /** Four strided convolutions and one linear layer: 111,267 parameters at three classes. */

@@ -6,7 +6,7 @@ import { UserError } from "../../engine/errors.ts";
 import type { Architecture } from "../network.ts";
 import { alexnet, alexnet2012 } from "./alexnet.ts";
 import { compact, compactBn } from "./compact.ts";
-import type { ArchitectureOptions } from "./parts.ts";
+import { type ArchitectureOptions, SizeError } from "./parts.ts";
 import { compactRes, resnet18 } from "./resnet.ts";
 
 export type { ArchitectureOptions };
@@ -30,4 +30,21 @@ export function architecture(name: string, options: ArchitectureOptions): Archit
     );
   }
   return make(options);
+}
+
+/** The least height and width of an input in pixels that the architecture of that name takes; throws as `architecture` does. */
+export function smallestSize(name: string): number {
+  try {
+    architecture(name, { classes: 1, size: 0 });
+  } catch (error) {
+    if (error instanceof SizeError) return error.smallest;
+    throw error;
+  }
+  return 1;
+}
+
+/** Which architecture takes how small an input, in words: `61 for compact, compact-bn; 32 for resnet18`. */
+export function smallestSizes(): string {
+  const sizes = Map.groupBy(Object.keys(ARCHITECTURES), smallestSize);
+  return [...sizes].map(([size, names]) => `${size} for ${names.join(", ")}`).join("; ");
 }

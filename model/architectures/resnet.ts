@@ -14,7 +14,7 @@ import { maxPool } from "../layers/max_pool.ts";
 import { relu } from "../layers/relu.ts";
 import type { Architecture } from "../network.ts";
 import { residual } from "../residual.ts";
-import { type ArchitectureOptions, square } from "./parts.ts";
+import { type ArchitectureOptions, squareNetwork } from "./parts.ts";
 
 /** A convolution as these networks have it: the batch normalisation after it has the bias. */
 function conv(from: number, to: number, kernel: number, stride: number): Layer {
@@ -70,44 +70,36 @@ function stem(channels: number, kernel: number): NamedLayer[] {
   ];
 }
 
-/** torchvision's `resnet18`, its names and first values: 11,689,512 parameters at 1000 classes, inputs from 32x32. */
+/** torchvision's `resnet18`, its names and first values: 11,689,512 parameters at 1000 classes. */
 export function resnet18({ classes, size = 224 }: ArchitectureOptions): Architecture {
   const stages = [64, 128, 256, 512].flatMap((to, i) => [
     ...basicBlock(`layer${i + 1}.0`, i === 0 ? 64 : to / 2, to, { stride: i === 0 ? 1 : 2 }),
     ...basicBlock(`layer${i + 1}.1`, to, to, { stride: 1 }),
   ]);
-  return {
-    name: "resnet18",
-    input: square("resnet18", size, 32),
-    layers: [
-      ...stem(64, 7),
-      ...stages,
-      { name: "avgpool", layer: adaptiveAvgPool({ size: 1 }) },
-      { name: "flatten", layer: flatten() },
-      { name: "fc", layer: linear({ in: 512, out: classes }) },
-    ],
-  };
+  return squareNetwork("resnet18", size, () => [
+    ...stem(64, 7),
+    ...stages,
+    { name: "avgpool", layer: adaptiveAvgPool({ size: 1 }) },
+    { name: "flatten", layer: flatten() },
+    { name: "fc", layer: linear({ in: 512, out: classes }) },
+  ]);
 }
 
 /**
- * A residual network for people's own photos: one block each of 32, 64, 128 and 192 channels, 886,075 parameters at three classes,
- * inputs from 32x32. Every block passes its input on at first.
+ * A residual network for people's own photos: one block each of 32, 64, 128 and 192 channels, 886,075 parameters at three classes.
+ * Every block passes its input on at first.
  */
 export function compactRes({ classes, size = 128, dropout: rate = 0.2 }: ArchitectureOptions): Architecture {
   const widths = [24, 32, 64, 128, 192];
   const stages = widths.slice(1).flatMap((to, i) =>
     basicBlock(`layer${i + 1}.0`, widths[i]!, to, { stride: i === 0 ? 1 : 2, zeroed: true })
   );
-  return {
-    name: "compact-res",
-    input: square("compact-res", size, 32),
-    layers: [
-      ...stem(24, 5),
-      ...stages,
-      { name: "avgpool", layer: adaptiveAvgPool({ size: 1 }) },
-      { name: "flatten", layer: flatten() },
-      { name: "dropout", layer: dropout({ rate }) },
-      { name: "fc", layer: linear({ in: 192, out: classes }) },
-    ],
-  };
+  return squareNetwork("compact-res", size, () => [
+    ...stem(24, 5),
+    ...stages,
+    { name: "avgpool", layer: adaptiveAvgPool({ size: 1 }) },
+    { name: "flatten", layer: flatten() },
+    { name: "dropout", layer: dropout({ rate }) },
+    { name: "fc", layer: linear({ in: 192, out: classes }) },
+  ]);
 }

@@ -74,6 +74,11 @@ for (
   });
 }
 
+test("tune says how small an input its model takes", async () => {
+  const { err } = await run("--size", "62", "--model", "alexnet");
+  assertEquals(err, "deno task tune: --size is 62, alexnet wants at least 63 (--help lists the flags)\n");
+});
+
 test("tune names a file that it cannot write before it searches", async () => {
   const { code, out, err } = await run(...SMALL, "--file", "/dev/null/tiles.json");
   assertEquals([code, out], [1, ""]);

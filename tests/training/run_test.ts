@@ -151,6 +151,7 @@ test("what cannot be trained is refused in one sentence, before anything is writ
     };
     await refused("Cannot find model lenet", "--model", "lenet");
     await refused("wanted at least 61x61", "--size", "40");
+    await refused("wanted at least 63x63", "--size", "1", "--model", "alexnet");
     await refused("Cannot freeze tail", "--freeze", "tail");
   }));
 

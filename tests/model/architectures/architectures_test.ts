@@ -4,8 +4,12 @@ import {
   architecture,
   type ArchitectureOptions,
   ARCHITECTURES,
+  smallestSize,
+  smallestSizes,
 } from "../../../model/architectures/registry.ts";
 import { type Architecture, describeLayers, Network } from "../../../model/network.ts";
+import { block, squareNetwork } from "../../../model/architectures/parts.ts";
+import { conv2d } from "../../../model/layers/conv2d.ts";
 import { product } from "../../../model/parameters.ts";
 import { initialValues } from "../../../model/init.ts";
 import { checkGradients } from "../gradient_check.ts";
@@ -152,6 +156,24 @@ Deno.test("every architecture takes its smallest input and refuses one pixel les
       size - 1
     }, wanted at least ${size}x${size}`;
     assertThrows(() => architecture(name, { classes: 3, size: size - 1 }), UserError, words);
+    assertEquals(smallestSize(name), size);
+  }
+  assertEquals(
+    smallestSizes(),
+    "61 for compact, compact-bn; 32 for compact-res, resnet18; 63 for alexnet, alexnet-2012",
+  );
+});
+
+Deno.test("the smallest input of a network follows from its layers", () => {
+  // Each convolution halves the map: after n of them without padding it needs 2^(n+1) - 1 pixels, with padding its step.
+  for (const count of [1, 2, 3, 4]) {
+    const convs = (padding: number) =>
+      Array.from({ length: count }, () => conv2d({ in: 3, out: 3, kernel: 3, stride: 2, padding }));
+    for (const [padding, wanted] of [[0, 2 ** (count + 1) - 1], [1, 2 ** count]] as const) {
+      const make = (size: number) => squareNetwork("halves", size, () => block("features", convs(padding)));
+      assertEquals(make(wanted).input, { c: 3, h: wanted, w: wanted });
+      assertThrows(() => make(wanted - 1), UserError, `wanted at least ${wanted}x${wanted}`);
+    }
   }
 });
 
