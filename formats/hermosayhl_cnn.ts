@@ -9,6 +9,7 @@ import type { ModelCard } from "../model/checkpoint/card.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { CheckpointError } from "../model/checkpoint/files.ts";
 import { firstBeyond } from "../model/checkpoint/finite.ts";
+import { foreignWeights } from "../model/checkpoint/foreign.ts";
 import type { ParameterSpec } from "../model/layer.ts";
 import { describeLayers } from "../model/network.ts";
 import { product } from "../model/parameters.ts";
@@ -56,6 +57,8 @@ export function readHermosayhlCnn(
   const variants = variantsFor(classes.length);
   const variant = variants.find((v) => bytes.length === bytesOf(v));
   if (!variant) {
+    const foreign = foreignWeights(bytes, name);
+    if (foreign !== undefined) throw new CheckpointError(`Cannot convert ${name}: ${foreign}`);
     const known = variants.map((v) => `${bytesOf(v)} (${v.says})`).join(", ");
     throw new CheckpointError(
       `Cannot convert ${name}: it has ${bytes.length} bytes, a model of ${classes.length} classes has ${known}`,

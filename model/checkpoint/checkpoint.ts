@@ -5,6 +5,7 @@
  */
 import { cardFromMetadata, cardToMetadata, type ModelCard } from "./card.ts";
 import { CheckpointError, readWeightsFile, writeFileAtomically } from "./files.ts";
+import { foreignWeights } from "./foreign.ts";
 import { firstBeyond } from "./finite.ts";
 import { parseSafetensors, type TensorValue, writeSafetensors } from "./safetensors.ts";
 
@@ -76,9 +77,9 @@ function splitName(name: string): [layer: string, tensor: string] {
   return [name.slice(0, dot), name.slice(dot)];
 }
 
-/** What every reader of weights goes through. */
+/** What every reader of weights goes through. What is no safetensors file may be one of another program. */
 function decodeTensors(bytes: Uint8Array, file: string) {
-  const { metadata, tensors: all } = parseSafetensors(bytes, file);
+  const { metadata, tensors: all } = parseOrName(bytes, file);
   const tensors = new Map<string, TensorValue>();
   for (const [name, { shape, data }] of all) {
     if (COUNTER.test(name)) continue;
@@ -91,6 +92,15 @@ function decodeTensors(bytes: Uint8Array, file: string) {
     tensors.set(name, { shape, data });
   }
   return { metadata, tensors };
+}
+
+function parseOrName(bytes: Uint8Array, file: string) {
+  try {
+    return parseSafetensors(bytes, file);
+  } catch (error) {
+    const foreign = foreignWeights(bytes, file);
+    throw foreign === undefined ? error : new CheckpointError(`Cannot read ${file}: ${foreign}`);
+  }
 }
 
 async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
