@@ -7,7 +7,8 @@ import { giveUpPermissions, requirePermissions } from "./commands/cli/permission
 import { delay } from "@std/async/delay";
 import { fromFileUrl } from "@std/path";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
-import { findRuns, type ModelSource, parseSource } from "./server/inference/checkpoint_file.ts";
+import { checkpointAt, findRuns } from "./model/checkpoint/runs.ts";
+import { isModelName, type ModelSource, parseSource } from "./server/inference/checkpoint_file.ts";
 import { createLogger, LOG_LEVELS } from "./server/inference/log.ts";
 import { startServer } from "./server/server.ts";
 
@@ -25,7 +26,7 @@ const flags = parseOrExit(Deno.args, {
     "has two versions. SIGHUP loads the checkpoints again, SIGTERM finishes what was accepted and exits.",
   flags: {
     checkpoint: flag.list({
-      help: "file to serve; default: the best of the newest run in runs/",
+      help: "file to serve, or a run's folder: its best; default: the best of the newest run in runs/",
       value: "[NAME=]PATH",
     }),
     name: flag.string({
@@ -232,15 +233,23 @@ async function readToken(): Promise<string | undefined> {
   return token;
 }
 
+/** `parseSource` of what --checkpoint and --name say. */
+function namedSource(text: string): ModelSource {
+  try {
+    return parseSource(text, flags.name);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
 async function chooseSources(): Promise<ModelSource[]> {
   if (flags.checkpoint !== undefined) {
-    try {
-      return flags.checkpoint.map((text) => parseSource(text, flags.name));
-    } catch (error) {
-      throw new UsageError((error as Error).message);
-    }
+    return await Promise.all(flags.checkpoint.map(async (text) => {
+      const { path } = namedSource(text);
+      return namedSource(text.slice(0, text.length - path.length) + await checkpointAt(path));
+    }));
   }
-  const [newest] = await findRuns("runs");
+  const newest = (await findRuns("runs")).find(({ name }) => isModelName(name));
   if (newest === undefined) {
     throw new Error(
       "there is no checkpoint in runs/: train one with `deno task train`, or name one with --checkpoint",

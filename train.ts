@@ -3,6 +3,7 @@ import { parseOrExit } from "./commands/cli/args.ts";
 import { runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
 import { requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
+import { checkpointAt } from "./model/checkpoint/runs.ts";
 import { runOptions } from "./training/options.ts";
 import { jsonReporter, textReporter } from "./training/reporter.ts";
 import { resumeTraining, train } from "./training/train.ts";
@@ -26,7 +27,9 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     });
   }
   if (flags.resume === undefined) {
-    await train(runOptions(flags), flags, report, stop.signal);
+    // What is recorded is the file: which run is the newest may have changed when this one goes on.
+    const weights = flags.weights === undefined ? undefined : await checkpointAt(flags.weights);
+    await train(runOptions({ ...flags, weights }), flags, report, stop.signal);
   } else {
     requireResumable(Deno.args);
     await resumeTraining(flags.resume, flags, flags, report, stop.signal);

@@ -5,12 +5,14 @@ import { RecordedSplit } from "../data/dataset/split_record.ts";
 import { leftOutText } from "../data/dataset/walk.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
+import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { decodedOf } from "../training/photo_list.ts";
 import { openPhotos } from "../training/photo_source.ts";
 import { evaluationText } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
+import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
 
 const SPLITS = ["train", "valid", "test", "all", "unseen"] as const;
@@ -20,7 +22,7 @@ const COMMAND = {
   name: NAME,
   summary: "Measures a checkpoint's accuracy and loss on a split of a data set, or on all of it.",
   flags: {
-    checkpoint: flag.string({ help: "file written by train or convert", value: "FILE", required: true }),
+    checkpoint: CHECKPOINT_FLAG,
     data: flag.string({ help: "folder of photos, laid out as for train", value: "DIR", required: true }),
     split: flag.choice(SPLITS, {
       help: "which part of it; unseen: what the run did not have (default: what the run was tested on, " +
@@ -41,7 +43,7 @@ const flags = parseOrExit(Deno.args, COMMAND);
 
 await runCommand(NAME, async () => {
   const { checkpoint, batchSize, json } = flags;
-  const classifier = await loadClassifier(checkpoint, { maxBatch: batchSize });
+  const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize });
   const { classes, preprocess, training, split: record } = classifier.card;
   const seed = flags.seed ?? record?.seed ?? 1;
   // Runs that did not record their split drew it by the first rule.

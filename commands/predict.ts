@@ -1,9 +1,11 @@
 /** `deno task predict`: classifies image files with a checkpoint. */
 import { flag, parseOrExit } from "./cli/args.ts";
+import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DecoderPool } from "../data/image/decoder_pool.ts";
 import { decodeSide, type Preprocess } from "../data/preprocess.ts";
 import { ranking } from "../model/inference/classifier_types.ts";
+import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 
 const NAME = "deno task predict";
@@ -12,14 +14,14 @@ const flags = parseOrExit(Deno.args, {
   name: NAME,
   summary: "Classifies image files with a checkpoint.",
   flags: {
-    checkpoint: flag.string({ help: "file written by train or convert", value: "FILE", required: true }),
+    checkpoint: CHECKPOINT_FLAG,
     json: flag.boolean({ help: "print a JSON list, each with its classes most probable first" }),
   },
   positionals: { name: "IMAGE", min: 1 },
 });
 
 await runCommand(NAME, async () => {
-  const classifier = await loadClassifier(flags.checkpoint, { maxBatch: 1 });
+  const classifier = await loadClassifier(await checkpointAt(flags.checkpoint), { maxBatch: 1 });
   await using pool = new DecoderPool({ workers: 1 });
   const answers = [];
   for (const file of flags.positionals) {

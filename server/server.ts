@@ -8,7 +8,8 @@ import type { Limits } from "./http/context.ts";
 import type { GuardOptions } from "./http/guard.ts";
 import { listen } from "./http/listener.ts";
 import { Metrics } from "./http/metrics.ts";
-import { findRuns, type ModelSource } from "./inference/checkpoint_file.ts";
+import { findRuns } from "../model/checkpoint/runs.ts";
+import { isModelName, type ModelSource } from "./inference/checkpoint_file.ts";
 import type { Logger } from "./inference/log.ts";
 import { ModelRegistry } from "./inference/registry.ts";
 import type { Decoder } from "./inference/served_model.ts";
@@ -86,7 +87,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     open: (path) => supervisor.open(path, { maxBatch }),
     batching: { maxBatch, maxDelayMs, maxQueue, maxWaitMs },
     log,
-    ...(repository === undefined ? {} : { available: () => findRuns(repository) }),
+    ...(repository === undefined ? {} : { available: () => servedRuns(repository) }),
     onBatch: (model, size) => metrics.batchSizes.observe({ model }, size),
     onLoad: ({ name }, succeeded) =>
       metrics.loads.inc({ model: name, outcome: succeeded ? "success" : "failure" }),
@@ -132,4 +133,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return inTime;
   };
   return { url, models, drain, close };
+}
+
+/** The runs of a folder whose names can be models'. */
+async function servedRuns(folder: string): Promise<ModelSource[]> {
+  return (await findRuns(folder)).filter(({ name }) => isModelName(name));
 }

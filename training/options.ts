@@ -105,8 +105,8 @@ export const RUN_OPTIONS = {
   }) as Option<number | undefined>,
   /** File of weights to start from; absent: random. */
   weights: z.string().optional().meta({
-    description: "safetensors file with weights to start from",
-    value: "FILE",
+    description: "safetensors file with weights to start from, or a run's folder: its best",
+    value: "PATH",
   }) as Option<string | undefined>,
   /** Blocks or layers whose parameters stay as they are. */
   freeze: names.meta({

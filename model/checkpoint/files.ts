@@ -22,7 +22,11 @@ export async function readWeightsFile(path: string): Promise<Uint8Array<ArrayBuf
   try {
     return await Deno.readFile(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Deno.errors.IsADirectory
+      ? "it is a folder, wanted a file"
+      : (error as Error).message;
     throw new CheckpointError(`Cannot read ${path}: ${reason}`);
   }
 }

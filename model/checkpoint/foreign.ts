@@ -4,23 +4,31 @@
  */
 import { basename, extname } from "@std/path";
 
-/** What a file is, and what to do with it: the end of "Cannot read …: ". */
+/** Beginnings of files, as Latin-1. */
+const ZIP = "PK\x03\x04", HDF5 = "\x89HDF\r\n\x1a\n";
+
+/** A pickle of the number that PyTorch's files began with before its version 1.6. */
+const OLD_PYTORCH = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+
+/** First bytes of the fields that can follow the version in an ONNX model: producer and its version, domain, text, graph, operators. */
+const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
+
+/** What a file is, and what to do with it, as the end of "Cannot read …: "; undefined where it is nothing that is known. */
 export function foreignWeights(bytes: Uint8Array, path: string): string | undefined {
-  const start = latin1(bytes.subarray(0, 64));
-  if (/^PK\x03\x04/.test(start)) return zipped(bytes, path);
-  // A pickle says its protocol; a file of PyTorch's before 1.6 goes on with a number of its own.
-  if (/^\x80[\x02-\x05][\x20-\xff]/.test(start)) {
-    return start.startsWith("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
-      ? `it is a PyTorch file of the older kind, ${convertText(path)}`
-      : `it is a Python pickle, ${convertText(path)}`;
+  const start = latin1(bytes.subarray(0, 64)), [first = 0, second = 0, third = 0] = bytes;
+  if (start.startsWith(ZIP)) return zipped(bytes, path);
+  if (start.startsWith(HDF5)) return `it is an HDF5 file, as Keras writes them, ${KERAS}`;
+  if (start.startsWith(OLD_PYTORCH)) return `it is a PyTorch file of the older kind, ${convertText(path)}`;
+  // A pickle says its protocol first, and goes on with an instruction, of which nearly all are printable.
+  if (first === 0x80 && second >= 2 && second <= 5 && third >= 0x20) {
+    return `it is a Python pickle, ${convertText(path)}`;
   }
-  if (start.startsWith("\x89HDF\r\n\x1a\n")) return `it is an HDF5 file, as Keras writes them, ${KERAS}`;
-  // A protobuf message that begins with its version and goes on with another field of an ONNX model.
-  if (/^\x08[\x01-\x1f][\x12\x1a\x22\x28\x32\x3a\x42]/.test(start)) {
-    return "it is an ONNX model, which is written here and not read: give the weights it was made from, as safetensors";
-  }
+  if (first === 0x08 && second >= 1 && second < 32 && ONNX_FIELDS.includes(third)) return ONNX;
   return undefined;
 }
+
+const ONNX = "it is an ONNX model, which is written here and not read: " +
+  "give the weights that it was made from, as safetensors";
 
 const KERAS =
   "which is not read here: its weights would have to be renamed and transposed to PyTorch's layout, " +

@@ -1,9 +1,9 @@
 /**
- * Checkpoints as files: which ones there are, what they are called, and when they changed.
+ * Checkpoints as files: what they are called, and when they changed.
  * @module
  */
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "@std/path";
+import { basename, dirname } from "@std/path";
 
 /** A checkpoint to serve. */
 export interface ModelSource {
@@ -11,13 +11,10 @@ export interface ModelSource {
   readonly path: string;
 }
 
-/** The file that training keeps its best weights in. */
-const BEST = "best.safetensors";
-
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /** Whether a text can be a model's name: it becomes part of addresses and paths. */
-function isModelName(text: string): boolean {
+export function isModelName(text: string): boolean {
   return NAME.test(text);
 }
 
@@ -39,27 +36,6 @@ function nameOf(path: string): string {
   const folder = basename(dirname(path));
   const name = (stem === "best" || stem === "last") && isModelName(folder) ? folder : stem;
   return name.replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[^A-Za-z0-9]+/, "") || "model";
-}
-
-/** The runs in a folder that have a best checkpoint, newest first; empty where there is no such folder. */
-export async function findRuns(folder: string): Promise<ModelSource[]> {
-  const found: { source: ModelSource; modified: number }[] = [];
-  for (const name of await folderNames(folder)) {
-    const path = join(folder, name, BEST);
-    const info = await Deno.stat(path).catch(() => null);
-    if (info?.isFile) found.push({ source: { name, path }, modified: info.mtime?.getTime() ?? 0 });
-  }
-  return found.sort((a, b) => b.modified - a.modified).map(({ source }) => source);
-}
-
-async function folderNames(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(folder)) if (isModelName(entry.name)) names.push(entry.name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names;
 }
 
 /** The text with the file's name in place of its path, which clients need not know. */

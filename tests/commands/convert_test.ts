@@ -109,6 +109,7 @@ test("convert refuses bad files and bad calls in one line and overwrites nothing
     );
     const { code, err } = await run("commands/convert.ts", [model, ...classes]);
     assertEquals([code, err.includes("got 1 FILE, expected at least 2")], [2, true]);
+    await fails("commands/convert.ts", [path("."), out, ...classes], 1, "it is a folder, wanted a file");
     const within = await run("commands/convert.ts", [model, path("no/such/folder.safetensors"), ...classes]);
     assertEquals([within.code, within.err.includes("Cannot write")], [1, true], within.err);
   }));
@@ -125,6 +126,12 @@ test("export writes an ONNX model, and refuses what it cannot use", () =>
       const bytes = await Deno.readFile(out);
       assert(said.includes(`${bytes.length} bytes`), said);
       assertEquals(decode(bytes).get(1), [8]);
+      await Deno.mkdir(path("run"));
+      await Deno.copyFile(from, path("run/best.safetensors"));
+      const folder = await run("commands/export.ts", [path("run"), path("b.onnx")]);
+      assertEquals([folder.code, await Deno.readFile(path("b.onnx"))], [0, bytes], folder.err);
+      await Deno.remove(path("b.onnx"));
+      await Deno.remove(path("run"), { recursive: true });
 
       const { card, tensors } = good;
       await Deno.writeFile(from, encodeCheckpoint({ card: { ...card, model: "vgg" }, tensors }));

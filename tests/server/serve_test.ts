@@ -123,6 +123,16 @@ test({
       assertEquals(code, 1);
       assertStringIncludes(stderr, path);
     }
+    // A run's folder means its best checkpoint, with a name before it or without.
+    for (const given of [folder, `mine=${folder}`]) {
+      const { code, stderr } = await run(["--checkpoint", given, "--port", "0"]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `${folder}/best.safetensors`);
+    }
+    await Deno.remove(`${folder}/best.safetensors`);
+    const { code, stderr } = await run(["--checkpoint", folder, "--port", "0"]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `Cannot find a checkpoint in ${folder}`);
     await Deno.remove(folder, { recursive: true });
   },
 });

@@ -1,0 +1,64 @@
+/**
+ * Checkpoints by the folder of their run: who trained in `runs/mine` need not know what the files in it are called.
+ * @module
+ */
+import { join } from "@std/path";
+import { CheckpointError } from "./files.ts";
+
+/** The file that training keeps its best weights in. */
+const BEST = "best.safetensors";
+
+/** A run that has a best checkpoint. */
+export interface FoundRun {
+  /** Name of the run's folder. */
+  readonly name: string;
+  /** The checkpoint. */
+  readonly path: string;
+}
+
+/** The runs in a folder that have a best checkpoint, newest first; empty where there is no such folder. */
+export async function findRuns(folder: string): Promise<FoundRun[]> {
+  const found: { run: FoundRun; modified: number }[] = [];
+  for (const name of await entryNames(folder)) {
+    const path = join(folder, name, BEST);
+    const info = await Deno.stat(path).catch(() => null);
+    if (info?.isFile) found.push({ run: { name, path }, modified: info.mtime?.getTime() ?? 0 });
+  }
+  return found.sort((a, b) => b.modified - a.modified).map(({ run }) => run);
+}
+
+async function entryNames(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/**
+ * The checkpoint that a path means: a file itself, a run's folder its best one, a folder of runs that of the newest. Throws a
+ * `CheckpointError` that says what to do where a folder has none; what is no folder is left to whoever reads it.
+ */
+export async function checkpointAt(path: string): Promise<string> {
+  if (!await isDirectory(path)) return path;
+  const best = join(path, BEST);
+  if (await isFile(best)) return best;
+  const [newest] = await findRuns(path);
+  if (newest !== undefined) return newest.path;
+  const last = join(path, "last.safetensors");
+  const advice = await isFile(last)
+    ? `the run ended before its first epoch did: go on with \`deno task train --resume ${path}\`, or name ${last}`
+    : await isFile(join(path, "config.json"))
+    ? `nothing was saved of the run: train with \`deno task train --resume ${path}\` first`
+    : `name a file, or a run's folder that has one, as \`deno task train\` writes them to runs/`;
+  throw new CheckpointError(`Cannot find a checkpoint in ${path}: there is no ${BEST}; ${advice}`);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
