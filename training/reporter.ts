@@ -5,6 +5,7 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { dirname } from "@std/path";
 import type { Evaluation } from "./evaluate.ts";
+import { nextCommands, shellWord } from "./next_commands.ts";
 
 /** One thing that happened in a run. */
 export type RunEvent =
@@ -155,13 +156,20 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] 
       ];
     }
     case "end":
-      return [...resultText(e), `Last      ${e.last}`, ...(e.best ? [`Best      ${e.best}`] : [])];
+      return [
+        ...resultText(e),
+        `Last      ${e.last}`,
+        ...(e.best ? [`Best      ${e.best}`] : []),
+        ...(e.stopped ? [] : ["Next", ...nextCommands(e).map((command) => `  ${command}`)]),
+      ];
   }
 }
 
 function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
   if (e.stopped) {
-    return [`Stopped after ${spell(e.seconds)}; go on with: deno task train --resume ${dirname(e.last)}`];
+    return [
+      `Stopped after ${spell(e.seconds)}; go on with: deno task train --resume ${shellWord(dirname(e.last))}`,
+    ];
   }
   if (!e.result) return [`Done in ${spell(e.seconds)}; there was no split to test on`];
   const split = e.split === "test" ? "test split" : "validation split (there is no test split)";

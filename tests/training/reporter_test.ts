@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { shellWord } from "../../training/next_commands.ts";
+import { testNeeding } from "../permissions.ts";
 import { jsonReporter, type RunEvent, textReporter } from "../../training/reporter.ts";
 
 const step = (n: number): RunEvent => ({
@@ -52,6 +54,62 @@ Deno.test("a terminal that is too narrow is shown whole fields and whole words, 
     const words = text.slice("\r\x1b[K".length).split(" ").filter((word) => word !== "");
     assertEquals(words, "Decoding image 12 of 345".split(" ").slice(0, words.length));
   }
+});
+
+const end = (folder: string, rest: Partial<Extract<RunEvent, { event: "end" }>> = {}): RunEvent => ({
+  event: "end",
+  stopped: false,
+  seconds: 61,
+  split: "none",
+  result: undefined,
+  best: `${folder}/best.safetensors`,
+  last: `${folder}/last.safetensors`,
+  ...rest,
+});
+
+function linesOf(event: RunEvent): string[] {
+  let text = "";
+  textReporter((t) => text += t, { terminal: false })(event);
+  return text.trimEnd().split("\n");
+}
+
+Deno.test("a run ends with the next three commands, its own paths in them", () => {
+  assertEquals(linesOf(end("runs/mine")).slice(-4), [
+    "Next",
+    "  deno task predict --checkpoint runs/mine photo.jpg",
+    "  deno task serve --checkpoint runs/mine",
+    "  deno task export runs/mine runs/mine/best.onnx",
+  ]);
+  const unvalidated = linesOf(end("runs/mine", { best: undefined }));
+  assertEquals(
+    unvalidated.at(-1),
+    "  deno task export runs/mine/last.safetensors runs/mine/last.onnx",
+  );
+});
+
+Deno.test("a run that was stopped ends with how to go on, and not with what is next", () => {
+  const lines = linesOf(end("my runs/a", { stopped: true }));
+  assertEquals(lines[0], "Stopped after 1m 1s; go on with: deno task train --resume 'my runs/a'");
+  assert(!lines.join().includes("predict"));
+});
+
+Deno.test("a path in a command is one word of it", () => {
+  assertEquals(shellWord("my runs/it's", false), `'my runs/it'\\''s'`);
+  assertEquals(shellWord("a;b$c", false), "'a;b$c'");
+  assertEquals(shellWord("runs/a-b_1.2", false), "runs/a-b_1.2");
+  assertEquals(shellWord("C:\\my runs\\a", true), '"C:\\my runs\\a"');
+});
+
+testNeeding("run")({
+  name: "a shell takes a quoted path for what it is",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    for (const path of ["my runs/it's", 'a"b\\c', "$HOME *;`ls`", "鳥"]) {
+      const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf %s ${shellWord(path)}`] })
+        .output();
+      assertEquals(new TextDecoder().decode(stdout), path);
+    }
+  },
 });
 
 Deno.test("the JSON reporter writes one object a line", () => {
