@@ -1,10 +1,9 @@
-/** `deno task predict`: classifies image files with a checkpoint. */
-import { flag, parseOrExit } from "./cli/args.ts";
+/** `deno task predict`: classifies photos with a checkpoint. */
 import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
+import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { DecoderPool } from "../data/image/decoder_pool.ts";
-import { decodeSide, type Preprocess } from "../data/preprocess.ts";
-import { ranking } from "../model/inference/classifier_types.ts";
+import { photoInputs } from "./predict_inputs.ts";
+import { type Answer, answerPhotos } from "./predict_photos.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 
@@ -12,42 +11,43 @@ const NAME = "deno task predict";
 
 const flags = parseOrExit(Deno.args, {
   name: NAME,
-  summary: "Classifies image files with a checkpoint.",
+  summary:
+    "Classifies photos with a checkpoint: files, folders and what is in them, - for one from standard input, " +
+    "and web addresses with --allow-urls. What cannot be read is named, and the exit code is 1 then.",
   flags: {
     checkpoint: CHECKPOINT_FLAG,
-    json: flag.boolean({ help: "print a JSON list, each with its classes most probable first" }),
+    json: flag.boolean({
+      help: "print a JSON list, each photo with its classes most probable first, or with an error",
+    }),
+    batchSize: flag.int({ help: "photos in one pass at most", default: 32, min: 1, max: 1024 }),
+    allowUrls: flag.boolean({ help: "fetch photos of http and https addresses" }),
+    maxUrlMb: flag.float({ help: "megabytes of a fetched photo at most", default: 20, min: 0.001 }),
+    urlTimeoutMs: flag.int({ help: "time for fetching a photo", default: 15_000, min: 1 }),
   },
-  positionals: { name: "IMAGE", min: 1 },
+  positionals: { name: "PHOTO", min: 1 },
 });
 
 await runCommand(NAME, async () => {
-  const classifier = await loadClassifier(await checkpointAt(flags.checkpoint), { maxBatch: 1 });
-  await using pool = new DecoderPool({ workers: 1 });
-  const answers = [];
-  for (const file of flags.positionals) {
-    const image = await decode(pool, file, classifier.card.preprocess);
-    const [answer] = await classifier.classify([image]);
-    const { logits, probabilities } = answer!;
-    const order = ranking(probabilities).map((k) => ({ class: classifier.card.classes[k]!, k }));
-    const ranked = order.map(({ class: name, k }) => ({ class: name, probability: probabilities[k]! }));
-    answers.push({
-      file,
-      ...ranked[0]!,
-      probabilities: ranked,
-      logits: order.map(({ class: name, k }) => ({ class: name, logit: logits[k]! })),
-    });
+  if (flags.positionals.filter((name) => name === "-").length > 1) {
+    throw new UsageError("- is there twice, and standard input can be read once");
+  }
+  const checkpoint = await checkpointAt(flags.checkpoint);
+  const inputs = await photoInputs(flags.positionals, {
+    web: flags.allowUrls ? { maxBytes: flags.maxUrlMb * 1e6, timeoutMs: flags.urlTimeoutMs } : undefined,
+    onNote: (text) => console.error(text),
+  });
+  const classifier = await loadClassifier(checkpoint, { maxBatch: Math.min(flags.batchSize, inputs.length) });
+  const answers: Answer[] = [];
+  let failed = 0;
+  for await (const answer of answerPhotos(classifier, inputs)) {
+    if (flags.json) answers.push(answer);
+    else if ("error" in answer) console.error(`${NAME}: ${answer.file}: ${answer.error}`);
+    else console.log(`${answer.file}: ${answer.class} (${(answer.probability * 100).toFixed(1)} %)`);
+    if ("error" in answer) failed++;
   }
   await classifier.close();
-  if (flags.json) return console.log(JSON.stringify(answers));
-  for (const a of answers) console.log(`${a.file}: ${a.class} (${(a.probability * 100).toFixed(1)} %)`);
+  if (flags.json) console.log(JSON.stringify(answers));
+  if (failed === 0) return 0;
+  console.error(`${NAME}: ${failed} of ${inputs.length} photos have no answer`);
+  return 1;
 });
-
-/** Decodes a file; an error names it. */
-async function decode(pool: DecoderPool, file: string, preprocess: Preprocess) {
-  try {
-    return await pool.decode(await Deno.readFile(file), { shorterSide: decodeSide(preprocess) });
-  } catch (error) {
-    if (error instanceof Error) error.message = `${file}: ${error.message}`;
-    throw error;
-  }
-}

@@ -55,3 +55,69 @@ test("predict refuses a checkpoint whose first layer is not finite, though its a
   assertEquals([code, out], [1, ""]);
   assertStringIncludes(err, `Cannot use ${checkpoint}: value 0 of features.0.weight is NaN`);
 });
+
+test("predict answers what it can of files, folders and standard input, and names what it cannot", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const best = join(dir, "run", "best.safetensors"), [star, circle] = ["star", "circle"] as const;
+    await Deno.mkdir(join(dir, "run"));
+    await Deno.mkdir(join(dir, "photos"));
+    await withGpu(async (gpu) => {
+      using network = new Network(gpu, architecture("compact", { classes: 3, size: 67 }));
+      await saveCheckpoint(best, await someCheckpoint(network));
+    });
+    const piped = await encodeJpeg(drawShape(star, 1, 1));
+    await Deno.writeFile(join(dir, "photos", "1.jpg"), piped);
+    await Deno.writeFile(join(dir, "photos", "2.jpg"), await encodeJpeg(drawShape(circle, 2, 1)));
+    await Deno.writeTextFile(join(dir, "broken.jpg"), "no photo");
+    const run = async (...args: string[]) => {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", script, "--checkpoint", "run", ...args],
+        cwd: dir,
+        env: { NO_COLOR: "1" },
+        ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+      }).spawn();
+      const input = child.stdin.getWriter();
+      await input.write(piped);
+      await input.close();
+      const { code, stdout, stderr } = await child.output(), text = new TextDecoder();
+      return { code, out: text.decode(stdout), err: text.decode(stderr) };
+    };
+    const given = ["photos", "none.jpg", "-", "broken.jpg", "http://127.0.0.1:1/a.jpg"];
+    const { code, out, err } = await run(...given);
+    assertEquals(code, 1);
+    assertEquals(out.trim().split("\n").map((line) => line.split(":")[0]), [
+      "photos/1.jpg",
+      "photos/2.jpg",
+      "-",
+    ]);
+    assertEquals(
+      err,
+      [
+        "deno task predict: none.jpg: Cannot read the photo: there is no such file",
+        "deno task predict: broken.jpg: Cannot decode the image: it is no JPEG, PNG, GIF or TIFF",
+        "deno task predict: http://127.0.0.1:1/a.jpg: Cannot fetch the photo: it is a web address, which only " +
+        "--allow-urls lets be fetched",
+        "deno task predict: 3 of 6 photos have no answer\n",
+      ].join("\n"),
+    );
+    const json = await run("--json", "--batch-size", "2", ...given);
+    const answers: { file: string; error?: string; logits?: unknown }[] = JSON.parse(json.out);
+    assertEquals([json.code, json.err], [1, "deno task predict: 3 of 6 photos have no answer\n"]);
+    assertEquals(answers.map(({ file, error }) => [file, error?.split(":")[0]]), [
+      ["photos/1.jpg", undefined],
+      ["photos/2.jpg", undefined],
+      ["none.jpg", "Cannot read the photo"],
+      ["-", undefined],
+      ["broken.jpg", "Cannot decode the image"],
+      ["http://127.0.0.1:1/a.jpg", "Cannot fetch the photo"],
+    ]);
+    assertEquals(answers[3]!.logits, answers[0]!.logits); // the same photo
+    const good = await run("photos");
+    assertEquals([good.code, good.err], [0, ""]);
+    const twice = await run("-", "-");
+    assertEquals([twice.code, twice.out], [2, ""]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
