@@ -1,8 +1,11 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { join } from "@std/path";
 import { parseFlags, UsageError } from "../../commands/cli/args.ts";
 import { requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options.ts";
+import { testNeeding } from "../permissions.ts";
+import { withShapes } from "../training/small_run.ts";
 
 Deno.test("the flags of train are the run's options, and their defaults the ones that config.json would have", () => {
   const flags = parseFlags([], TRAIN_COMMAND);
@@ -49,3 +52,38 @@ Deno.test("flags that the run's own options would contradict cannot stand beside
     assertMatch(message, /^--(lr|out|nesterov) /);
   }
 });
+
+testNeeding("all")(
+  "train starts from a run's folder, records the file, and ends with what is next",
+  () =>
+    withShapes(async (dir, data) => {
+      const run = async (name: string, ...flags: string[]) => {
+        const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: [
+            ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
+            ...["--data", data, "--size", "64", "--batch-size", "8", "--steps", "1", "--out", name, ...flags],
+          ],
+          cwd: dir,
+          env: { NO_COLOR: "1" },
+        }).output();
+        const text = new TextDecoder();
+        return { code, lines: text.decode(stdout).trimEnd().split("\n"), err: text.decode(stderr) };
+      };
+      const first = await run("my runs/a");
+      assertEquals(first.code, 0, first.err);
+      assertEquals(first.lines.slice(-4), [
+        "Next",
+        "  deno task predict --checkpoint 'my runs/a' photo.jpg",
+        "  deno task serve --checkpoint 'my runs/a'",
+        "  deno task export 'my runs/a' 'my runs/a/best.onnx'",
+      ]);
+      const second = await run("b", "--weights", "my runs");
+      assertEquals(second.code, 0, second.err);
+      assert(second.lines.some((line) => line.startsWith("Loaded 10 tensors: features.0.weight,")));
+      const config = JSON.parse(await Deno.readTextFile(join(dir, "b", "config.json")));
+      assertEquals(config.weights, "my runs/a/best.safetensors");
+      const nothing = await run("c", "--weights", data);
+      assertEquals(nothing.code, 1);
+      assertStringIncludes(nothing.err, `Cannot find a checkpoint in ${data}: there is no best.safetensors;`);
+    }),
+);
