@@ -76,7 +76,9 @@ declare module "@std/path" {
   export function dirname(path: string): string;
   export function extname(path: string): string;
   export function fromFileUrl(url: string | URL): string;
+  export function isAbsolute(path: string): boolean;
   export function join(path: string, ...more: string[]): string;
+  export function relative(from: string, to: string): string;
   export function resolve(...paths: string[]): string;
 }
 

@@ -3,6 +3,7 @@ import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DataError, openDataset } from "../data/dataset/folder.ts";
 import { Gpu } from "../engine/gpu.ts";
+import { count } from "../engine/text.ts";
 import { type HermosayhlCnnModel, readHermosayhlCnn } from "../formats/hermosayhl_cnn.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
@@ -67,7 +68,7 @@ async function estimate({ card, tensors }: HermosayhlCnnModel, name: string) {
   using gpu = await Gpu.request();
   const statistics = await estimateStatistics(gpu, card, tensors, photos);
   console.error(
-    `Moving statistics estimated from ${photos.entries.length} training photos of ${dataset.name}`,
+    `Moving statistics estimated from ${count(photos.entries.length, "training photo")} of ${dataset.name}`,
   );
   return statistics;
 }

@@ -4,6 +4,7 @@ import { DataError, type Dataset, type ListedPhoto, openDataset } from "../data/
 import { RecordedSplit } from "../data/dataset/split_record.ts";
 import { leftOutText } from "../data/dataset/walk.ts";
 import { decodeSide } from "../data/preprocess.ts";
+import { count } from "../engine/text.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
@@ -60,7 +61,7 @@ await runCommand(NAME, async () => {
     onNote: (note) => console.error(note),
   });
   const { leftOut } = decodedOf(dataset, source), n = source.entries.length;
-  say(`Split ${split}: ${n} images of ${dataset.name} (${how})`);
+  say(`Split ${split}: ${count(n, "image")} of ${dataset.name} (${how})`);
   const files = Object.values(dataset.splits).flat().length + dataset.leftOut.length;
   const without = leftOutText(dataset.dir, leftOut, files);
   if (without) say(without);

@@ -22,6 +22,7 @@ export {
   type RunOptions,
   runOptions,
 } from "./options.ts";
+export type { Choice } from "./settle.ts";
 export {
   balancedWeights,
   evaluationPhotos,

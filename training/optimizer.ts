@@ -13,6 +13,20 @@ export const OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop", "adagrad"] as cons
 /** An optimiser's name. */
 export type OptimizerName = typeof OPTIMIZERS[number];
 
+/**
+ * What a run takes where it is told nothing else. The rates are those of "Learning rates by optimiser" in docs/decisions.md. adamw takes
+ * its decay off the weights themselves, times the rate, so its number is another than that of a penalty in the loss: torch.optim's.
+ */
+export const OPTIMIZER_DEFAULTS: Readonly<
+  Record<OptimizerName, { readonly lr: number; readonly weightDecay: number }>
+> = {
+  sgd: { lr: 0.02, weightDecay: 5e-4 },
+  adam: { lr: 3e-3, weightDecay: 5e-4 },
+  adamw: { lr: 3e-3, weightDecay: 0.01 },
+  rmsprop: { lr: 1e-3, weightDecay: 5e-4 },
+  adagrad: { lr: 0.03, weightDecay: 5e-4 },
+};
+
 /** Options with torch.optim's names and meaning; each optimiser reads those it knows. */
 export interface OptimizerOptions {
   /** Which rule. */

@@ -6,10 +6,9 @@
 import { z } from "zod";
 import { AUGMENT_LEVELS, type AugmentLevel } from "../data/augment.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
-import { trainingBatchCount } from "../data/dataset/sampler.ts";
 import { UserError } from "../engine/errors.ts";
 import { ARCHITECTURES, smallestSizes } from "../model/architectures/registry.ts";
-import { type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
+import { OPTIMIZER_DEFAULTS, type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
 import { RESIDENT, type Resident } from "./photo_source.ts";
 import { type ScheduleName, SCHEDULES } from "./schedule.ts";
 
@@ -28,6 +27,10 @@ export interface Option<T> {
 export type OptionValues<F> = { readonly [K in keyof F]: F[K] extends Option<infer T> ? T : never };
 
 const names = z.array(z.string()).readonly().optional();
+/** What the optimisers have by default, for a help text. */
+const byOptimizer = (key: "lr" | "weightDecay") =>
+  OPTIMIZERS.map((name) => `${name} ${OPTIMIZER_DEFAULTS[name][key]}`).join(", ");
+
 /** A share that would be useless at 1. */
 const share = z.number().min(0).max(0.999999).optional();
 
@@ -63,15 +66,17 @@ export const RUN_OPTIONS = {
     number | undefined
   >,
   /** Images in one pass. */
-  batchSize: z.int().min(1).max(4096).default(32).meta({ description: "images in a batch" }) as Option<
-    number
-  >,
+  batchSize: z.int().min(1).max(4096).optional().meta({
+    description: "images in a batch, at most all training images (default: 32)",
+  }) as Option<number | undefined>,
   /** Batches whose gradients are averaged into one step. */
   accumulate: z.int().min(1).max(65_536).default(1).meta({
     description: "batches whose gradients are averaged into one step",
   }) as Option<number>,
-  /** Highest learning rate. */
-  lr: z.number().min(0).default(0.02).meta({ description: "highest learning rate" }) as Option<number>,
+  /** Highest learning rate; absent: the optimiser's own. */
+  lr: z.number().min(0).optional().meta({
+    description: `highest learning rate (default: by optimiser: ${byOptimizer("lr")})`,
+  }) as Option<number | undefined>,
   /** Update rule. */
   optimizer: z.enum(OPTIMIZERS).default("sgd").meta({ description: "update rule" }) as Option<OptimizerName>,
   /** Of sgd and rmsprop; absent: the optimiser's own. */
@@ -117,14 +122,19 @@ export const RUN_OPTIONS = {
   checkNumerics: z.boolean().default(false).meta({
     description: "name the first layer whose output is not finite, at every step (slow)",
   }) as Option<boolean>,
-  /** L2 penalty. */
-  weightDecay: z.number().min(0).default(5e-4).meta({ description: "L2 penalty" }) as Option<number>,
+  /** L2 penalty; of adamw, what is taken off the weights; absent: the optimiser's own. */
+  weightDecay: z.number().min(0).optional().meta({
+    description: `L2 penalty, decoupled for adamw (default: by optimiser: ${byOptimizer("weightDecay")})`,
+  }) as Option<number | undefined>,
   /** Learning rate over the run. */
   schedule: z.enum(SCHEDULES).default("cosine").meta({
     description: "learning rate over the run",
   }) as Option<ScheduleName>,
-  /** Steps of linear warm-up. */
-  warmup: z.int().min(0).default(50).meta({ description: "steps of linear warm-up" }) as Option<number>,
+  /** Steps of linear warm-up; absent: a share of the run. */
+  warmup: z.int().min(0).optional().meta({
+    description:
+      "steps of linear warm-up (default: a tenth of the run, at most 50; one-cycle rises for 30 %)",
+  }) as Option<number | undefined>,
   /** Share of the target spread over all classes. */
   labelSmoothing: z.number().min(0).max(0.99).default(0).meta({
     description: "share of the target spread over all classes",
@@ -162,34 +172,25 @@ export const PLACE_OPTIONS = {
   workers: z.int().min(1).max(64).optional().meta({
     description: "processes that decode photos (default: one per core)",
   }) as Option<number | undefined>,
-  /** Folder of the cache of decoded photos. */
-  cache: z.string().default(CACHE_FOLDER).meta({
-    description: "folder for decoded photos",
+  /** Folder of the cache of decoded photos; absent: that of the run that goes on, or the usual one. */
+  cache: z.string().optional().meta({
+    description: `folder for decoded photos (default: ${CACHE_FOLDER}, or the resumed run's)`,
     value: "DIR",
-  }) as Option<string>,
+  }) as Option<string | undefined>,
 };
 
 /** Where a run's files go and how it is carried out. */
 export type PlaceOptions = Partial<OptionValues<typeof PLACE_OPTIONS>>;
 
-/** Everything that decides a run's result, `epochs` filled in. */
-export interface RunOptions extends Omit<OptionValues<typeof RUN_OPTIONS>, "epochs"> {
-  /** Passes over the training split; ignored if `steps` is given. */
-  readonly epochs: number;
-}
+/** What decides a run's result, as far as it was told: what is left out `settle` chooses once the photos are known. */
+export type RunOptions = OptionValues<typeof RUN_OPTIONS>;
 
-/** Epochs where neither epochs nor steps are given. */
-const DEFAULT_EPOCHS = { photos: 30, shapes: 12 };
-
-/** Reads `config.json`, or options of which some are left out: those have their defaults afterwards. */
+/** Reads `config.json`, or options of which some are left out. */
 export const runOptionsSchema: z.ZodType<RunOptions> = z.object(
   RUN_OPTIONS as unknown as {
     [K in keyof typeof RUN_OPTIONS]: z.ZodType<OptionValues<typeof RUN_OPTIONS>[K]>;
   },
-).transform((options) => ({
-  ...options,
-  epochs: options.epochs ?? (options.data === undefined ? DEFAULT_EPOCHS.shapes : DEFAULT_EPOCHS.photos),
-}));
+);
 
 /** Which optimisers read an option; the others would ignore it. */
 const READ_BY: Partial<Record<keyof typeof RUN_OPTIONS, readonly OptimizerName[]>> = {
@@ -201,7 +202,7 @@ const READ_BY: Partial<Record<keyof typeof RUN_OPTIONS, readonly OptimizerName[]
 };
 
 /**
- * The options of a new run, defaults filled in; throws a `UserError` that names the first field that is wrong, or that the optimiser would
+ * The options of a new run, checked, with the defaults that need no photos filled in; throws a `UserError` that names the first field that is wrong, or that the optimiser would
  * ignore.
  */
 export function runOptions(given: Partial<OptionValues<typeof RUN_OPTIONS>>): RunOptions {
@@ -224,37 +225,4 @@ export function runOptions(given: Partial<OptionValues<typeof RUN_OPTIONS>>): Ru
   }
   const { path, message } = options.error.issues[0]!;
   throw new UserError(`Cannot train: ${path.join(".")} is wrong (${message})`);
-}
-
-/**
- * The options for that many training photos: neither a batch nor a step takes more than there are, and `onNote` hears of it where one
- * would have.
- */
-export function fitBatch(options: RunOptions, photos: number, onNote: (text: string) => void): RunOptions {
-  const batchSize = Math.min(options.batchSize, photos);
-  const accumulate = Math.min(options.accumulate, Math.floor(photos / batchSize));
-  if (batchSize === options.batchSize && accumulate === options.accumulate) return options;
-  const text = (batch: number, times: number) => times > 1 ? `${times} x ${batch}` : `${batch}`;
-  onNote(
-    `Batch     ${text(batchSize, accumulate)} images instead of ${
-      text(options.batchSize, options.accumulate)
-    }: ` +
-      `there are ${photos} training photos`,
-  );
-  return { ...options, batchSize, accumulate };
-}
-
-/** How many steps and epochs the options mean for that many training photos, and how many steps an epoch has. */
-export function runLength(
-  options: RunOptions,
-  photos: number,
-): { perEpoch: number; steps: number; epochs: number } {
-  const perEpoch = trainingBatchCount(photos, options.batchSize * options.accumulate);
-  if (perEpoch === 0) {
-    throw new UserError(
-      `Cannot train: ${photos} training photos make no step of ${options.batchSize} x ${options.accumulate}`,
-    );
-  }
-  const steps = options.steps ?? options.epochs * perEpoch;
-  return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
 }

@@ -7,6 +7,7 @@ import { type AugmentLevel, augmentMap, evaluationMap } from "../data/augment.ts
 import { CacheError, openPhotoStore } from "../data/dataset/cache.ts";
 import { DataError, type Sample } from "../data/dataset/folder.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
+import { count } from "../engine/text.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
@@ -117,7 +118,7 @@ export async function openPhotos(samples: readonly Sample[], options: PhotoOptio
   const { skipped } = store;
   for (const { path, reason } of skipped.slice(0, NAMED)) onNote?.(`Left out ${path}: ${reason}`);
   if (skipped.length > NAMED) {
-    onNote?.(`Left out ${skipped.length - NAMED} more files that cannot be decoded`);
+    onNote?.(`Left out ${count(skipped.length - NAMED, "more file")} that cannot be decoded`);
   }
   if (samples.length > 0 && store.entries.length === 0) {
     throw new DataError(`Cannot use the photos: none of ${samples.length} could be decoded`);

@@ -80,23 +80,20 @@ export class RateMeter {
   #images = 0;
   #seconds = 0;
 
-  /** `images`: how many a step takes. */
-  constructor(readonly images: number) {}
-
   /** An epoch's training begins. */
   start(): void {
     this.#from = performance.now();
     this.#images = this.#seconds = 0;
   }
 
-  /** Steps done since the last call; returns the rate over them. */
-  mark(steps: number): number {
+  /** Images seen since the last call; returns the rate over them. */
+  mark(images: number): number {
     const now = performance.now();
     const seconds = (now - this.#from) / 1000;
     this.#from = now;
-    this.#images += steps * this.images;
+    this.#images += images;
     this.#seconds += seconds;
-    return steps * this.images / seconds;
+    return images / seconds;
   }
 
   /** The rate over the epoch. */
@@ -135,7 +132,9 @@ export function requireFiniteLayers(trainer: Trainer, found: FoundNonFinite | un
   if (!found) return;
   const { layer, pass, count, first } = found;
   throw new DivergedError(
-    `Training stopped: in step ${trainer.step}, ${pass} pass, ${layer} gave ${count} values that are not finite, ` +
+    `Training stopped: in step ${trainer.step}, ${pass} pass, ${layer} gave ${
+      count === 1 ? "1 value that is" : `${count} values that are`
+    } not finite, ` +
       `the first at [${first}]`,
   );
 }

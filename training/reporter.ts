@@ -4,8 +4,10 @@
  */
 import { format as formatDuration } from "@std/fmt/duration";
 import { dirname } from "@std/path";
+import { count } from "../engine/text.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { nextCommands, shellWord } from "./next_commands.ts";
+import type { Choice } from "./settle.ts";
 
 /** One thing that happened in a run. */
 export type RunEvent =
@@ -25,6 +27,8 @@ export type RunEvent =
     readonly leftOut: number;
     readonly epochs: number;
     readonly steps: number;
+    /** What the run was not told and chose by itself. */
+    readonly chosen: readonly Choice[];
     readonly out: string;
   }
   | { readonly event: "progress"; readonly what: string; readonly done: number; readonly total: number }
@@ -140,9 +144,12 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] 
       return [
         `Adapter   ${e.adapter}${e.tiles === "built-in" ? "" : `, tuned tiles ${e.tiles}`}`,
         `Model     ${e.model}, ${e.parameters.toLocaleString("en")} parameters`,
-        `Data      ${e.data}: ${e.images.train} training, ${e.images.valid} validation, ${e.images.test} test images (${e.split})`,
+        `Data      ${e.data}: ${
+          count(e.images.train, "training image")
+        }, ${e.images.valid} validation, ${e.images.test} test (${e.split})`,
         `Classes   ${e.classes.join(", ")}`,
-        `Run       ${e.out}: ${e.epochs} epochs, ${e.steps} steps`,
+        `Run       ${e.out}: ${count(e.epochs, "epoch")}, ${count(e.steps, "step")}`,
+        ...e.chosen.length > 0 ? [`Chosen    ${e.chosen.map(({ text }) => text).join(", ")}`] : [],
       ];
     case "epoch": {
       const valid = e.valid
@@ -183,10 +190,10 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
 /** An evaluation for people. */
 export function evaluationText({ n, accuracy, balancedAccuracy, loss, perClass }: Evaluation): string[] {
   return [
-    `${n} images, accuracy ${percent(accuracy)}, balanced accuracy ${percent(balancedAccuracy)}, ` +
+    `${count(n, "image")}, accuracy ${percent(accuracy)}, balanced accuracy ${percent(balancedAccuracy)}, ` +
     `loss ${loss.toFixed(4)}`,
     ...perClass.map((c) =>
-      `  ${c.class}: ${c.n} images, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
+      `  ${c.class}: ${count(c.n, "image")}, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
     ),
   ];
 }

@@ -4,11 +4,15 @@
  * @module
  */
 import { join } from "@std/path";
+import { z } from "zod";
 import { UserError } from "../engine/errors.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { type Checkpoint, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
+import { count } from "../engine/text.ts";
 import { type RunOptions, runOptionsSchema } from "./options.ts";
 import { decodePhotoList, encodePhotoList, type PhotoList, readJson } from "./photo_list.ts";
+import { type RunPaths, runPathsSchema } from "./run_paths.ts";
+import type { SettledOptions } from "./settle.ts";
 
 /** Columns of `log.csv`, one row an epoch. */
 export const LOG_COLUMNS = [
@@ -25,19 +29,22 @@ export const LOG_COLUMNS = [
 /** One row of `log.csv`; what is unknown stays empty. */
 export type LogRow = Readonly<Record<typeof LOG_COLUMNS[number], number | undefined>>;
 
+/** What `config.json` holds beside the options. */
+const extrasSchema = z.object({ paths: runPathsSchema.optional() });
+
 /** Writes a run's files. */
 export class RunFolder {
   private constructor(readonly path: string) {}
 
   /**
-   * Makes the folder (and its parents) and writes the configuration; throws a `UserError` if it holds another run already. A run that
+   * Makes the folder (and its parents) and writes the configuration: the options with what the run chose, and where its photos lie. Throws a `UserError` if it holds another run already. A run that
    * ended before anything was saved is no run: its folder is taken over.
    */
-  static async create(path: string, options: RunOptions): Promise<RunFolder> {
+  static async create(path: string, options: SettledOptions, paths: RunPaths): Promise<RunFolder> {
     await RunFolder.requireFree(path);
     await Deno.mkdir(path, { recursive: true });
     const folder = new RunFolder(path);
-    await folder.#write("config.json", JSON.stringify(options, null, 2) + "\n");
+    await folder.#configure({ ...options, paths });
     await folder.#write("log.csv", LOG_COLUMNS.join(",") + "\n");
     return folder;
   }
@@ -54,13 +61,14 @@ export class RunFolder {
   }
 
   /**
-   * The folder of a run to be continued, its options, and whether it has a state to go on from: one that ended before its first was saved
-   * begins anew. Throws a `UserError` where there is no run, or one that has lost its state.
+   * The folder of a run to be continued, its options, where its photos lie (absent: an older version recorded none), and whether it has a
+   * state to go on from: one that ended before its first was saved begins anew. Throws a `UserError` where there is no run, or one that has lost its state.
    */
-  static async open(path: string): Promise<{ folder: RunFolder; options: RunOptions; begun: boolean }> {
+  static async open(
+    path: string,
+  ): Promise<{ folder: RunFolder; options: RunOptions; paths: RunPaths | undefined; begun: boolean }> {
     const folder = new RunFolder(path);
-    const config = folder.file("config.json");
-    const text = await Deno.readTextFile(config).catch(() => undefined);
+    const text = await Deno.readTextFile(folder.file("config.json")).catch(() => undefined);
     if (text === undefined) throw new UserError(`Cannot resume ${path}: it has no config.json`);
     const begun = await exists(folder.file("last.state.safetensors"));
     if (!begun && await exists(folder.file("last.safetensors"))) {
@@ -68,14 +76,16 @@ export class RunFolder {
         `Cannot resume ${path}: it has no last.state.safetensors, which is written with every last.safetensors`,
       );
     }
-    const options = runOptionsSchema.safeParse(readJson(text));
-    if (!options.success) {
-      const { path: key, message } = options.error.issues[0]!;
+    const config = readJson(text);
+    const options = runOptionsSchema.safeParse(config);
+    const extras = extrasSchema.safeParse(config);
+    if (!options.success || !extras.success) {
+      const { path: key, message } = (options.error ?? extras.error)!.issues[0]!;
       throw new UserError(
         `Cannot resume ${path}: ${key.join(".") || "everything"} in config.json is wrong (${message})`,
       );
     }
-    return { folder, options: options.data, begun };
+    return { folder, options: options.data, paths: extras.data.paths, begun };
   }
 
   /**
@@ -83,19 +93,23 @@ export class RunFolder {
    * (`done`) than the new length has (`wanted`).
    */
   async lengthen(
-    { steps, epochs }: Pick<RunOptions, "steps" | "epochs">,
+    { steps, epochs }: Pick<SettledOptions, "steps" | "epochs">,
     done: number,
     wanted: number,
   ): Promise<void> {
-    const { options } = await RunFolder.open(this.path);
-    if (steps === options.steps && epochs === options.epochs) return;
+    const { options, paths } = await RunFolder.open(this.path);
+    if (steps === options.steps && (steps !== undefined || epochs === options.epochs)) return;
     if (wanted < done) {
       throw new UserError(
-        `Cannot resume ${this.path} with ${steps === undefined ? `${epochs} epochs` : `${steps} steps`}: ` +
-          `it has done ${done} steps, which is more than ${wanted}; a run can be lengthened, not shortened`,
+        `Cannot resume ${this.path} with ${
+          steps === undefined ? count(epochs, "epoch") : count(steps, "step")
+        }: ` +
+          `it has done ${
+            count(done, "step")
+          }, which is more than ${wanted}; a run can be lengthened, not shortened`,
       );
     }
-    await this.#write("config.json", JSON.stringify({ ...options, steps, epochs }, null, 2) + "\n");
+    await this.#configure({ ...options, steps, epochs, paths });
   }
 
   /** Keeps the list of the run's photos. */
@@ -131,6 +145,10 @@ export class RunFolder {
   async #rows(): Promise<string[]> {
     const text = await Deno.readTextFile(this.file("log.csv")).catch(() => LOG_COLUMNS.join(",") + "\n");
     return text.match(/.*\n/g) ?? [];
+  }
+
+  async #configure(config: RunOptions & { paths: RunPaths | undefined }): Promise<void> {
+    await this.#write("config.json", JSON.stringify(config, null, 2) + "\n");
   }
 
   async #write(name: string, text: string): Promise<void> {

@@ -3,14 +3,13 @@
  * @module
  */
 import { trainingBatches } from "../data/dataset/sampler.ts";
-import type { ModelCard } from "../model/checkpoint/card.ts";
+import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
 import type { Network } from "../model/network.ts";
 import { WeightAverage } from "./average.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { createOptimizer } from "./optimizer.ts";
-import { runLength, type RunOptions } from "./options.ts";
 import { balancedWeights, labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "./photo_source.ts";
 import {
   counted,
@@ -25,6 +24,7 @@ import {
 import type { Reporter } from "./reporter.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { learningRate } from "./schedule.ts";
+import { type RunLength, runLength, type SettledOptions } from "./settle.ts";
 import { loadState, resumedText, RunSaver } from "./state.ts";
 import { Trainer } from "./trainer.ts";
 
@@ -38,7 +38,7 @@ export interface Run {
   /** The photos of each split. */
   readonly data: { readonly train: PhotoSource; readonly valid: PhotoSource; readonly test: PhotoSource };
   /** Everything that decides the result. */
-  readonly options: RunOptions;
+  readonly options: SettledOptions;
   /** What its checkpoints say about themselves. */
   readonly card: Omit<ModelCard, "training">;
   /** Where its files go. */
@@ -80,7 +80,7 @@ class RunLoop {
   readonly #trainer: Trainer;
   readonly #saver: RunSaver;
   readonly #evaluator: NetworkClassifier;
-  readonly #length: ReturnType<typeof runLength>;
+  readonly #length: RunLength;
 
   private constructor(
     run: Run,
@@ -100,7 +100,7 @@ class RunLoop {
     const { batchSize: batch, ema, classWeights } = options;
     const optimizer = createOptimizer(network.parameters, options);
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
-    const saver = new RunSaver(folder, { network, optimizer, average }, card);
+    const saver = new RunSaver(folder, { network, optimizer, average }, card, recipeOf(options));
     const progress = run.resume ? await resume(run, saver) : START;
     const trainer = await Trainer.create(network, optimizer, {
       ...options,
@@ -121,8 +121,7 @@ class RunLoop {
 
   /** All epochs that are left; true if stopped before the end. */
   async train(): Promise<boolean> {
-    const { batchSize, accumulate } = this.#run.options;
-    const meter = new RateMeter(batchSize * accumulate);
+    const meter = new RateMeter();
     while (this.#trainer.step < this.#length.steps) {
       this.trained = true;
       if (!await this.#trainEpoch(meter)) return true;
@@ -136,7 +135,8 @@ class RunLoop {
     const { options, data: { train }, card, signal, saveEvery } = this.#run;
     const { epoch } = this.progress, { perEpoch, steps } = this.#length;
     const trainer = this.#trainer;
-    const batches = trainingBatches(train.entries.length, meter.images, options.seed, epoch);
+    const { batchSize, accumulate, seed } = options;
+    const batches = trainingBatches(train.entries.length, batchSize, seed, epoch, accumulate);
     const begin = epoch * perEpoch, end = Math.min(begin + perEpoch, steps);
     const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, number[]] => {
       const batch = batches[step - begin]!;
@@ -156,7 +156,7 @@ class RunLoop {
         const metrics = await trainer.metrics();
         await requireFiniteLoss(trainer, metrics, batchOf);
         this.progress = counted(this.progress, trainer.step, metrics);
-        this.#reportStep(metrics, rate, meter.mark(metrics.losses.length));
+        this.#reportStep(metrics, rate, meter.mark(metrics.images));
       }
       if (stopped) return false;
       if (save) await this.#saver.state(this.progress);
@@ -237,6 +237,12 @@ class RunLoop {
     average?.[Symbol.dispose]();
     optimizer[Symbol.dispose]();
   }
+}
+
+/** What a checkpoint says about how it was trained. */
+function recipeOf(options: SettledOptions): TrainingRecord {
+  const { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate } = options;
+  return { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate };
 }
 
 /** Reads the state of a run that is continued and takes out of its files what will be done again. */

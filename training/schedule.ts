@@ -14,6 +14,21 @@ export const SCHEDULES = [
   "one-cycle",
 ] as const satisfies readonly ScheduleName[];
 
+/** Share of a one-cycle run in which its rate rises (Smith 2018), where no warm-up is given. */
+const ONE_CYCLE_RISE = 0.3;
+
+/** Share of any other run that warms up, and the most steps of it, where no warm-up is given. */
+const WARMUP = { share: 0.1, steps: 50 };
+
+/** Steps of warm-up of a run that was told none, and what they are as a phrase for people. */
+export function defaultWarmup(schedule: ScheduleName, steps: number): { warmup: number; why: string } {
+  if (schedule === "one-cycle") {
+    return { warmup: Math.round(steps * ONE_CYCLE_RISE), why: "the rise of one-cycle, 30 % of the run" };
+  }
+  const warmup = Math.min(WARMUP.steps, Math.floor(steps * WARMUP.share));
+  return { warmup, why: warmup === WARMUP.steps ? "the most by default" : "a tenth of the run" };
+}
+
 /** What a schedule depends on. */
 export interface ScheduleOptions {
   /** How the rate goes. */
@@ -31,7 +46,7 @@ export interface ScheduleOptions {
  * cosine (Loshchilov and Hutter 2017); `one-cycle` rises and falls as half cosines (Smith 2018).
  */
 export function learningRate({ schedule, lr, steps, warmup }: ScheduleOptions, step: number): number {
-  const rise = schedule === "one-cycle" && warmup === 0 ? Math.round(steps * 0.3) : warmup;
+  const rise = schedule === "one-cycle" && warmup === 0 ? Math.round(steps * ONE_CYCLE_RISE) : warmup;
   if (step < rise) {
     const part = (step + 1) / rise;
     return schedule === "one-cycle" ? lr * (1 / 25 + (1 - 1 / 25) * halfCosine(part)) : lr * part;

@@ -6,7 +6,7 @@
 import type { Gpu } from "../engine/gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import type { ModelCard } from "../model/checkpoint/card.ts";
+import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import {
   type Checkpoint,
   CheckpointError,
@@ -93,11 +93,12 @@ export async function loadState(path: string, trained: Trained): Promise<Progres
 
 /** Writes a run's checkpoints and state. */
 export class RunSaver {
-  /** Writes to `folder`; `card` is what every checkpoint says about itself. */
+  /** Writes to `folder`; `card` is what every checkpoint says about itself, `recipe` how it was trained. */
   constructor(
     readonly folder: RunFolder,
     readonly trained: Trained,
     readonly card: Omit<ModelCard, "training">,
+    readonly recipe: TrainingRecord,
   ) {}
 
   /** What is validated and kept: the network, or the average of its weights. */
@@ -131,6 +132,6 @@ export class RunSaver {
     const tensors = new Map(
       parameters.all.map(({ name, spec }) => [name, { shape: [...spec.shape], data: values.get(name)! }]),
     );
-    return { card: { ...this.card, training }, tensors };
+    return { card: { ...this.card, training: { ...this.recipe, ...training } }, tensors };
   }
 }

@@ -5,11 +5,12 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
 import { DataError, type Dataset, openDataset, requireClasses } from "../data/dataset/folder.ts";
+import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
 import { leftOutText } from "../data/dataset/walk.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
-import { ensureShapes } from "../data/shapes/shapes.ts";
+import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
@@ -20,18 +21,13 @@ import { decodeSide, defaultPreprocess } from "../data/preprocess.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./reporter.ts";
-import {
-  fitBatch,
-  type OptionValues,
-  type PlaceOptions,
-  type RUN_OPTIONS,
-  runLength,
-  type RunOptions,
-} from "./options.ts";
+import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
 import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
 import { runTraining } from "./run_loop.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
+import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
+import { settle } from "./settle.ts";
 import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
 
 /** Goes on with the run in `path`; `longer` may replace its number of epochs or steps. Else as `train`. */
@@ -44,10 +40,11 @@ export async function resumeTraining(
 ): Promise<Evaluation | undefined> {
   await RunFolder.open(path); // before a lock makes a folder where there is none
   using _ = await lockRun(path);
-  const { folder, options: recorded, begun } = await RunFolder.open(path);
+  const { folder, options: recorded, paths, begun } = await RunFolder.open(path);
   const { steps, epochs } = longer;
   const options = {
     ...recorded,
+    ...await placesOf(path, recorded, paths),
     ...epochs !== undefined && { epochs, steps: undefined },
     ...steps !== undefined && { steps },
   };
@@ -57,9 +54,26 @@ export async function resumeTraining(
       text: `Resumed   ${path} ended before its first state was saved: it begins anew`,
     });
   }
-  return await trainIn(options, { ...places, out: path }, report, signal, {
+  const cache = places.cache ?? (paths && await findPath(path, paths.cache));
+  return await trainIn(options, { ...places, cache, out: path }, report, signal, {
     folder: begun ? folder : undefined,
+    shapes: paths && await findPath(path, paths.data),
+    older: paths === undefined,
   });
+}
+
+/** Where the run's photos and weights lie now; throws a `UserError` where they are gone. */
+async function placesOf(
+  path: string,
+  { data, weights }: RunOptions,
+  paths: RunPaths | undefined,
+): Promise<Pick<RunOptions, "data" | "weights">> {
+  const find = async (typed: string | undefined, key: "data" | "weights", what: string) =>
+    typed === undefined ? undefined : await requirePath(path, paths?.[key] ?? typedPath(typed), what);
+  return {
+    data: await find(data, "data", "folder of photos"),
+    weights: await find(weights, "weights", "file of weights"),
+  };
 }
 
 /** Runs training as `options` say. Resolves with the best checkpoint's result, or undefined if stopped or untested. */
@@ -72,21 +86,30 @@ export async function train(
   return await trainIn(options, places, report, signal);
 }
 
-/** `locked` says that the run's folder is this program's already; `folder` is that of a run to go on with. */
+/** What is known of a run whose folder is this program's already. */
+interface Resumed {
+  /** Of a run to go on with; absent: it begins anew. */
+  readonly folder: RunFolder | undefined;
+  /** Where its photos lie, if it recorded that; used where they are the shapes. */
+  readonly shapes: string | undefined;
+  /** It was begun by a version that recorded no paths, and trained on whole steps only. */
+  readonly older: boolean;
+}
+
 async function trainIn(
   given: RunOptions,
   places: PlaceOptions,
   report: Reporter,
   signal: AbortSignal | undefined,
-  locked?: { folder: RunFolder | undefined },
+  resumed?: Resumed,
 ): Promise<Evaluation | undefined> {
-  const existing = locked?.folder;
+  const existing = resumed?.folder;
   const note = (text: string) => report({ event: "note", text });
   // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
   networkOf(given, 2);
   using gpu = await requestTunedGpu({ onNote: note });
   const list = await existing?.readPhotos();
-  const dataset = await openData(given, existing, list, report);
+  const dataset = await openData(given, resumed, list, report);
   requireClasses(dataset);
   const out = places.out ?? newRunPath(dataset.name, given.model);
   if (!existing) await RunFolder.requireFree(out);
@@ -115,14 +138,24 @@ async function trainIn(
   const used = decodedOf(dataset, photos);
   requireClasses(used, "training image that can be decoded");
   const { train, valid, test } = used.splits;
-  const options = fitBatch(given, train.length, note);
-  const { steps, epochs } = runLength(options, train.length);
+  const wholeStepsOnly = existing !== undefined && resumed?.older;
+  const { options, length: { steps, epochs }, chosen, notes } = settle(
+    { ...given, wholeStepsOnly },
+    train.length,
+  );
   const text = leftOutText(dataset.dir, used.leftOut, photos.entries.length + used.leftOut.length);
   if (text) note(text);
   // A run that goes on has said it.
-  if (!existing) { for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`); }
-  using _ = locked ? undefined : await lockRun(out);
-  const folder = existing ?? await RunFolder.create(out, given);
+  if (!existing) {
+    notes.forEach(note);
+    for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);
+  }
+  using _ = resumed ? undefined : await lockRun(out);
+  const folder = existing ?? await RunFolder.create(out, options, {
+    data: recordPath(out, dataset.dir),
+    cache: recordPath(out, places.cache ?? CACHE_FOLDER),
+    ...given.weights !== undefined && { weights: recordPath(out, given.weights) },
+  });
   const rule = list?.rule ?? ruleOf(existing);
   if (!list) await folder.writePhotos(listPhotos(dataset, used, rule));
   report({
@@ -138,6 +171,7 @@ async function trainIn(
     leftOut: used.leftOut.length,
     epochs,
     steps,
+    chosen,
     out,
   });
   using kept = await keepOnDevice(gpu, photos, places.resident ?? "auto", report);
@@ -190,12 +224,13 @@ function parameterNames(layers: Architecture): string[] {
 /** The photos of the options; of a run that goes on, those it began with. */
 async function openData(
   { data, classes, seed }: RunOptions,
-  existing: RunFolder | undefined,
+  resumed: Resumed | undefined,
   list: PhotoList | undefined,
   report: Reporter,
 ): Promise<Dataset> {
   const note = (text: string) => report({ event: "note", text });
-  const dir = data ?? await ensureShapes(undefined, {
+  const existing = resumed?.folder;
+  const dir = data ?? await ensureShapes(resumed?.shapes ?? SHAPES_FOLDER, {
     onProgress: (done, total) => report({ event: "progress", what: "Drawing shapes", done, total }),
   });
   const chosen = classes ?? (list && classesOf(list));

@@ -6,6 +6,7 @@
 import { clip } from "../engine/kernels/optimizer/global_norm.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
+import { count } from "../engine/text.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import type { Network, Section } from "../model/network.ts";
 import { PhotoFeed, type PlacedPhoto } from "../model/inference/photo_feed.ts";
@@ -170,7 +171,9 @@ export class Trainer implements Disposable {
     // A short batch among several would weigh as much as a full one.
     if (batches > this.#accumulate || (batches > 1 && photos % batch !== 0)) {
       throw new RangeError(
-        `Cannot train on ${photos} photos: wanted 1 to ${batch}, or ${this.#accumulate} or fewer batches of ${batch}`,
+        `Cannot train on ${
+          count(photos, "photo")
+        }: wanted 1 to ${batch}, or ${this.#accumulate} or fewer batches of ${batch}`,
       );
     }
     return batches;

@@ -3,6 +3,7 @@
  * @module
  */
 import { UserError } from "../engine/errors.ts";
+import { count } from "../engine/text.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { cardFromMetadata } from "../model/checkpoint/card.ts";
 import { CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
@@ -51,7 +52,7 @@ export function loadWeights(network: Network, tensors: ReadonlyMap<string, Tenso
   if (loaded.length === 0) {
     const [first] = tensors.keys();
     throw new CheckpointError(
-      `Cannot start ${architecture.name} from these weights: none of ${tensors.size} tensors fits` +
+      `Cannot start ${architecture.name} from these weights: none of ${count(tensors.size, "tensor")} fits` +
         (first === undefined ? "" : ` (the first is ${first} [${tensors.get(first)!.shape}])`),
     );
   }
@@ -70,7 +71,7 @@ export function loadWeights(network: Network, tensors: ReadonlyMap<string, Tenso
 /** The report for a log, a line for each kind. */
 export function transferLines({ loaded, skipped, missing }: TransferReport): string[] {
   return [
-    `Loaded ${loaded.length} tensors: ${loaded.join(", ")}`,
+    `Loaded ${count(loaded.length, "tensor")}: ${loaded.join(", ")}`,
     ...skipped.map(({ name, reason }) => `Skipped ${name}: ${reason}`),
     ...(missing.length > 0 ? [`Initialised anew: ${missing.join(", ")}`] : []),
   ];

@@ -95,22 +95,35 @@ function hashName(name: string): number {
   return h;
 }
 
-/** How many full batches `count` samples give; the rest of an epoch is left out. */
+/** How many batches `count` samples give; the last one is filled up, see `trainingBatches`. */
 export function trainingBatchCount(count: number, batchSize: number): number {
   check(count, batchSize);
-  return Math.floor(count / batchSize);
+  return Math.ceil(count / batchSize);
 }
 
-/** An epoch of training: full batches of indices below `count`, shuffled anew each epoch, the incomplete last one left out. */
+/**
+ * An epoch of training: every index below `count` at least once, shuffled anew each epoch. Where the last batch is not full it is filled
+ * up with the samples that the epoch began with, so that each batch has `batchSize` different ones; which are seen twice follows from the
+ * epoch's own shuffle. Where there are fewer samples than that, one batch of all of them. With `accumulate` an item is the samples of a
+ * step, which are up to that many batches one after the other.
+ */
 export function trainingBatches(
   count: number,
   batchSize: number,
   seed: number,
   epoch: number,
+  accumulate = 1,
 ): Uint32Array[] {
-  const order = shuffle(count, seed, epoch);
   const batches = trainingBatchCount(count, batchSize);
-  return Array.from({ length: batches }, (_, b) => order.subarray(b * batchSize, (b + 1) * batchSize));
+  const order = shuffle(count, seed, epoch);
+  const total = count < batchSize ? count : batches * batchSize;
+  // Past its end the order begins again.
+  const drawn = Uint32Array.from({ length: total }, (_, i) => order[i % count]!);
+  const size = batchSize * accumulate;
+  return Array.from(
+    { length: Math.ceil(batches / accumulate) },
+    (_, b) => drawn.subarray(b * size, (b + 1) * size),
+  );
 }
 
 /** Every index below `count` once, in order; the last batch may be shorter. */

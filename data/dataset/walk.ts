@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { count } from "../../engine/text.ts";
 
 /** A file that is not used. */
 export interface LeftOut {
@@ -123,7 +124,7 @@ export function leftOutText(dir: string, leftOut: readonly LeftOut[], files: num
     const names = list.slice(0, 3).map(({ path }) => nameBelow(dir, path));
     return `${list.length} ${reason} (${names.join(", ")}${list.length > 3 ? ", …" : ""})`;
   });
-  return `Left out ${leftOut.length} of ${files} files: ${texts.join("; ")}`;
+  return `Left out ${leftOut.length} of ${count(files, "file")}: ${texts.join("; ")}`;
 }
 
 /** A path without the folder that it lies in. */

@@ -3,6 +3,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { count } from "../../engine/text.ts";
 import type { Dataset, Sample } from "./folder.ts";
 import { nameBelow } from "./walk.ts";
 
@@ -42,7 +43,7 @@ export function datasetWarnings(dataset: Dataset): string[] {
   if (least > 0 && most / least >= UNEQUAL) {
     const of = (n: number) => counts.find(({ train }) => train === n)!.name;
     warnings.push(
-      `classes are unequal: ${of(most)} has ${most} training photos, ${of(least)} ${least} (${
+      `classes are unequal: ${of(most)} has ${count(most, "training photo")}, ${of(least)} ${least} (${
         (most / least).toFixed(1)
       } to 1); look at the balanced accuracy, and --class-weights balanced gives them equal shares`,
     );
@@ -51,7 +52,8 @@ export function datasetWarnings(dataset: Dataset): string[] {
 }
 
 function listed(names: readonly string[]): string {
-  return names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more classes` : "");
+  return names.slice(0, 5).join(", ") +
+    (names.length > 5 ? ` and ${count(names.length - 5, "more class", "more classes")}` : "");
 }
 
 /** Held-out photos that are also training photos, byte by byte; only files of equal size are read. */
@@ -69,7 +71,11 @@ function sharedPhotos({ dir, splits }: Dataset): string[] {
   }
   if (pairs.length === 0) return [];
   const [a, b] = pairs[0]!.map(({ path }) => nameBelow(dir, path));
-  return [`${pairs.length} of ${held.length} held-out photos are training photos too (${a} is ${b})`];
+  return [
+    `${pairs.length} of ${count(held.length, "held-out photo")} ${
+      pairs.length === 1 ? "is a training photo" : "are training photos"
+    } too (${a} is ${b})`,
+  ];
 }
 
 function sizeOf({ path }: Sample): number | undefined {

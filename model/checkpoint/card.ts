@@ -23,6 +23,20 @@ export interface TrainingRecord {
   validationLoss?: number | undefined;
   /** Rows are true classes, columns predicted ones; entries count validation photos. */
   confusion?: number[][] | undefined;
+  /** Update rule. */
+  optimizer?: string | undefined;
+  /** Highest learning rate. */
+  lr?: number | undefined;
+  /** L2 penalty, or the decoupled decay of adamw. */
+  weightDecay?: number | undefined;
+  /** Learning rate over the run. */
+  schedule?: string | undefined;
+  /** Steps of warm-up. */
+  warmup?: number | undefined;
+  /** Images in a batch. */
+  batchSize?: number | undefined;
+  /** Batches in a step. */
+  accumulate?: number | undefined;
 }
 
 /** A model's self-description. */
@@ -52,6 +66,13 @@ export const trainingRecordSchema: z.ZodType<TrainingRecord> = z.object({
   validationBalancedAccuracy: z.number().min(0).max(1),
   validationLoss: z.number(),
   confusion: z.array(z.array(natural)),
+  optimizer: z.string(),
+  lr: z.number().nonnegative(),
+  weightDecay: z.number().nonnegative(),
+  schedule: z.string(),
+  warmup: natural,
+  batchSize: natural,
+  accumulate: natural,
 }).partial();
 
 /** Names of classes, of which no two are the same: an answer that names one would not say which. */

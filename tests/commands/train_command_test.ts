@@ -6,16 +6,22 @@ import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options.ts";
 import { testNeeding } from "../permissions.ts";
 import { withShapes } from "../training/small_run.ts";
+import { settle } from "../../training/settle.ts";
 
 Deno.test("the flags of train are the run's options, and their defaults the ones that config.json would have", () => {
   const flags = parseFlags([], TRAIN_COMMAND);
   const options = runOptions(flags);
   const plain = JSON.parse(JSON.stringify(options));
   assertEquals(plain, JSON.parse(JSON.stringify(runOptions({}))));
-  assertEquals([plain.model, plain.size, plain.lr, plain.momentum, plain.epochs], [
-    ...["compact", 224, 0.02, undefined, 12],
+  assertEquals([plain.model, plain.size, plain.optimizer, plain.momentum], [
+    "compact",
+    224,
+    "sgd",
+    undefined,
   ]);
-  assertEquals(runOptions(parseFlags(["--data", "photos"], TRAIN_COMMAND)).epochs, 30);
+  const epochs = (...args: string[]) =>
+    settle(runOptions(parseFlags(args, TRAIN_COMMAND)), 64).options.epochs;
+  assertEquals([epochs(), epochs("--data", "photos"), epochs("--epochs", "3")], [12, 30, 3]);
   assertEquals(
     Object.keys(plain).filter((key) => ["out", "workers", "json", "positionals"].includes(key)),
     [],

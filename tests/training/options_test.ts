@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../engine/errors.ts";
-import { runLength, runOptions, runOptionsSchema } from "../../training/options.ts";
+import { runOptions, runOptionsSchema } from "../../training/options.ts";
 
 Deno.test("a configuration of the first version is still read", () => {
   const recorded = {
@@ -15,10 +15,4 @@ Deno.test("a configuration of the first version is still read", () => {
 
 Deno.test("an option that is wrong is named, whoever gives it", () => {
   assertThrows(() => runOptions({ lr: -1 }), UserError, "Cannot train: lr is wrong");
-});
-
-Deno.test("a run is as long as its steps, or else its epochs of whole steps", () => {
-  const options = runOptions({ batchSize: 4, accumulate: 2, epochs: 3 });
-  assertEquals(runLength(options, 33), { perEpoch: 4, steps: 12, epochs: 3 });
-  assertEquals(runLength({ ...options, steps: 9 }, 33), { perEpoch: 4, steps: 9, epochs: 3 });
 });

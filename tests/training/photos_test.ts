@@ -138,7 +138,7 @@ test("a run goes on with the photos that it began with: new ones are named and w
   withTrial(async ({ data, draw, train, resume, run }) => {
     await draw("bird", upTo(20));
     await draw("dog", upTo(20, 50), "star");
-    await train("--steps", "4", "--schedule", "constant");
+    await train("--steps", "4", "--warmup", "0", "--schedule", "constant");
     const list = await Deno.readTextFile(run("photos.json"));
     await draw("dog", upTo(9, 80), "star");
     const events = await resume({ steps: 6 });
@@ -160,10 +160,10 @@ test("photos that came meanwhile do not change a resumed run: it ends bitwise as
   withTrial(async ({ draw, train, resume, run }) => {
     await draw("bird", upTo(20));
     await draw("dog", upTo(20, 50), "star");
-    await train("--steps", "7", "--schedule", "constant", "--augment", "full");
+    await train("--steps", "7", "--warmup", "0", "--schedule", "constant", "--augment", "full");
     const whole = await Deno.readFile(run("last.safetensors"));
     await Deno.remove(run(""), { recursive: true });
-    await train("--steps", "3", "--schedule", "constant", "--augment", "full");
+    await train("--steps", "3", "--warmup", "0", "--schedule", "constant", "--augment", "full");
     await draw("bird", upTo(5, 100));
     await resume({ steps: 7 });
     assertEquals(await Deno.readFile(run("last.safetensors")), whole);
@@ -173,7 +173,7 @@ test("a run of a version that listed no photos goes on with its own rule and spl
   withTrial(async ({ draw, train, resume, run }) => {
     await draw("bird", upTo(20));
     await draw("dog", upTo(20, 50), "star");
-    await train("--steps", "2", "--schedule", "constant");
+    await train("--steps", "2", "--warmup", "0", "--schedule", "constant");
     await Deno.remove(run("photos.json"));
     await draw("bird/deep", [99]);
     const events = await resume({ steps: 3 });

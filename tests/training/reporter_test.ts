@@ -118,3 +118,34 @@ Deno.test("the JSON reporter writes one object a line", () => {
   report(step(7));
   assertEquals(JSON.parse(lines[0]!), step(7));
 });
+
+Deno.test("one of a thing is one thing, and what the run chose stands in a line of its own", () => {
+  let text = "";
+  const report = textReporter((t) => text += t, { terminal: false });
+  const start: RunEvent = {
+    event: "start",
+    adapter: "a",
+    tiles: "built-in",
+    model: "compact",
+    parameters: 9,
+    data: "photos",
+    split: "folders",
+    classes: ["cat"],
+    images: { train: 1, valid: 2, test: 0 },
+    leftOut: 0,
+    epochs: 1,
+    steps: 1,
+    chosen: [{ option: "lr", value: 0.02, text: "learning rate 0.02 (for sgd)" }],
+    out: "runs/x",
+  };
+  report(start);
+  report({ ...start, images: { train: 12, valid: 1, test: 1 }, epochs: 2, steps: 4, chosen: [] });
+  const lines = text.trim().split("\n").filter((line) => /^(Data|Run|Chosen)/.test(line));
+  assertEquals(lines, [
+    "Data      photos: 1 training image, 2 validation, 0 test (folders)",
+    "Run       runs/x: 1 epoch, 1 step",
+    "Chosen    learning rate 0.02 (for sgd)",
+    "Data      photos: 12 training images, 1 validation, 1 test (folders)",
+    "Run       runs/x: 2 epochs, 4 steps",
+  ]);
+});

@@ -4,6 +4,8 @@ import { parseFlags } from "../../commands/cli/args.ts";
 import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { loadTensors, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { runOptions } from "../../training/options.ts";
+import type { RunEvent } from "../../training/reporter.ts";
+import { settle } from "../../training/settle.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";
@@ -23,17 +25,22 @@ async function stopAt(
 }
 
 for (
-  const [name, flags] of [
-    ["sgd", ["--augment", "full"]],
-    ["adam with accumulation, average and clipping", [
+  const [name, perEpoch, flags] of [
+    ["sgd", 12, ["--augment", "full", "--batch-size", "4"]],
+    ["an incomplete last batch", 10, ["--augment", "full", "--batch-size", "5"]],
+    ["accumulation with a shorter last step", 4, ["--batch-size", "5", "--accumulate", "3"]],
+    ["adam with accumulation, average and clipping", 6, [
+      ...["--batch-size", "4"],
       ...["--optimizer", "adam", "--lr", "0.001", "--accumulate", "2", "--ema", "0.9", "--clip-norm", "1"],
     ]],
-    ["batch normalisation", ["--model", "compact-bn", "--schedule", "one-cycle", "--optimizer", "rmsprop"]],
+    ["batch normalisation", 12, [
+      ...["--batch-size", "4", "--model", "compact-bn", "--schedule", "one-cycle", "--optimizer", "rmsprop"],
+    ]],
   ] as const
 ) {
   test(`a run stopped in the middle of an epoch and resumed ends bitwise as if it had not stopped: ${name}`, () =>
     withShapes(async (dir, data) => {
-      const set = smallOptions(data, "--epochs", "4", "--batch-size", "4", "--seed", "5", ...flags);
+      const set = smallOptions(data, "--epochs", "4", "--seed", "5", ...flags);
       await train(set, places(dir, "whole"), () => {});
       await stopAt(
         10,
@@ -42,7 +49,6 @@ for (
       assert((await read(dir, "parts")).some((byte, i) => byte !== 0 && i > 0));
       const stopped = (await loadTensors(join(dir, "parts", "last.state.safetensors"))).metadata;
       const { step, epoch } = JSON.parse(stopped.progress!);
-      const perEpoch = flags.includes("--accumulate" as never) ? 6 : 12;
       assertEquals([epoch, step % perEpoch > 0], [Math.floor(step / perEpoch), true]);
       await resumeTraining(join(dir, "parts"), { steps: undefined }, places(dir, "parts"), () => {});
       for (const file of ["last.safetensors", "best.safetensors"]) {
@@ -75,9 +81,12 @@ test("a run that died after its state was saved goes on from there, its later lo
 
 test("a finished run can be lengthened", () =>
   withShapes(async (dir, data) => {
-    await train(smallOptions(data, "--steps", "8", "--schedule", "constant"), places(dir, "a"), () => {});
+    // The default warm-up is a share of the run as it was begun.
+    const set = (steps: string) =>
+      smallOptions(data, "--steps", steps, "--schedule", "constant", "--warmup", "4");
+    await train(set("8"), places(dir, "a"), () => {});
     await resumeTraining(join(dir, "a"), { steps: 20 }, places(dir, "a"), () => {});
-    await train(smallOptions(data, "--steps", "20", "--schedule", "constant"), places(dir, "b"), () => {});
+    await train(set("20"), places(dir, "b"), () => {});
     assertEquals(
       (await loadTensors(join(dir, "a", "last.safetensors"))).tensors,
       (await loadTensors(join(dir, "b", "last.safetensors"))).tensors,
@@ -132,11 +141,35 @@ test("what cannot be resumed is refused in one sentence and left as it is", () =
     await refused("model in config.json is wrong");
   }));
 
-test("the options that config.json records are those of the flags", () =>
+test("config.json records the options of the flags and what the run chose, and goes on with that", () =>
   withShapes(async (dir, data) => {
     const set = runOptions(parseFlags(["--data", data, "--steps", "1", "--size", "64"], TRAIN_COMMAND));
     await train(set, places(dir, "a"), () => {});
     const { RunFolder } = await import("../../training/run_folder.ts");
     const { options } = await RunFolder.open(join(dir, "a"));
-    assertEquals(options, JSON.parse(JSON.stringify(set)));
+    const { options: wanted } = settle(set, 48);
+    assertEquals(JSON.parse(JSON.stringify(options)), JSON.parse(JSON.stringify(wanted)));
+    assertEquals([wanted.lr, wanted.batchSize, wanted.warmup, wanted.epochs], [0.02, 32, 0, 1]);
+    const chosen: unknown[] = [];
+    await resumeTraining(join(dir, "a"), { steps: 2 }, places(dir, "a"), (e) => {
+      if (e.event === "start") chosen.push(...e.chosen);
+    });
+    assertEquals(chosen, []);
+  }));
+
+test("a run of a version that trained on whole steps only stays finished, or goes on with epochs of those", () =>
+  withShapes(async (dir, data) => {
+    const steps: number[] = [], config = join(dir, "a", "config.json");
+    const report = (e: RunEvent) => e.event === "start" && steps.push(e.steps);
+    // Of 48 photos such a version made 5 batches of 9; this one would make 6.
+    await train(smallOptions(data, "--steps", "5", "--batch-size", "9"), places(dir, "a"), report);
+    const { paths: _, steps: __, ...recorded } = JSON.parse(await Deno.readTextFile(config));
+    await Deno.writeTextFile(config, JSON.stringify({ ...recorded, epochs: 1 }));
+    const before = await read(dir, "a");
+    await resumeTraining(join(dir, "a"), {}, places(dir, "a"), report);
+    assertEquals(await read(dir, "a"), before);
+    await resumeTraining(join(dir, "a"), { epochs: 2 }, places(dir, "a"), report);
+    assertEquals(steps, [5, 5, 10]);
+    const log = await Deno.readTextFile(join(dir, "a", "log.csv"));
+    assertEquals(withoutRates(log), ["epoch,step", "1,5", "2,10"]);
   }));

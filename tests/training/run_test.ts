@@ -10,8 +10,10 @@ import { join } from "@std/path";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
 import { balancedWeights } from "../../training/photo_source.ts";
+import { OPTIMIZER_DEFAULTS } from "../../training/optimizer.ts";
 import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
 import type { RunEvent } from "../../training/reporter.ts";
+import { settle } from "../../training/settle.ts";
 import { train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";
@@ -38,6 +40,27 @@ test("a run writes its files, validates every epoch and tests the best checkpoin
     const { card } = await loadCheckpoint(join(dir, "a", "last.safetensors"));
     assertEquals(card.classes, ["circle", "square", "star", "triangle"]);
     assertEquals(card.training?.step, 18);
+  }));
+
+test("an epoch trains on every photo, and checkpoints say with which values", () =>
+  withShapes(async (dir, data) => {
+    const events: RunEvent[] = [];
+    const set = smallOptions(data, "--epochs", "2", "--batch-size", "20", "--optimizer", "adamw");
+    await train(set, places(dir, "a"), (e) => events.push(e));
+    const start = events.find((e) => e.event === "start")!;
+    assertEquals([start.steps, start.chosen.map(({ option }) => option)], [6, [
+      "lr",
+      "weightDecay",
+      "warmup",
+    ]]);
+    const { metadata } = await loadTensors(join(dir, "a", "last.state.safetensors"));
+    assertEquals(JSON.parse(metadata.progress!).step, 6);
+    const { training } = (await loadCheckpoint(join(dir, "a", "last.safetensors"))).card;
+    const { optimizer, lr, weightDecay, warmup, batchSize } = training!;
+    const own = OPTIMIZER_DEFAULTS.adamw;
+    assertEquals({ optimizer, lr, weightDecay, warmup, batchSize }, {
+      ...{ optimizer: "adamw", ...own, warmup: 0, batchSize: 20 },
+    });
   }));
 
 test("the same seed gives bitwise the same weights, another seed does not", () =>
@@ -211,8 +234,14 @@ Deno.test("balanced class weights make rare classes count as much as frequent on
   assertEquals(balancedWeights({ entries, pixels: () => new Uint8Array(4) }, 3), [4 / 9, 4 / 3, 1]);
 });
 
+/** A run's folder as `train` makes it. */
+function createRun(path: string): Promise<RunFolder> {
+  const lies = { path, fromRun: "" };
+  return RunFolder.create(path, settle(smallOptions("x"), 8).options, { data: lies, cache: lies });
+}
+
 test("a full disk ends a run with one sentence that names the file", async () => {
-  const folder = await RunFolder.create(await Deno.makeTempDir(), smallOptions("x"));
+  const folder = await createRun(await Deno.makeTempDir());
   try {
     // A directory in the place of the log cannot be replaced by a file, as little as a full disk takes one.
     await Deno.remove(folder.file("log.csv"));

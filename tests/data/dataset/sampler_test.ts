@@ -5,18 +5,37 @@ import {
   trainingBatchCount,
   trainingBatches,
 } from "../../../data/dataset/sampler.ts";
+import { shuffle } from "../../../engine/random.ts";
 
-Deno.test("an epoch of training has only full batches and repeats no sample", () => {
-  const batches = trainingBatches(103, 10, 1, 0);
-  assertEquals(batches.length, 10);
-  assertEquals(trainingBatchCount(103, 10), 10);
-  assertEquals(batches.map((b) => b.length), Array(10).fill(10));
-  assertEquals(new Set(batches.flatMap((b) => [...b])).size, 100);
+Deno.test("an epoch of training has every sample, in full batches of different ones", () => {
+  for (const [count, size] of [[103, 10], [101, 100], [19, 10], [33, 32], [7, 4], [120, 32]] as const) {
+    for (const epoch of [0, 1, 2]) {
+      const batches = trainingBatches(count, size, 1, epoch), full = Math.ceil(count / size);
+      assertEquals([batches.length, trainingBatchCount(count, size)], [full, full]);
+      assertEquals(batches.map((b) => new Set(b).size), Array(full).fill(size));
+      assertEquals(new Set(batches.flatMap((b) => [...b])).size, count);
+    }
+  }
 });
 
-Deno.test("the samples left out of an epoch change from epoch to epoch", () => {
-  const used = (epoch: number) => trainingBatches(11, 10, 1, epoch)[0]!.toSorted();
-  assertNotEquals([0, 1, 2, 3].map(used).map(String), Array(4).fill(String(used(0))));
+Deno.test("where all batches are full, the samples come once and in the order of the epoch's shuffle", () => {
+  const flat = trainingBatches(96, 8, 5, 3).flatMap((b) => [...b]);
+  assertEquals(flat, [...shuffle(96, 5, 3)]);
+});
+
+Deno.test("the samples that an epoch sees twice change from epoch to epoch", () => {
+  const twice = (epoch: number) => {
+    const flat = trainingBatches(11, 10, 1, epoch).flatMap((b) => [...b]);
+    return flat.filter((sample, i) => flat.indexOf(sample) < i).sort();
+  };
+  assertEquals(twice(0).length, 9);
+  assertNotEquals([0, 1, 2, 3].map(twice).map(String), Array(4).fill(String(twice(0))));
+});
+
+Deno.test("a step of several batches is these batches, and the last step those that are left", () => {
+  const single = trainingBatches(103, 10, 1, 4), steps = trainingBatches(103, 10, 1, 4, 3);
+  assertEquals(steps.map((step) => step.length), [30, 30, 30, 20]);
+  assertEquals(steps.flatMap((step) => [...step]), single.flatMap((batch) => [...batch]));
 });
 
 Deno.test("the same seed and epoch give the same batches", () => {
@@ -31,8 +50,9 @@ Deno.test("evaluation covers every sample once, in order, with a short last batc
   assertEquals(evaluationBatches(0, 3), []);
 });
 
-Deno.test("fewer samples than a batch give no training batch", () => {
-  assertEquals(trainingBatches(3, 4, 1, 0), []);
+Deno.test("fewer samples than a batch are one batch of all of them, and none are none", () => {
+  assertEquals(trainingBatches(3, 4, 1, 0).map((batch) => [...batch].sort()), [[0, 1, 2]]);
+  assertEquals(trainingBatches(0, 4, 1, 0), []);
 });
 
 Deno.test("impossible sizes are refused by name", () => {

@@ -1,0 +1,124 @@
+/**
+ * What a run chooses by itself, once it knows its photos: how many go into a batch, how long it is, and the rates that suit its optimiser.
+ * @module
+ */
+import { trainingBatchCount } from "../data/dataset/sampler.ts";
+import { count } from "../engine/text.ts";
+import { OPTIMIZER_DEFAULTS } from "./optimizer.ts";
+import type { RunOptions } from "./options.ts";
+import { defaultWarmup } from "./schedule.ts";
+
+/** The options that a run may be told or chooses. */
+type Open = "batchSize" | "epochs" | "lr" | "weightDecay" | "warmup";
+
+/** Everything that decides a run's result, nothing left open: what `config.json` records. */
+export type SettledOptions =
+  & Omit<RunOptions, Open>
+  & { readonly [K in Open]: number }
+  & {
+    /** The run is of a version that left the end of an epoch out where it was no whole step. */
+    readonly wholeStepsOnly?: boolean | undefined;
+  };
+
+/** A value that a run chose by itself. */
+export interface Choice {
+  /** The option's name. */
+  readonly option: Open;
+  /** What it is. */
+  readonly value: number;
+  /** Value and reason for people. */
+  readonly text: string;
+}
+
+/** What a run is like. */
+export interface Settled {
+  /** Its options. */
+  readonly options: SettledOptions;
+  /** Steps of an epoch, steps and epochs of the run. */
+  readonly length: RunLength;
+  /** What it was not told. */
+  readonly chosen: readonly Choice[];
+  /** What it was told and does not do, or will be sorry for, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** How long a run is. */
+export interface RunLength {
+  /** Steps of an epoch. */
+  readonly perEpoch: number;
+  /** Steps of the run. */
+  readonly steps: number;
+  /** Its epochs; the last one may be cut off. */
+  readonly epochs: number;
+}
+
+/** Images of a batch where nothing is given and there are as many. */
+const BATCH = 32;
+
+/** Epochs where neither epochs nor steps are given. */
+const EPOCHS = { photos: 30, shapes: 12 };
+
+/**
+ * Settles the options of a run for that many training photos, at least one. Neither a batch nor a step takes more than there are. Settled
+ * options stay as they are, so a run that goes on is the one that began.
+ */
+export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly">, photos: number): Settled {
+  const wanted = given.batchSize ?? BATCH, batchSize = Math.min(wanted, photos);
+  const accumulate = Math.min(given.accumulate, Math.floor(photos / batchSize));
+  const epochs = given.epochs ?? (given.data === undefined ? EPOCHS.shapes : EPOCHS.photos);
+  const length = runLength({ ...given, batchSize, accumulate, epochs }, photos);
+  const { schedule, optimizer } = given, own = OPTIMIZER_DEFAULTS[optimizer];
+  const { warmup, why } = defaultWarmup(schedule, length.steps);
+  const options: SettledOptions = {
+    ...given,
+    batchSize,
+    accumulate,
+    epochs: length.epochs,
+    lr: given.lr ?? own.lr,
+    weightDecay: given.weightDecay ?? own.weightDecay,
+    warmup: given.warmup ?? warmup,
+  };
+  const texts: Record<Open, string> = {
+    lr: `learning rate ${options.lr} (for ${optimizer})`,
+    weightDecay: `weight decay ${options.weightDecay} (for ${optimizer})`,
+    warmup: `warm-up ${count(warmup, "step")} (${why})`,
+    batchSize: `batch ${batchSize} (${batchSize < BATCH ? "all training photos" : "the default"})`,
+    epochs: `${count(epochs, "epoch")} (for ${given.data === undefined ? "the shapes" : "photos"})`,
+  };
+  const chosen = (Object.keys(texts) as Open[])
+    .filter((option) => given[option] === undefined && !(option === "epochs" && given.steps !== undefined))
+    .map((option) => ({ option, value: options[option], text: texts[option] }));
+  const notes: string[] = [];
+  if (accumulate < given.accumulate || (given.batchSize !== undefined && batchSize < wanted)) {
+    notes.push(
+      `Batch     ${batchText(batchSize, accumulate)} instead of ${sizeText(wanted, given.accumulate)}: ` +
+        `there ${photos === 1 ? "is" : "are"} ${count(photos, "training photo")}`,
+    );
+  }
+  if (given.warmup !== undefined && given.warmup > 0 && given.warmup >= length.steps) {
+    notes.push(
+      `Warning   the warm-up of ${
+        count(given.warmup, "step")
+      } is not shorter than the run of ${length.steps}: ` +
+        "the learning rate only rises",
+    );
+  }
+  return { options, length, chosen, notes };
+}
+
+const sizeText = (batch: number, times: number) => times > 1 ? `${times} x ${batch}` : `${batch}`;
+const batchText = (batch: number, times: number) =>
+  `${sizeText(batch, times)} ${batch * times === 1 ? "image" : "images"}`;
+
+/** How many steps and epochs the options mean for that many training photos, and how many steps an epoch has. */
+export function runLength(
+  options: Pick<SettledOptions, "batchSize" | "accumulate" | "epochs" | "steps" | "wholeStepsOnly">,
+  photos: number,
+): RunLength {
+  const { batchSize, accumulate, wholeStepsOnly } = options;
+  const perEpoch = wholeStepsOnly
+    ? Math.floor(photos / (batchSize * accumulate))
+    : Math.ceil(trainingBatchCount(photos, batchSize) / accumulate);
+  const steps = options.steps ?? options.epochs * perEpoch;
+  return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
+}
