@@ -22,7 +22,7 @@ export {
   type RunOptions,
   runOptions,
 } from "./options.ts";
-export type { Choice } from "./settle.ts";
+export type { Choice, OpenOption } from "./settle.ts";
 export {
   balancedWeights,
   evaluationPhotos,

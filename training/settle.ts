@@ -8,13 +8,13 @@ import { OPTIMIZER_DEFAULTS } from "./optimizer.ts";
 import type { RunOptions } from "./options.ts";
 import { defaultWarmup } from "./schedule.ts";
 
-/** The options that a run may be told or chooses. */
-type Open = "batchSize" | "epochs" | "lr" | "weightDecay" | "warmup";
+/** The options that a run may be told or chooses by itself. */
+export type OpenOption = "batchSize" | "epochs" | "lr" | "weightDecay" | "warmup";
 
 /** Everything that decides a run's result, nothing left open: what `config.json` records. */
 export type SettledOptions =
-  & Omit<RunOptions, Open>
-  & { readonly [K in Open]: number }
+  & Omit<RunOptions, OpenOption>
+  & { readonly [K in OpenOption]: number }
   & {
     /** The run is of a version that left the end of an epoch out where it was no whole step. */
     readonly wholeStepsOnly?: boolean | undefined;
@@ -23,7 +23,7 @@ export type SettledOptions =
 /** A value that a run chose by itself. */
 export interface Choice {
   /** The option's name. */
-  readonly option: Open;
+  readonly option: OpenOption;
   /** What it is. */
   readonly value: number;
   /** Value and reason for people. */
@@ -78,14 +78,14 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     weightDecay: given.weightDecay ?? own.weightDecay,
     warmup: given.warmup ?? warmup,
   };
-  const texts: Record<Open, string> = {
+  const texts: Record<OpenOption, string> = {
     lr: `learning rate ${options.lr} (for ${optimizer})`,
     weightDecay: `weight decay ${options.weightDecay} (for ${optimizer})`,
     warmup: `warm-up ${count(warmup, "step")} (${why})`,
     batchSize: `batch ${batchSize} (${batchSize < BATCH ? "all training photos" : "the default"})`,
     epochs: `${count(epochs, "epoch")} (for ${given.data === undefined ? "the shapes" : "photos"})`,
   };
-  const chosen = (Object.keys(texts) as Open[])
+  const chosen = (Object.keys(texts) as OpenOption[])
     .filter((option) => given[option] === undefined && !(option === "epochs" && given.steps !== undefined))
     .map((option) => ({ option, value: options[option], text: texts[option] }));
   const notes: string[] = [];
