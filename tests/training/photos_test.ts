@@ -206,9 +206,9 @@ test("a run cannot be shortened, and its configuration stays as it is", () =>
     await assertRejects(
       () => resume({ epochs: 2 }),
       Error,
-      "with 2 epochs: it has done 3 steps, which is more than 2",
+      "with 2 epochs: it has done 6 steps, which is more than 4",
     );
-    await assertRejects(() => resume({ steps: 1 }), Error, "with 1 steps: it has done 3 steps");
+    await assertRejects(() => resume({ steps: 1 }), Error, "with 1 step: it has done 6 steps");
     assertEquals(await Deno.readTextFile(run("config.json")), config);
   }));
 

@@ -71,7 +71,7 @@ Deno.test("weights of which nothing fits, or that are not finite, change nothing
     network.parameters.initialise(5);
     const before = await network.parameters.read();
     const load = (tensors: Map<string, TensorValue>) => () => loadWeights(network, tensors);
-    const words = "Cannot start compact from these weights: none of 1 tensors fits (the first is a [1])";
+    const words = "Cannot start compact from these weights: none of 1 tensor fits (the first is a [1])";
     assertThrows(load(new Map([["a", { shape: [1], data: new Float32Array(1) }]])), CheckpointError, words);
     assertThrows(load(new Map()), CheckpointError, "none of 0 tensors fits");
     const tensors = await weights(gpu);

@@ -130,6 +130,6 @@ test("what may mislead is said before training: one class, one photo, unequal cl
       "test/cat/x.jpg": "train/dog3",
       "test/cat/y.jpg": "train/dogX",
     }),
-    "1 of 4 held-out photos are training photos too (test/cat/x.jpg is train/dog/3.jpg)",
+    "1 of 4 held-out photos is a training photo too (test/cat/x.jpg is train/dog/3.jpg)",
   );
 });
