@@ -81,7 +81,7 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
   const texts: Record<OpenOption, string> = {
     lr: `learning rate ${options.lr} (for ${optimizer})`,
     weightDecay: `weight decay ${options.weightDecay} (for ${optimizer})`,
-    warmup: `warm-up ${count(warmup, "step")} (${why})`,
+    warmup: warmup === 0 ? "no warm-up (the run is too short)" : `warm-up ${count(warmup, "step")} (${why})`,
     batchSize: `batch ${batchSize} (${batchSize < BATCH ? "all training photos" : "the default"})`,
     epochs: `${count(epochs, "epoch")} (for ${given.data === undefined ? "the shapes" : "photos"})`,
   };

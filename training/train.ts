@@ -138,7 +138,7 @@ async function trainIn(
   const used = decodedOf(dataset, photos);
   requireClasses(used, "training image that can be decoded");
   const { train, valid, test } = used.splits;
-  const wholeStepsOnly = existing !== undefined && resumed?.older;
+  const wholeStepsOnly = existing && resumed?.older || undefined;
   const { options, length: { steps, epochs }, chosen, notes } = settle(
     { ...given, wholeStepsOnly },
     train.length,

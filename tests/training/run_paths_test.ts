@@ -60,6 +60,7 @@ test("a run that was begun with relative paths goes on from any folder, and no c
     );
     const config = JSON.parse(await Deno.readTextFile(join(dir, "runs", "x", "config.json")));
     assertEquals([config.data, config.paths.data], ["shapes", { path: data, fromRun: "../../shapes" }]);
+    assertEquals("wholeStepsOnly" in config, false);
     const elsewhere = await Deno.makeTempDir();
     try {
       await trainIn(elsewhere, "--resume", join(dir, "runs", "x"), "--epochs", "2");

@@ -58,6 +58,7 @@ Deno.test("the warm-up is a tenth of the run and at most 50 steps, and what is g
   assertEquals(warmup({ steps: 24, warmup: 50 }), 50);
   assertEquals(warmup({ steps: 24, warmup: 0 }), 0);
   assertEquals(texts({ steps: 24 }, 64).warmup, "warm-up 2 steps (a tenth of the run)");
+  assertEquals(texts({ steps: 9 }, 64).warmup, "no warm-up (the run is too short)");
   assertEquals(texts({ steps: 10 }, 64).warmup, "warm-up 1 step (a tenth of the run)");
   // One cycle rises for 30 % of the run, as it does with a warm-up of 0.
   const cycle = settled({ steps: 100, schedule: "one-cycle" }, 64).options;
