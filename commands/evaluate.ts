@@ -61,6 +61,7 @@ await runCommand(NAME, async () => {
     onNote: (note) => console.error(note),
   });
   const { leftOut } = decodedOf(dataset, source), n = source.entries.length;
+  for (const phrase of dataset.notes) say(`Folders: ${phrase}`);
   say(`Split ${split}: ${count(n, "image")} of ${dataset.name} (${how})`);
   const files = Object.values(dataset.splits).flat().length + dataset.leftOut.length;
   const without = leftOutText(dataset.dir, leftOut, files);

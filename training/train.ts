@@ -148,6 +148,7 @@ async function trainIn(
   // A run that goes on has said it.
   if (!existing) {
     notes.forEach(note);
+    for (const phrase of dataset.notes) note(`Folders   ${phrase}`);
     for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);
   }
   using _ = resumed ? undefined : await lockRun(out);

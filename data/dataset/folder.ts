@@ -2,23 +2,23 @@
  * Opens a folder of photos as a data set. Three layouts, tried in this order:
  *
  * - `DIR/SPLIT.tsv` names the split, class and file of each photo (see `readSplitTable`);
- * - `DIR/{train,valid,test}/<class>/*`, one of them or more, where `val` and `validation` also mean `valid`;
+ * - `DIR/{train,valid,test}/<class>/*`, one of them or more, under the usual names (see `splitNamed`);
  * - `DIR/<class>/*`, split by a hash of the photos' names into 0.8, 0.1 and 0.1 (see `hashedSplit`).
  *
- * Folders in a class's folder belong to the class.
+ * Folders in a class's folder belong to the class. A folder that lies alone around any of these is passed through (see `findLayout`).
  * @module
  */
 import { basename, join, resolve } from "@std/path";
+import { findClasses, findLayout, type Layout, type Level } from "./layout.ts";
 import {
   DataError,
   type FoundPhoto,
   listClasses,
   type Listed,
-  listFolder,
   readSplitTable,
-  SPLIT_NAMES,
   SPLIT_TABLE,
   type SplitName,
+  splitNamed,
 } from "./listing.ts";
 import { hashedSplit, shuffledSplit, SPLIT_RULE } from "./sampler.ts";
 import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
@@ -59,6 +59,8 @@ export interface Dataset {
   readonly missing: readonly string[];
   /** How the split came about, as a phrase for people. */
   readonly origin: string;
+  /** What was understood of the folder's layout and is not plain to see, as phrases for people. */
+  readonly notes: readonly string[];
 }
 
 /** What is wanted of a folder. */
@@ -75,8 +77,9 @@ export interface DatasetOptions {
 
 /** Finds the photos in `dir`. Throws a `DataError` where no data set can be made of the folder. */
 export async function openDataset(dir: string, options: DatasetOptions): Promise<Dataset> {
-  const { folders, files } = await listFolder(dir);
-  const { photos, origin, leftOut, seeded = false } = await readPhotos(dir, folders, files, options);
+  const layout = await findLayout(dir, options.classes);
+  const { root, files } = layout;
+  const { photos, origin, leftOut, seeded = false, notes = [] } = await readPhotos(dir, layout, options);
   const present = [...new Set(photos.map((photo) => photo.class))].sort();
   const classes = chooseClasses(dir, present, options);
   const labels = new Map(classes.map((name, label) => [name, label]));
@@ -91,12 +94,14 @@ export async function openDataset(dir: string, options: DatasetOptions): Promise
     classes,
     splits,
     leftOut: [
+      ...layout.leftOut,
       ...leftOut,
-      ...imageNames(files).map((file) => ({ path: join(dir, file), reason: "in no class folder" })),
+      ...imageNames(files).map((file) => ({ path: join(root, file), reason: "in no class folder" })),
     ],
     seeded,
     missing: classes.filter((name) => !present.includes(name)),
     origin,
+    notes: [...new Set([...layout.notes, ...notes])],
   };
 }
 
@@ -130,21 +135,20 @@ function byClassAndPath(a: FoundPhoto, b: FoundPhoto): number {
 }
 
 /** `seeded`: the folder has no split of its own. */
-type Found = { photos: FoundPhoto[]; origin: string; leftOut: readonly LeftOut[]; seeded?: true };
+type Found = {
+  photos: FoundPhoto[];
+  origin: string;
+  leftOut: readonly LeftOut[];
+  seeded?: true;
+  notes?: readonly string[];
+};
 
-async function readPhotos(
-  dir: string,
-  folders: readonly string[],
-  files: readonly string[],
-  options: DatasetOptions,
-): Promise<Found> {
-  if (files.includes(SPLIT_TABLE)) {
-    const photos = await readSplitTable(dir);
-    return { photos, origin: SPLIT_TABLE, leftOut: await unlisted(dir, photos, options) };
-  }
-  return await isSplit(dir, folders)
-    ? await readSplitFolders(dir, folders, options)
-    : await readClassFolders(dir, folders, files, options);
+async function readPhotos(dir: string, layout: Layout, options: DatasetOptions): Promise<Found> {
+  const { kind, root } = layout;
+  if (kind === "splits") return await readSplitFolders(dir, layout, options);
+  if (kind === "classes") return await readClassFolders(dir, layout, options);
+  const photos = await readSplitTable(root);
+  return { photos, origin: SPLIT_TABLE, leftOut: await unlisted(root, photos, options) };
 }
 
 /** What lies in the folders of a table's classes and is not in the table. */
@@ -176,63 +180,55 @@ function drawn(
   return (rule === 1 ? shuffledSplit : hashedSplit)(photos, seed, { valid: 0.1, test });
 }
 
-/** Whether the folders are splits and not classes: one is called train, or each holds folders and no photo. */
-async function isSplit(dir: string, folders: readonly string[]): Promise<boolean> {
-  if (folders.length === 0 || !folders.every((name) => SPLIT_NAMES.has(name))) return false;
-  if (folders.includes("train")) return true;
-  const inside = await Promise.all(folders.map((name) => listFolder(join(dir, name))));
-  return inside.every(({ folders, files }) => folders.length > 0 && imageNames(files).length === 0);
-}
-
 async function readClassFolders(
   dir: string,
-  folders: readonly string[],
-  files: readonly string[],
+  { root, folders }: Level,
   options: DatasetOptions,
 ): Promise<Found> {
-  if (folders.length === 0) {
-    const what = imageNames(files).length > 0 ? "its photos are in no class folder" : "it is empty";
-    throw new DataError(`Cannot use ${dir}: ${what}, expected photos in ${join(dir, "<class>", "*.jpg")}`);
-  }
   const chosen = wanted(folders, chooseClasses(dir, folders, options));
-  const { photos, leftOut } = await listClasses(dir, chosen, listing(options));
+  const { photos, leftOut } = await listClasses(root, chosen, listing(options));
   const origin = `split 80/10/10 by class with seed ${options.seed}`;
   return { photos: drawn(photos, options, 0.1), origin, leftOut, seeded: true };
 }
 
 async function readSplitFolders(
   dir: string,
-  folders: readonly string[],
+  { root, folders }: Level,
   options: DatasetOptions,
 ): Promise<Found> {
-  const present = new Map<string, string[]>();
-  for (const folder of folders) present.set(folder, (await listFolder(join(dir, folder))).folders);
-  if (present.get("train")?.length === 0) {
-    throw new DataError(
-      `Cannot use ${dir}: its train folder has no class folder, expected train/<class>/*.jpg`,
-    );
+  const present = new Map<SplitName, Level>();
+  for (const folder of folders) {
+    const split = splitNamed(folder)!;
+    if (present.has(split)) {
+      const which = folders.filter((name) => splitNamed(name) === split).join(" and ");
+      throw new DataError(
+        `Cannot use ${dir}: more than one of its folders is the ${split} split (${which}), expected one`,
+      );
+    }
+    const required = split === "train";
+    present.set(split, await findClasses(dir, join(root, folder), { chosen: options.classes, required }));
   }
-  const classes = chooseClasses(dir, [...new Set([...present.values()].flat())].sort(), options);
+  const levels = [...present.values()];
+  const all = [...new Set(levels.flatMap(({ folders }) => folders))].sort();
+  const classes = chooseClasses(dir, all, options);
   const bySplit = new Map<SplitName, FoundPhoto[]>();
   const leftOut: LeftOut[] = [];
-  for (const [folder, inside] of present) {
-    const split = SPLIT_NAMES.get(folder)!;
-    if (bySplit.has(split)) {
-      throw new DataError(`Cannot use ${dir}: more than one of its folders is the ${split} split`);
-    }
-    const listed = await listClasses(join(dir, folder), wanted(inside, classes), listing(options));
+  for (const [split, level] of present) {
+    const listed = await listClasses(level.root, wanted(level.folders, classes), listing(options));
     bySplit.set(split, listed.photos.map((photo) => ({ ...photo, split })));
-    const stray = imageNames((await listFolder(join(dir, folder))).files);
-    for (const file of stray) leftOut.push({ path: join(dir, folder, file), reason: "in no class folder" });
-    leftOut.push(...listed.leftOut);
+    for (const file of imageNames(level.files)) {
+      leftOut.push({ path: join(level.root, file), reason: "in no class folder" });
+    }
+    leftOut.push(...level.leftOut, ...listed.leftOut);
   }
+  const found = { leftOut, notes: levels.flatMap(({ notes }) => notes) };
   const origin = `folders ${folders.join(", ")}`, given = [...bySplit.values()].flat();
   const train = bySplit.get("train");
-  if (train === undefined || bySplit.has("valid")) return { photos: given, origin, leftOut };
+  if (train === undefined || bySplit.has("valid")) return { ...found, photos: given, origin };
   return {
+    ...found,
     photos: [...drawn(train, options, 0), ...bySplit.get("test") ?? []],
     origin: `${origin}; validation is 10 % of train with seed ${options.seed}`,
-    leftOut,
   };
 }
 

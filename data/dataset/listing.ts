@@ -16,14 +16,21 @@ export class DataError extends UserError {
 /** What a sample is for. */
 export type SplitName = "train" | "valid" | "test";
 
-/** Folder names and table entries that stand for a split. */
-export const SPLIT_NAMES: ReadonlyMap<string, SplitName> = new Map([
+/** What starts a name that stands for a split. */
+const SPLIT_NAMES: ReadonlyMap<string, SplitName> = new Map([
   ["train", "train"],
+  ["training", "train"],
   ["valid", "valid"],
   ["val", "valid"],
   ["validation", "valid"],
   ["test", "test"],
+  ["testing", "test"],
 ]);
+
+/** The split that a folder's name or a table's entry stands for, in any case: `Train`, `validation`, `test_set`. */
+export function splitNamed(name: string): SplitName | undefined {
+  return SPLIT_NAMES.get(name.toLowerCase().replace(/[ _-]?(set|data|images)$/, ""));
+}
 
 /** A photo before its class has a number. */
 export interface FoundPhoto {
@@ -139,7 +146,7 @@ export async function readSplitTable(dir: string): Promise<FoundPhoto[]> {
     const fields = lines[i]!.split("\t");
     if (fields.length !== 3) refuse(i, `got ${fields.length} fields, expected 3 (split, class, file)`);
     const [splitName, className, file] = fields as [string, string, string];
-    const split = SPLIT_NAMES.get(splitName) ??
+    const split = splitNamed(splitName) ??
       refuse(i, `split "${splitName}", expected train, valid or test`);
     if (!isPlainName(className)) {
       refuse(i, `class "${className}", expected the name of a folder beside ${SPLIT_TABLE}`);

@@ -5,6 +5,9 @@
 import { createHash } from "node:crypto";
 import { count } from "../../engine/text.ts";
 import type { Dataset, Sample } from "./folder.ts";
+import { join } from "@std/path";
+import { IMAGES } from "./layout.ts";
+import { splitNamed } from "./listing.ts";
 import { nameBelow } from "./walk.ts";
 
 /** From this ratio of the largest class to the smallest on, accuracy can hide that a class is never found. */
@@ -29,7 +32,7 @@ export function datasetWarnings(dataset: Dataset): string[] {
     warnings.push(
       `there is one class only, ${classes[0]}: every answer is right, and nothing is learnt${inner}`,
     );
-  }
+  } else warnings.push(...nestedFolders(dataset), ...imagesAsClass(dataset));
   const single = counts.filter(({ all }) => all === 1).map(({ name }) => name);
   if (single.length > 0) {
     warnings.push(
@@ -49,6 +52,37 @@ export function datasetWarnings(dataset: Dataset): string[] {
     );
   }
   return [...warnings, ...sharedPhotos(dataset)];
+}
+
+/** Classes whose photos all lie in several folders of theirs, which may have been meant as the classes. */
+function nestedFolders({ dir, classes, splits }: Dataset): string[] {
+  const photos = Map.groupBy(Object.values(splits).flat(), ({ class: name }) => name);
+  const nested = classes.flatMap((name) => {
+    const parts = (photos.get(name) ?? []).map(({ file }) => file.split("/"));
+    const folders = [...new Set(parts.map(([first]) => first!))].sort();
+    return folders.length > 1 && parts.every(({ length }) => length > 1) ? [{ name, folders }] : [];
+  });
+  if (nested.length === 0) return [];
+  const { name, folders } = nested[0]!;
+  const others = nested.length > 1 ? ` (and so in ${listed(nested.slice(1).map(({ name }) => name))})` : "";
+  const inside = folders.slice(0, 3).join(", ") + (folders.length > 3 ? ", …" : "");
+  if (folders.every(splitNamed)) {
+    return [
+      `the folders in ${name} (${inside}) are no splits${others}; for splits, lay the photos out as ` +
+      `${join(dir, folders[0]!, name, "*.jpg")}`,
+    ];
+  }
+  return [
+    `the folders in ${name} (${inside}) are no classes of their own${others}; for a class each, move them to ` +
+    `where ${name} is, or give --data ${join(dir, name)}`,
+  ];
+}
+
+/** A folder that is named as one of all photos, beside others. */
+function imagesAsClass({ classes }: Dataset): string[] {
+  const found = classes.filter((name) => IMAGES.test(name)), others = classes.filter((n) => !IMAGES.test(n));
+  if (found.length === 0 || others.length === 0) return [];
+  return [`${listed(found)} is taken for a class beside ${listed(others)}; --classes chooses others`];
 }
 
 function listed(names: readonly string[]): string {

@@ -113,7 +113,7 @@ test("what may mislead is said before training: one class, one photo, unequal cl
   const cats = many("train/cat", 12), dogs = many("train/dog", 12), held = many("valid/dog", 2, "held");
   assertEquals(await warnings({ ...cats, ...dogs, ...held }), "");
   assertEquals(
-    await warnings({ ...many("pets/cat", 3), ...many("pets/dog", 3) }),
+    await warnings({ ...many("pets", 1), ...many("pets/cat", 3), ...many("pets/dog", 3) }),
     "there is one class only, pets: every answer is right, and nothing is learnt; the folders in it (cat, dog) are no classes",
   );
   assertEquals(
