@@ -56,6 +56,11 @@ declare module "@std/bytes/concat" {
   export function concat(parts: Iterable<Uint8Array>): Uint8Array<ArrayBuffer>;
 }
 
+declare module "@std/csv/parse" {
+  /** The records of a CSV, each a list of fields; throws a `SyntaxError` where quotes do not match. */
+  export function parse(text: string, options?: { trimLeadingSpace?: boolean }): string[][];
+}
+
 declare module "@std/fmt/bytes" {
   /** Such as `1.34 kB`. */
   export function format(bytes: number): string;

@@ -2,6 +2,7 @@
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { DataError, openDataset } from "../data/dataset/folder.ts";
+import { nameList } from "../data/dataset/names.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { count } from "../engine/text.ts";
 import { type HermosayhlCnnModel, readHermosayhlCnn } from "../formats/hermosayhl_cnn.ts";
@@ -35,7 +36,7 @@ await runCommand(NAME, async () => {
   const [from, to] = flags.positionals as [string, string];
   const { classes } = flags;
   if (new Set(classes).size < classes.length) {
-    throw new UsageError(`--classes names a class twice: ${classes}`);
+    throw new UsageError(`--classes names a class twice: ${nameList(classes)}`);
   }
   const model = readHermosayhlCnn(await readWeightsFile(from), classes, from);
   const tensors = new Map(model.tensors);
@@ -44,7 +45,7 @@ await runCommand(NAME, async () => {
   }
   await saveCheckpoint(to, { card: model.card, tensors });
   console.log(
-    `${to}: ${model.card.model}, ${model.card.parameters} parameters, classes ${classes.join(", ")}`,
+    `${to}: ${model.card.model}, ${model.card.parameters} parameters, classes ${nameList(classes)}`,
   );
 });
 

@@ -1,6 +1,7 @@
 /** `deno task evaluate`: how good a checkpoint is on a split of a data set, or on all of it. */
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { DataError, type Dataset, type ListedPhoto, openDataset } from "../data/dataset/folder.ts";
+import { nameList } from "../data/dataset/names.ts";
 import { RecordedSplit } from "../data/dataset/split_record.ts";
 import { leftOutText } from "../data/dataset/walk.ts";
 import { decodeSide } from "../data/preprocess.ts";
@@ -66,7 +67,7 @@ await runCommand(NAME, async () => {
   const files = Object.values(dataset.splits).flat().length + dataset.leftOut.length;
   const without = leftOutText(dataset.dir, leftOut, files);
   if (without) say(without);
-  if (dataset.missing.length > 0) say(`${dataset.name} has no image of ${dataset.missing.join(", ")}`);
+  if (dataset.missing.length > 0) say(`${dataset.name} has no image of ${nameList(dataset.missing)}`);
   if (trainedOn) {
     say(`Warning: the model was trained on ${trainedOn} of these images, so the figures flatter it`);
   } else if (trainedOn === undefined && dataset.seeded && split !== "all") {

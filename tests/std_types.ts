@@ -13,6 +13,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { concat } from "@std/bytes/concat";
+import { parse } from "@std/csv/parse";
 import { format } from "@std/fmt/duration";
 import { contentType } from "@std/media-types";
 import { join } from "@std/path";
@@ -42,6 +43,8 @@ export async function mistyped(): Promise<void> {
   await delay("1");
   // @ts-expect-error: bytes, not texts
   concat(["a"]);
+  // @ts-expect-error: text, not lines
+  parse(["a,b"]);
   // @ts-expect-error: the option's name is `ignoreZero`
   format(1, { ignoreZeros: true });
   // @ts-expect-error: no extension

@@ -4,8 +4,9 @@
  */
 import { format as formatDuration } from "@std/fmt/duration";
 import { dirname } from "@std/path";
+import { nameList, quoteName } from "../data/dataset/names.ts";
 import { count } from "../engine/text.ts";
-import type { Evaluation } from "./evaluate.ts";
+import type { ClassFigures, Evaluation } from "./evaluate.ts";
 import { nextCommands, shellWord } from "./next_commands.ts";
 import type { Choice } from "./settle.ts";
 
@@ -108,7 +109,7 @@ export function textReporter(
       case "step":
         return status(stepText(event, columns), false);
       default:
-        return textOf(event).forEach(line);
+        return textOf(event, columns).forEach(line);
     }
   };
 }
@@ -136,7 +137,7 @@ function stepText(e: Extract<RunEvent, { event: "step" }>, columns: number): str
   return "█".repeat(Math.round(e.step / e.steps * width)).padEnd(width, "░") + text;
 }
 
-function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] {
+function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>, columns: number): string[] {
   switch (e.event) {
     case "note":
       return [e.text];
@@ -147,7 +148,7 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>): string[] 
         `Data      ${e.data}: ${
           count(e.images.train, "training image")
         }, ${e.images.valid} validation, ${e.images.test} test (${e.split})`,
-        `Classes   ${e.classes.join(", ")}`,
+        classesText(e.classes, columns),
         `Run       ${e.out}: ${count(e.epochs, "epoch")}, ${count(e.steps, "step")}`,
         ...e.chosen.length > 0 ? [`Chosen    ${e.chosen.map(({ text }) => text).join(", ")}`] : [],
       ];
@@ -187,13 +188,46 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
   ];
 }
 
+/** All classes where they fit in a line, else how many and the first of them. */
+function classesText(classes: readonly string[], columns: number): string {
+  const whole = `Classes   ${nameList(classes, Infinity)}`;
+  const start = `Classes   ${classes.length} classes: `;
+  return whole.length < columns ? whole : start + nameList(classes, columns - 1 - start.length);
+}
+
+/** Up to so many classes have a line each; of more, those that are recognised least. */
+const LINES = 20;
+
 /** An evaluation for people. */
-export function evaluationText({ n, accuracy, balancedAccuracy, loss, perClass }: Evaluation): string[] {
+export function evaluationText(result: Evaluation): string[] {
+  const { n, accuracy, balancedAccuracy, loss, perClass } = result;
+  const all = perClass.length <= LINES;
+  const shown = all ? perClass : leastRecognised(result);
   return [
     `${count(n, "image")}, accuracy ${percent(accuracy)}, balanced accuracy ${percent(balancedAccuracy)}, ` +
     `loss ${loss.toFixed(4)}`,
-    ...perClass.map((c) =>
-      `  ${c.class}: ${count(c.n, "image")}, recall ${percent(c.recall)}, precision ${percent(c.precision)}`
+    ...(all ? [] : [`${perClass.length} classes; least recognised (--json prints all):`]),
+    ...shown.map((c) =>
+      `  ${quoteName(c.class)}: ${count(c.n, "image")}, recall ${percent(c.recall)}, precision ${
+        percent(c.precision)
+      }`
     ),
+    ...(all ? [] : mixedUpText(result)),
   ];
+}
+
+/** Ten classes: the least recall first, those without images left out. */
+function leastRecognised({ perClass }: Evaluation): readonly ClassFigures[] {
+  return perClass.filter(({ recall }) => recall !== null).sort((a, b) => a.recall! - b.recall!).slice(0, 10);
+}
+
+/** Too many classes for a table: the ten pairs that are mixed up most. */
+function mixedUpText({ perClass, confusion }: Evaluation): string[] {
+  const name = (k: number) => quoteName(perClass[k]!.class);
+  const pairs = confusion.flatMap((row, k) => row.map((count, j) => ({ count, k, j })))
+    .filter(({ count, k, j }) => k !== j && count > 0)
+    .sort((a, b) => b.count - a.count)
+    .slice(0, 10);
+  if (pairs.length === 0) return [];
+  return ["mixed up most:", ...pairs.map(({ count, k, j }) => `  ${name(k)} taken for ${name(j)}: ${count}`)];
 }

@@ -2,6 +2,7 @@
  * The kinds of command-line flags: what text each accepts and what value it stands for.
  * @module
  */
+import { parse } from "@std/csv/parse";
 
 /** Something is wrong with how a command was called; commands print it and exit with code 2. */
 export class UsageError extends Error {
@@ -135,21 +136,36 @@ function boolean(options: { help: string; default?: boolean }): Flag<boolean> {
 
 function list<D extends readonly string[] | undefined = undefined, R extends boolean = false>(
   options: Options<D, R> & {
-    /** Also splits each value at this text, so that `--classes a,b` is two items. */
-    separator?: string;
+    /** Also splits each value at commas as CSV does, so that `--classes a,b` is two items and `"a, b",c` too. */
+    separator?: ",";
   },
 ): Flag<Value<string[], D, R>> {
   const { separator } = options;
   return {
     ...single(options, "TEXT", (text) => [text]),
     kind: "list",
+    help: separator === undefined
+      ? options.help
+      : `${options.help}; one with a comma in it stands in quotes: '"a, b",c'`,
     parse: (texts) => {
-      const items = texts.flatMap((text) => separator === undefined ? [text] : text.split(separator));
+      const items = texts.flatMap((text) => separator === undefined ? [text] : fieldsOf(text));
       const trimmed = items.map((item) => item.trim());
       if (trimmed.includes("")) throw new Error("items that are not empty");
       return trimmed as Value<string[], D, R>;
     },
   };
+}
+
+/** The fields of a line of CSV. */
+function fieldsOf(text: string): string[] {
+  if (!text.includes('"')) return text.split(",");
+  try {
+    return parse(text, { trimLeadingSpace: true }).flat();
+  } catch {
+    throw new Error(
+      `items as in CSV: one with a comma or a quote in it stands in quotes, '"a, b","a ""b"""'`,
+    );
+  }
 }
 
 /** The kinds of flags: `flag.int({ help, default, min, max })` and so on. */

@@ -20,6 +20,7 @@ import {
   type SplitName,
   splitNamed,
 } from "./listing.ts";
+import { nameList } from "./names.ts";
 import { hashedSplit, shuffledSplit, SPLIT_RULE } from "./sampler.ts";
 import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
@@ -110,7 +111,8 @@ export function requireClasses({ dir, classes, splits }: Dataset, kind = "traini
   const trained = new Set(splits.train.map((sample) => sample.label));
   const without = classes.filter((_, label) => !trained.has(label));
   if (without.length === 0) return;
-  const which = without.map((name) => `"${name}"`).join(", ");
+  const some = without.slice(0, 8).map((name) => `"${name}"`).join(", ");
+  const which = some + (without.length > 8 ? `, … and ${without.length - 8} more` : "");
   throw new DataError(
     `Cannot train on ${dir}: ${
       without.length > 1 ? `classes ${which} have` : `class ${which} has`
@@ -250,8 +252,8 @@ function chooseClasses(
   const unknown = chosen.filter((name) => !present.includes(name));
   const missing = allowMissing && unknown.length < chosen.length ? undefined : unknown[0];
   if (missing !== undefined) {
-    const which = allowMissing ? `none of the classes ${chosen.join(", ")}` : `no class "${missing}"`;
-    throw new DataError(`Cannot use ${dir}: it has ${which}, its classes are ${present.join(", ")}`);
+    const which = allowMissing ? `none of the classes ${nameList(chosen)}` : `no class "${missing}"`;
+    throw new DataError(`Cannot use ${dir}: it has ${which}, its classes are ${nameList(present)}`);
   }
   const twice = chosen.find((name, i) => chosen.indexOf(name) !== i);
   if (twice !== undefined) throw new DataError(`Cannot use ${dir}: class "${twice}" was asked for twice`);

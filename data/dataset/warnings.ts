@@ -8,6 +8,7 @@ import type { Dataset, Sample } from "./folder.ts";
 import { join } from "@std/path";
 import { IMAGES } from "./layout.ts";
 import { splitNamed } from "./listing.ts";
+import { quoteName } from "./names.ts";
 import { nameBelow } from "./walk.ts";
 
 /** From this ratio of the largest class to the smallest on, accuracy can hide that a class is never found. */
@@ -86,7 +87,7 @@ function imagesAsClass({ classes }: Dataset): string[] {
 }
 
 function listed(names: readonly string[]): string {
-  return names.slice(0, 5).join(", ") +
+  return names.slice(0, 5).map(quoteName).join(", ") +
     (names.length > 5 ? ` and ${count(names.length - 5, "more class", "more classes")}` : "");
 }
 

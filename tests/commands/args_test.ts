@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { terminalColumns } from "../../commands/cli/terminal.ts";
 import { TRAIN_COMMAND } from "../../commands/train_command.ts";
+import { nameList } from "../../data/dataset/names.ts";
 import { flag, givenFlags, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
 
 const command = {
@@ -44,6 +45,23 @@ Deno.test("a value may follow its flag after a space or an equals sign", () => {
   const numbers: number[] = [parsed.port, parsed.maxBatch, parsed.lr ?? NaN];
   const level: "off" | "light" | "full" = parsed.augment;
   assertEquals([...numbers, level], [80, 4, 0.001, "off"]);
+});
+
+Deno.test("a list's item may hold a comma, in quotes as CSV has them", () => {
+  const classes = (...args: string[]) => parseFlags(args.map((text) => `--classes=${text}`), command).classes;
+  assertEquals(classes('"a, b",c'), ["a, b", "c"]);
+  assertEquals(classes('c, "a, b"'), ["c", "a, b"]);
+  assertEquals(classes('"a, b"', "c", '"d ""e"""'), ["a, b", "c", 'd "e"']);
+  assertThrows(() => classes('"a, b'), UsageError, "expected items as in CSV");
+  assertThrows(() => classes('5" disk'), UsageError, "stands in quotes");
+  assertThrows(() => classes('"",a'), UsageError, "expected items that are not empty");
+  assertMatch(
+    helpText(command),
+    /--classes TEXT +classes; one with a comma in it stands in quotes: '"a, b",c'/,
+  );
+  // What messages print can be given back.
+  const names = ["a, b", 'd "e"', "plain", " padded"];
+  assertEquals(classes(nameList(names)), names.map((name) => name.trim()));
 });
 
 Deno.test("a list grows with every repetition and splits only at its separator", () => {

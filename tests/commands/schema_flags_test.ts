@@ -32,7 +32,7 @@ Deno.test("a schema's fields become flags with their types, defaults and help", 
   const text = helpText(command);
   assertMatch(text, /--batch-size N +how many \(default 4\)/);
   assertMatch(text, /--kind oak\|ash +which \(default ash\)/);
-  assertMatch(text, /--names A,B +what \(may be repeated\)/);
+  assertMatch(text, /--names A,B +what; one with a comma in it .+ \(may be repeated\)/);
   assertMatch(text, /--between X,X +where\n/);
   assertMatch(text, /--path FILE +from where \(required\)/);
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { shellWord } from "../../training/next_commands.ts";
 import { testNeeding } from "../permissions.ts";
-import { jsonReporter, type RunEvent, textReporter } from "../../training/reporter.ts";
+import { evaluationText, jsonReporter, type RunEvent, textReporter } from "../../training/reporter.ts";
 
 const step = (n: number): RunEvent => ({
   event: "step",
@@ -148,4 +148,50 @@ Deno.test("one of a thing is one thing, and what the run chose stands in a line 
     "Data      photos: 12 training images, 1 validation, 1 test (folders)",
     "Run       runs/x: 2 epochs, 4 steps",
   ]);
+});
+
+const started = (classes: readonly string[]): RunEvent => ({
+  event: "start",
+  classes,
+  ...{
+    adapter: "none",
+    tiles: "built-in",
+    model: "compact",
+    parameters: 1,
+    data: "photos",
+    split: "SPLIT.tsv",
+  },
+  ...{ images: { train: 1, valid: 1, test: 1 }, leftOut: 0, epochs: 1, steps: 1, chosen: [], out: "runs/x" },
+});
+
+Deno.test("many classes are counted and shortened to a line; a few are all named, one with a comma in quotes", () => {
+  const lineOf = (classes: readonly string[], columns?: number) => {
+    let text = "";
+    textReporter((t) => text += t, { terminal: false, ...columns && { columns } })(started(classes));
+    return text.split("\n").find((line) => line.startsWith("Classes"))!;
+  };
+  assertEquals(lineOf(["cat", "birds, small"]), 'Classes   cat, "birds, small"');
+  const many = Array.from({ length: 120 }, (_, i) => `breed ${i}`);
+  assertEquals(lineOf(many, 60), "Classes   120 classes: breed 0, breed 1, … and 118 more");
+  assert(lineOf(many).length < 100);
+});
+
+Deno.test("an evaluation of many classes names those recognised least and the pairs mixed up most", () => {
+  const evaluation = (count: number) => ({
+    ...{ n: 10 * count, accuracy: 0.9, balancedAccuracy: 0.9, loss: 0.5 },
+    perClass: Array.from({ length: count }, (_, i) => ({
+      class: i === 7 ? "a, b" : `c${i}`,
+      ...{ n: 10, recall: i === 7 ? 0.2 : 0.9, precision: 0.5 },
+    })),
+    confusion: Array.from(
+      { length: count },
+      (_, i) => Array.from({ length: count }, (_, j) => i === j ? 2 : i === 7 && j === 3 ? 8 : 0),
+    ),
+  });
+  const many = evaluationText(evaluation(120));
+  assertEquals(many.length, 14);
+  assertEquals(many[1], "120 classes; least recognised (--json prints all):");
+  assertEquals(many[2], '  "a, b": 10 images, recall 20.0 %, precision 50.0 %');
+  assertEquals(many.slice(-2), ["mixed up most:", '  "a, b" taken for c3: 8']);
+  assertEquals(evaluationText(evaluation(20)).length, 21);
 });

@@ -147,6 +147,19 @@ test("SPLIT.tsv decides the split", async () => {
   );
 });
 
+test("a class's name may hold a comma, in folders, in the table and among chosen ones", async () => {
+  const table = "split\tclass\tfile\ntrain\tb, c\t1.jpg\ntest\ta\t1.jpg\n";
+  const files = { "a/1.jpg": "", "b, c/1.jpg": "" };
+  await withFolder({ ...files, "SPLIT.tsv": table }, async (dir) => {
+    const { classes, splits } = await openDataset(dir, { seed: 1 });
+    assertEquals([classes, names(dir, splits.train)], [["a", "b, c"], ["b, c/1.jpg"]]);
+  });
+  await withFolder(files, async (dir) => {
+    assertEquals((await openDataset(dir, { seed: 1, classes: ["b, c", "a"] })).classes, ["b, c", "a"]);
+  });
+  await refuses(Object.keys(files), 'it has no class "c", its classes are a, "b, c"', ["c"]);
+});
+
 test("a bad line of SPLIT.tsv is refused with its number", async () => {
   const table = (line: string) => ({
     "SPLIT.tsv": `split\tclass\tfile\ntrain\ta\t1.jpg\n${line}\n`,

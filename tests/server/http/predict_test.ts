@@ -65,8 +65,8 @@ test("topk limits the probabilities to the largest", async () => {
   assertEquals(probabilities[0].class, "red");
 });
 
-test("classes whose names are numbers are told in the order of their probabilities", async () => {
-  const classes = ["10", "2", "1"]; // as an object's keys they would come as 1, 2, 10
+test("classes whose names are numbers or hold a comma are told in the order of their probabilities", async () => {
+  const classes = ["10", "2, 3", "1"]; // as an object's keys they would come as 1, 2, 10
   await using server = await setUp({ checkpoints: { digits: { classes } } });
   const names = async (path: string, photo: Uint8Array<ArrayBuffer>) => {
     const response = await server.app.request(path, { method: "POST", body: photo });
@@ -74,7 +74,7 @@ test("classes whose names are numbers are told in the order of their probabiliti
     assertEquals(best, probabilities[0].class);
     return probabilities.map((told: Told) => told.class);
   };
-  assertEquals(await names("/predict", await encodePhoto([90, 200, 10])), ["2", "10", "1"]);
+  assertEquals(await names("/predict", await encodePhoto([90, 200, 10])), ["2, 3", "10", "1"]);
   assertEquals(await names("/predict?topk=1", await encodePhoto([200, 90, 10])), ["10"]);
   assertEquals(await names("/predict", await encodePhoto([50, 50, 50])), classes); // equally probable
 });
