@@ -9,10 +9,12 @@ import { count } from "../engine/text.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
+import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { decodedOf } from "../training/photo_list.ts";
 import { openPhotos } from "../training/photo_source.ts";
-import { evaluationText } from "../training/reporter.ts";
+import { compileProgress } from "../training/progress.ts";
+import { evaluationText, textReporter } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
@@ -45,7 +47,11 @@ const flags = parseOrExit(Deno.args, COMMAND);
 
 await runCommand(NAME, async () => {
   const { checkpoint, batchSize, json } = flags;
-  const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize });
+  const write = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
+  const report = textReporter(write, { terminal: Deno.stderr.isTerminal() });
+  const onNote = (text: string) => report({ event: "note", text });
+  using gpu = await requestTunedGpu({ onFirstRun: compileProgress(report) });
+  const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize, gpu });
   const { classes, preprocess, training, split: record } = classifier.card;
   const seed = flags.seed ?? record?.seed ?? 1;
   // Runs that did not record their split drew it by the first rule.
@@ -59,7 +65,7 @@ await runCommand(NAME, async () => {
   using source = await openPhotos(samples, {
     side: decodeSide(preprocess),
     cacheDir: flags.cache,
-    onNote: (note) => console.error(note),
+    onNote,
   });
   const { leftOut } = decodedOf(dataset, source), n = source.entries.length;
   for (const phrase of dataset.notes) say(`Folders: ${phrase}`);

@@ -35,6 +35,8 @@ export interface GpuOptions {
   readonly minimumLimits?: boolean;
   /** Do without subgroup operations even where they work. */
   readonly noSubgroups?: boolean;
+  /** Called while kernels run for the first time, with how many of those compiled so far have run; see `submitFirst`. */
+  readonly onFirstRun?: ((done: number, total: number) => void) | undefined;
 }
 
 /** The limits worth asking for: those that bound tensor sizes and workgroups. */
@@ -65,6 +67,8 @@ export class Gpu implements Disposable {
     readonly subgroupSize: number,
     /** Brings results back. */
     readonly readback: Readback,
+    /** Hears of kernels that run for the first time. */
+    readonly onFirstRun: GpuOptions["onFirstRun"],
   ) {
     this.kernels = new KernelCache(device);
     this.lost = device.lost.then((info) => {
@@ -98,7 +102,7 @@ export class Gpu implements Disposable {
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
     const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
-    return new Gpu(device, adapter, subgroupSize, await Readback.create(device));
+    return new Gpu(device, adapter, subgroupSize, await Readback.create(device), options.onFirstRun);
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */

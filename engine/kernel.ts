@@ -58,10 +58,14 @@ export class KernelCache {
   /** Every launch that a pipeline was compiled for, in that order: `--dump-wgsl` writes their text. */
   readonly compiled: Launch[] = [];
 
+  /** Pipelines that a device has run; software drivers translate a kernel at its first run and not when it is compiled. */
+  readonly ran: Set<GPUComputePipeline> = new Set();
+
   /** Forgets every pipeline, so that the next `bind` compiles again. */
   clear(): void {
     this.#modules.clear();
     this.#pipelines.clear();
+    this.ran.clear();
     this.compiled.length = 0;
   }
 

@@ -26,7 +26,7 @@ export {
   GpuValidationError,
 } from "./gpu.ts";
 export { type Bindable, type Bound, KernelCache, kernelText, type Launch, MAX_GROUPS } from "./kernel.ts";
-export { type Pause, Plan, submit } from "./plan.ts";
+export { type Pause, Plan, submit, submitFirst } from "./plan.ts";
 export { type LaunchTime, median } from "./profile.ts";
 export type { Readback } from "./readback.ts";
 export { fingerprint, hash, normal, shuffle, Stream, uniform } from "./random.ts";

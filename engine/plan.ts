@@ -94,6 +94,11 @@ export class Plan implements Disposable {
     }
   }
 
+  /** Whether a kernel of it has not run yet; throws before `compile`. */
+  get fresh(): boolean {
+    return this.bound.some(({ pipeline }) => !this.gpu.kernels.ran.has(pipeline));
+  }
+
   /** Runs each launch in a pass of its own and times it; see `profileLaunches`. */
   profile(repeats = 5): Promise<LaunchTime[]> {
     return profileLaunches(this.gpu, this.bound, repeats);
@@ -130,6 +135,42 @@ export function submit(
   submitAll(gpu, plans[0]?.label ?? "empty", plans.flatMap((plan) => plan.bound), before);
 }
 
+/** Milliseconds that a group of first runs should take: long beside the 11 that waiting for it costs, short for who watches. */
+const GROUP_MS = 500;
+
+/** Kernels in the first group: where the driver kept them from another day, few more waits follow. */
+const FIRST_GROUP = 4;
+
+/**
+ * As `submit`, and waits for the device where kernels run for the first time: in groups of a few, so that `Gpu.onFirstRun` hears how far
+ * they are. A software driver translates a kernel only then, which takes most of a cold start.
+ */
+export async function submitFirst(
+  gpu: Gpu,
+  plans: readonly Plan[],
+  before?: (encoder: GPUCommandEncoder) => void,
+): Promise<void> {
+  const { ran } = gpu.kernels, bound = plans.flatMap((plan) => plan.bound);
+  const starts: number[] = [];
+  const met = new Set(ran);
+  for (const [at, { pipeline }] of bound.entries()) {
+    if (!met.has(pipeline)) starts.push(at);
+    met.add(pipeline);
+  }
+  if (starts.length === 0) return submitAll(gpu, plans[0]?.label ?? "empty", bound, before);
+  let size = FIRST_GROUP;
+  for (let next = 0; next < starts.length;) {
+    const from = next === 0 ? 0 : starts[next]!, count = Math.round(size);
+    next += count;
+    const started = performance.now();
+    submitAll(gpu, plans[0]!.label, bound.slice(from, starts[next]), from === 0 ? before : undefined);
+    await gpu.settle();
+    const wanted = size * GROUP_MS / (performance.now() - started);
+    size = Math.min(Math.max(1, wanted), 4 * size);
+    gpu.onFirstRun?.(ran.size, gpu.kernels.size);
+  }
+}
+
 function submitAll(
   gpu: Gpu,
   label: string,
@@ -144,6 +185,7 @@ function submitAll(
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...launch.grid);
+    gpu.kernels.ran.add(pipeline);
   }
   pass.end();
   gpu.device.queue.submit([encoder.finish()]);

@@ -7,6 +7,7 @@ import { UserError } from "../engine/errors.ts";
 import { type TrainingRecord, trainingRecordSchema } from "../model/checkpoint/card.ts";
 import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { Evaluation } from "./evaluate.ts";
+import type { Reporter } from "./reporter.ts";
 import type { FoundNonFinite } from "./numeric_checks.ts";
 import type { Metrics, Trainer } from "./trainer.ts";
 
@@ -74,32 +75,78 @@ export function isBest(valid: Evaluation | undefined, best: Progress["best"]): b
     (valid.accuracy === best.accuracy && valid.loss < best.loss);
 }
 
-/** Images per second of training alone, validation left out. */
+/** Images per second of training alone, validation left out, and steps whose kernels had to be compiled. */
 export class RateMeter {
   #from = 0;
-  #images = 0;
-  #seconds = 0;
+  /** What was left out since the last call of `mark`. */
+  #left: Part = NOTHING;
+  #counted: Part = NOTHING;
+  #cold: Part = NOTHING;
+
+  /** `now` in milliseconds. */
+  constructor(readonly now: () => number = () => performance.now()) {}
 
   /** An epoch's training begins. */
   start(): void {
-    this.#from = performance.now();
-    this.#images = this.#seconds = 0;
+    this.#from = this.now();
+    this.#counted = this.#cold = NOTHING;
   }
 
-  /** Images seen since the last call; returns the rate over them. */
+  /** The step since the last call, of that many images, compiled kernels: it counts only where there is no other. */
+  leaveOut(images: number): void {
+    this.#left = sum(this.#left, { images, seconds: this.#passed() });
+  }
+
+  /** Images seen since the last call, those left out among them; returns the rate over the others. */
   mark(images: number): number {
-    const now = performance.now();
-    const seconds = (now - this.#from) / 1000;
-    this.#from = now;
-    this.#images += images;
-    this.#seconds += seconds;
-    return images / seconds;
+    const left = this.#left, part = { images: images - left.images, seconds: this.#passed() };
+    this.#left = NOTHING;
+    this.#cold = sum(this.#cold, left);
+    this.#counted = sum(this.#counted, part);
+    return rateOf(part.images > 0 ? part : sum(left, part));
   }
 
   /** The rate over the epoch. */
   epoch(): number {
-    return this.#images / this.#seconds;
+    return rateOf(this.#counted.images > 0 ? this.#counted : sum(this.#cold, this.#counted));
   }
+
+  /** Seconds since the last call. */
+  #passed(): number {
+    const from = this.#from;
+    this.#from = this.now();
+    return (this.#from - from) / 1000;
+  }
+}
+
+/** Images, and the time that they took. */
+type Part = { readonly images: number; readonly seconds: number };
+
+const NOTHING: Part = { images: 0, seconds: 0 };
+
+function sum(a: Part, b: Part): Part {
+  return { images: a.images + b.images, seconds: a.seconds + b.seconds };
+}
+
+function rateOf({ images, seconds }: Part): number {
+  return images / seconds;
+}
+
+/** So long kernels compile before anyone is told: what the driver kept from another day is there at once. */
+const QUIET_MS = 1000;
+
+/** What tells how far the kernels are that are compiled at their first run. */
+export function compileProgress(
+  report: Reporter,
+  now: () => number = () => performance.now(),
+): (done: number, total: number) => void {
+  let from: number | undefined, told = false;
+  return (done, total) => {
+    from ??= now();
+    told ||= done < total && now() - from > QUIET_MS;
+    if (told) report({ event: "progress", what: "Compiling kernel", done, total });
+    if (done === total) [from, told] = [undefined, false];
+  };
 }
 
 /** The loss was not finite: the message names the step and the first layer that shows it. */

@@ -94,7 +94,11 @@ export function textReporter(
     open = false;
   };
   const status = (text: string, final: boolean) => {
-    if (terminal) {
+    if (terminal && final) {
+      // Whoever writes next, here or not, begins a line.
+      write("\r\x1b[K");
+      open = false;
+    } else if (terminal) {
       write("\r\x1b[K" + shortened(text, columns));
       open = true;
     } else if (final || now() - lastLine > 10_000) {

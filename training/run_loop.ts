@@ -145,11 +145,11 @@ class RunLoop {
     meter.start();
     while (trainer.step < end) {
       const rate = learningRate({ ...options, steps }, trainer.step);
-      if (options.checkNumerics) {
-        requireFiniteLayers(trainer, await trainer.runChecked(...batchOf(trainer.step), rate));
-      } else {
-        trainer.run(...batchOf(trainer.step), rate);
-      }
+      const fresh = trainer.fresh, args = [...batchOf(trainer.step), rate] as const;
+      if (options.checkNumerics) requireFiniteLayers(trainer, await trainer.runChecked(...args));
+      else if (fresh) await trainer.runFirst(...args);
+      else trainer.run(...args);
+      if (fresh) meter.leaveOut(args[1].length);
       const stopped = signal?.aborted ?? false;
       const save = saveEvery !== undefined && trainer.step % saveEvery === 0 && trainer.step < end;
       if ((trainer.step - begin) % READ_EVERY === 0 || trainer.step === end || stopped || save) {

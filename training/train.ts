@@ -20,6 +20,7 @@ import { loadTensors } from "../model/checkpoint/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../data/preprocess.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
 import type { Evaluation } from "./evaluate.ts";
+import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
@@ -107,7 +108,7 @@ async function trainIn(
   const note = (text: string) => report({ event: "note", text });
   // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
   networkOf(given, 2);
-  using gpu = await requestTunedGpu({ onNote: note });
+  using gpu = await requestTunedGpu({ onNote: note, onFirstRun: compileProgress(report) });
   const list = await existing?.readPhotos();
   const dataset = await openData(given, resumed, list, report);
   requireClasses(dataset);

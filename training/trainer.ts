@@ -4,7 +4,7 @@
  * @module
  */
 import { clip } from "../engine/kernels/optimizer/global_norm.ts";
-import { Plan, submit } from "../engine/plan.ts";
+import { Plan, submit, submitFirst } from "../engine/plan.ts";
 import { readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
 import { count } from "../engine/text.ts";
 import type { Preprocess } from "../data/preprocess.ts";
@@ -121,12 +121,26 @@ export class Trainer implements Disposable {
     return this.#step;
   }
 
+  /** Whether a step's kernels have not all run yet: then `runFirst` says how far they are. */
+  get fresh(): boolean {
+    return this.plan.fresh || this.update.fresh;
+  }
+
   /**
    * Submits one step on 1 to `batch` photos with as many labels, or, where gradients accumulate, on up to `accumulate` full
    * batches; returns without waiting for the device.
    */
   run(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number): void {
-    for (const _ of this.#submissions(photos, labels, learningRate));
+    for (const args of this.#submissions(photos, labels, learningRate)) submit(...args);
+  }
+
+  /** As `run`, to the same result, but waits for the device where kernels run for the first time (see `submitFirst`). */
+  async runFirst(
+    photos: readonly PlacedPhoto[],
+    labels: readonly number[],
+    learningRate: number,
+  ): Promise<void> {
+    for (const args of this.#submissions(photos, labels, learningRate)) await submitFirst(...args);
   }
 
   /** `run` with `checkNumerics`: the first layer and pass whose output was not finite. Waits for the device. */
@@ -136,12 +150,19 @@ export class Trainer implements Disposable {
     learningRate: number,
   ): Promise<FoundNonFinite | undefined> {
     let found: FoundNonFinite | undefined;
-    for (const _ of this.#submissions(photos, labels, learningRate)) found ??= await this.#checks?.first();
+    for (const args of this.#submissions(photos, labels, learningRate)) {
+      await submitFirst(...args);
+      found ??= await this.#checks?.first();
+    }
     return found;
   }
 
-  /** Submits a step batch by batch; the update goes with the last one. */
-  *#submissions(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number) {
+  /** What a step submits, batch by batch, each to be submitted before the next is asked for; the update goes with the last one. */
+  *#submissions(
+    photos: readonly PlacedPhoto[],
+    labels: readonly number[],
+    learningRate: number,
+  ): Generator<Parameters<typeof submit>> {
     if (this.#step - this.#readAt >= HISTORY) {
       throw new RangeError(`Cannot train on: metrics were not read for ${HISTORY} steps`);
     }
@@ -155,13 +176,12 @@ export class Trainer implements Disposable {
         this.#step++;
         this.#batch.writeParams({ lr: learningRate, gradScale: 1 / batches, step: this.#step });
       }
-      submit(gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
+      yield [gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
         this.#feed.encode(encoder);
         if (k === 0 && this.#accumulate > 1) {
           for (const g of this.#batch.gradients) if (g) encoder.clearBuffer(g.buffer);
         }
-      });
-      yield k;
+      }];
     }
   }
 

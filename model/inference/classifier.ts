@@ -75,11 +75,13 @@ export class NetworkClassifier implements Classifier {
 
   /**
    * Builds the plans for these batch sizes now instead of at their first use, and runs each once: drivers take memory and
-   * translate kernels only then. `pause` is called between two of their launches.
+   * translate kernels only then. `pause` is called between two of their launches; without it they run as fast as can be.
    */
-  async warm(batches: readonly number[], pause: Pause = () => Promise.resolve()): Promise<void> {
+  async warm(batches: readonly number[], pause?: Pause): Promise<void> {
     await this.#alone(async () => {
-      for (const n of batches) await (await this.#plan(n, 0, pause)).warm(pause);
+      const plans: Inference[] = [];
+      for (const n of batches) plans.push(await this.#plan(n, 0, pause));
+      for (const plan of plans) await plan.warm(pause);
     });
   }
 

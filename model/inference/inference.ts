@@ -2,7 +2,7 @@
  * A network in inference mode at one batch size: photos or tensors in, logits out.
  * @module
  */
-import { type Pause, Plan, submit } from "../../engine/plan.ts";
+import { type Pause, Plan, submitFirst } from "../../engine/plan.ts";
 import { readTensor, type Tensor } from "../../engine/tensor.ts";
 import type { Preprocess } from "../../data/preprocess.ts";
 import type { Network } from "../network.ts";
@@ -58,9 +58,10 @@ export class Inference implements Disposable {
     return this.#feed.capacity;
   }
 
-  /** Runs every launch once, with a `pause` after each, over a photo that says nothing. */
-  async warm(pause: Pause): Promise<void> {
+  /** Runs every launch once over a photo that says nothing, with a `pause` after each, or without one as fast as can be. */
+  async warm(pause?: Pause): Promise<void> {
     this.#feed.write([{ width: 1, height: 1, data: new Uint8Array(4), map: [1, 0, 0, 0, 1, 0] }]);
+    if (pause === undefined) return await submitFirst(this.network.gpu, [this.#input, this.#network]);
     await this.#input.runInSteps(pause);
     await this.#network.runInSteps(pause);
   }
@@ -68,7 +69,7 @@ export class Inference implements Disposable {
   /** Logits [photos, classes] of 1 to `batch` photos. */
   async photos(photos: readonly PlacedPhoto[]): Promise<Float32Array[]> {
     this.#feed.write(photos);
-    submit(this.network.gpu, [this.#input], (encoder) => this.#feed.encode(encoder));
+    await submitFirst(this.network.gpu, [this.#input], (encoder) => this.#feed.encode(encoder));
     return await this.#answer(photos.length);
   }
 
@@ -80,7 +81,7 @@ export class Inference implements Disposable {
   }
 
   async #answer(count: number): Promise<Float32Array[]> {
-    this.#network.run();
+    await submitFirst(this.network.gpu, [this.#network]);
     const logits = await readTensor(this.network.gpu, this.#logits);
     const classes = this.network.output.c;
     return Array.from({ length: count }, (_, n) => logits.slice(n * classes, (n + 1) * classes));

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { GpuValidationError } from "../../engine/gpu.ts";
+import { Gpu, GpuValidationError } from "../../engine/gpu.ts";
 import { accumulate } from "../../engine/kernels/add/add.ts";
 import { forward } from "../../engine/kernels/relu/relu.ts";
-import { Plan, submit, withSourceLines } from "../../engine/plan.ts";
+import { Plan, submit, submitFirst, withSourceLines } from "../../engine/plan.ts";
 import { readTensor, writeTensor } from "../../engine/tensor.ts";
 import { gpu } from "../gpu.ts";
 
@@ -158,4 +158,27 @@ Deno.test("a refused kernel is shown around the line that the driver names", asy
 
 Deno.test("a message without a place stays as it is", () => {
   assertEquals(withSourceLines("no luck", { name: "a.b", wgsl: "fn" }), "no luck");
+});
+
+Deno.test("kernels that run for the first time are counted, each once, to the same result and in the same order", async () => {
+  const counts: [number, number][] = [];
+  using own = await Gpu.request({ onFirstRun: (done, total) => counts.push([done, total]) });
+  using plan = new Plan(own, "first");
+  const sum = plan.tensor([5], "sum");
+  // Six sizes are six pipelines, and each is used twice.
+  const xs = [5, 12, 16, 20, 24, 28].map((size) => plan.tensor([size], `x${size}`));
+  for (const x of [...xs, ...xs]) forward(plan, { x });
+  accumulate(plan, { x: forward(plan, { x: xs[0]! }), y: sum });
+  await plan.compile();
+  writeTensor(own, xs[0]!, Float32Array.of(1, -2, 3, -4, 5));
+  assertEquals([own.kernels.size, plan.fresh], [7, true]);
+  let copied = 0;
+  await submitFirst(own, [plan], () => copied++);
+  assertEquals([...await readTensor(own, sum)], [1, 0, 3, 0, 5]);
+  assertEquals([copied, plan.fresh, counts.at(-1)], [1, false, [7, 7]]);
+  assertEquals(counts[0], [4, 7]);
+  const before = counts.length;
+  await submitFirst(own, [plan]);
+  assertEquals([...await readTensor(own, sum)], [2, 0, 6, 0, 10]);
+  assertEquals(counts.length, before);
 });

@@ -112,6 +112,19 @@ testNeeding("run")({
   },
 });
 
+Deno.test("a progress line is rewritten, and gone when all is done; off a terminal it ends with a plain line", () => {
+  const tell = (terminal: boolean) => {
+    let text = "";
+    const report = textReporter((t) => text += t, { terminal, now: () => 0 });
+    for (const done of [1, 2, 3]) report({ event: "progress", what: "Compiling kernel", done, total: 3 });
+    report({ event: "note", text: "Next" });
+    return text;
+  };
+  const line = "\r\x1b[K";
+  assertEquals(tell(true), `${line}Compiling kernel 1 of 3${line}Compiling kernel 2 of 3${line}Next\n`);
+  assertEquals(tell(false), "Compiling kernel 1 of 3\nCompiling kernel 3 of 3\nNext\n");
+});
+
 Deno.test("the JSON reporter writes one object a line", () => {
   const lines: string[] = [];
   const report = jsonReporter((line) => lines.push(line));
