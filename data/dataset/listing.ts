@@ -5,6 +5,7 @@
  */
 import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
+import { PHOTO_FORMAT_NAMES } from "../image/formats.ts";
 import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
 /** Something is wrong with a data set, said in one sentence that names the place. */
@@ -96,7 +97,7 @@ export async function listClasses(
       const others = new Set(found.leftOut.map((file) => file.reason));
       const instead = others.size > 0 ? ` (but files that are ${[...others].join(", ")})` : "";
       throw new DataError(
-        `Cannot use class "${folder}": ${path} holds no JPEG, PNG, GIF or TIFF file${instead}`,
+        `Cannot use class "${folder}": ${path} holds no ${PHOTO_FORMAT_NAMES} file${instead}`,
       );
     }
     const kept = new Set(usable);

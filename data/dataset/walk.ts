@@ -5,6 +5,7 @@
  */
 import { join } from "@std/path";
 import { count } from "../../engine/text.ts";
+import { PHOTO_FORMATS } from "../image/formats.ts";
 
 /** A file that is not used. */
 export interface LeftOut {
@@ -22,7 +23,7 @@ export interface Walked {
   readonly leftOut: readonly LeftOut[];
 }
 
-const IMAGE_NAME = /\.(jpe?g|png|gif|tiff?)$/i;
+const IMAGE_NAME = new RegExp(`\\.(${PHOTO_FORMATS.flatMap(({ endings }) => endings).join("|")})$`, "i");
 
 /** Raw formats begin as TIFF does, but what a TIFF decoder finds in them is a thumbnail. */
 const RAW_NAME = /\.(3fr|arw|cr2|dng|iiq|nef|nrw|pef|srw)$/i;

@@ -4,6 +4,7 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { PHOTO_FORMAT_NAMES } from "./formats.ts";
 import { readGifHeader } from "./gif.ts";
 import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
@@ -37,7 +38,7 @@ function readAny(reader: ByteReader): ImageHeader {
   const kind = nameOf(reader.bytes);
   throw new ImageError(
     "unsupported",
-    `Cannot decode the image: it is ${kind ? `${kind}, ` : ""}no JPEG, PNG, GIF or TIFF`,
+    `Cannot decode the image: it is ${kind ? `${kind}, ` : ""}no ${PHOTO_FORMAT_NAMES}`,
   );
 }
 

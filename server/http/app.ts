@@ -51,6 +51,7 @@ const PAGE = {
   "/assets/camera.js": "camera.js",
   "/assets/card.js": "card.js",
   "/assets/docs.js": "docs.js",
+  "/assets/formats.js": "formats.js",
   "/assets/base.css": "base.css",
   "/assets/stage.css": "stage.css",
   "/assets/result.css": "result.css",

@@ -2,6 +2,7 @@
  * `POST /predict`: photos in, classes out.
  * @module
  */
+import { PHOTO_FORMAT_NAMES } from "../../data/image/formats.ts";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { evaluationMap } from "../../data/augment.ts";
@@ -69,7 +70,7 @@ const route = createRoute({
   path: "/predict",
   tags: ["Predict"],
   summary: "Classify one or several photos",
-  description: "JPEG, PNG, GIF or TIFF, as the body or in a form; several photos in one form share a pass.",
+  description: `${PHOTO_FORMAT_NAMES}, as the body or in a form; several photos in one form share a pass.`,
   request: {
     query: querySchema,
     body: {

@@ -3,6 +3,7 @@
 import { ask, Refusal, rememberToken } from "./api.js";
 import { setUpCamera } from "./camera.js";
 import { showCard } from "./card.js";
+import { FORMATS, refusalOf } from "./formats.js";
 
 const $ = (id) => document.getElementById(id);
 const percent = (value) => value > 0 && value < 0.0005 ? "< 0.1 %" : `${(value * 100).toFixed(1)} %`;
@@ -30,6 +31,9 @@ async function classify(file) {
   current.abort();
   current = new AbortController();
   const { signal } = current;
+  const refusal = await refusalOf(file).catch(() => undefined); // what cannot be read is the server's to say
+  if (signal.aborted) return;
+  if (refusal) return refuse(refusal);
   lastFile = file;
   showPhoto(file);
   setBusy(true);
@@ -46,6 +50,18 @@ async function classify(file) {
   } finally {
     if (!signal.aborted) setBusy(false);
   }
+}
+
+/** Answers a file that is not sent: the photo before it is gone, too, or its picture would stand beside the sentence. */
+function refuse(message) {
+  lastFile = undefined;
+  setBusy(false);
+  $("photo").removeAttribute("src");
+  $("frame").style.aspectRatio = "";
+  $("frame").setAttribute("data-empty", "");
+  $("overlay").hidden = true;
+  $("slider").hidden = true;
+  showProblem(new Error(message));
 }
 
 function setBusy(busy) {
@@ -180,7 +196,7 @@ function listing(classes) {
 
 function firstImage(transfer) {
   const files = [...transfer?.files ?? []];
-  return files.find((file) => file.type.startsWith("image/")) ?? files[0];
+  return files.find((file) => FORMATS.some(({ type }) => type === file.type)) ?? files[0];
 }
 
 function setUpDrop() {

@@ -123,6 +123,35 @@ pageTest(
   },
 );
 
+pageTest(
+  "a file that the server does not take is answered by a sentence, and not sent",
+  {},
+  async ({ page }) => {
+    const sent: string[] = [];
+    page.on("request", (request) => request.url().includes("/predict") && sent.push(request.url()));
+    const choose = (name: string, start: string) =>
+      page.setInputFiles("#file", { name, mimeType: "image/jpeg", buffer: Buffer.from(start, "latin1") });
+    await page.setInputFiles("#file", FILE);
+    await answered(page);
+    assertEquals(sent.length, 1);
+    await choose("IMG_1.HEIC", "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    await page.waitForSelector("#problem:not([hidden])");
+    assertEquals(
+      await text(page, "#problem"),
+      "IMG_1.HEIC is a HEIC photo: the server takes JPEG, PNG, GIF or TIFF, so save or export it as one of these.",
+    );
+    assertEquals(await page.isVisible("#photo"), false);
+    await choose("notes.jpg", "no photo");
+    await until(async () =>
+      (await text(page, "#problem"))!.startsWith("notes.jpg is no photo that can be read")
+    );
+    assertEquals(sent.length, 1);
+    await page.setInputFiles("#file", FILE);
+    await answered(page);
+    assertEquals([sent.length, await page.isVisible("#photo")], [2, true]);
+  },
+);
+
 pageTest("the overlay's slider works from the keyboard", {}, async ({ page }) => {
   await page.setInputFiles("#file", FILE);
   await answered(page);
