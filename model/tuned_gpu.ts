@@ -2,8 +2,8 @@
  * A device with the tiles that `deno task tune` has measured on it, and the file they are kept in: tiles by adapter and product.
  * @module
  */
-import { join } from "@std/path";
 import { z } from "zod";
+import { cachePlace } from "../data/cache_folder.ts";
 import { Gpu, type GpuOptions } from "../engine/gpu.ts";
 import { PRODUCT_SOURCES } from "../engine/kernels/conv2d/conv2d.ts";
 import { type TileDevice, tileFits } from "../engine/kernels/matmul/candidates.ts";
@@ -12,7 +12,7 @@ import { type ProductShape, type TileChoice, TileTable, useTiles } from "../engi
 import { fingerprint } from "../engine/random.ts";
 
 /** Where tiles are kept unless told otherwise. */
-export const TILE_FILE = join(".cache", "tiles.json");
+export const TILE_FILE: string = cachePlace("tiles");
 
 const count = z.int().min(1).max(65_535);
 const choiceSchema = z.strictObject({

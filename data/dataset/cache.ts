@@ -6,6 +6,7 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "@std/path";
+import { ABANDONED_MS, cachePlace } from "../cache_folder.ts";
 import { type CacheIndex, covers, type FileStamp, newIndex, readIndex, writeIndex } from "./cache_index.ts";
 import { DecoderPool } from "../image/decoder_pool.ts";
 import type { Sample } from "./folder.ts";
@@ -15,7 +16,7 @@ import { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./photo_store.ts
 import { FileShards, FileShardWriter, MemoryShards, type Place, type ShardWriter } from "./shards.ts";
 
 /** Where caches are kept unless another folder is named, relative to the working directory. */
-export const CACHE_FOLDER: string = join(".cache", "photos");
+export const CACHE_FOLDER: string = cachePlace("photos");
 
 /** The shorter side that photos are shrunk to by default, in pixels: enough for an input of 224. */
 export const CACHE_SIDE = 256;
@@ -125,14 +126,14 @@ async function build(
   }
 }
 
-/** Removes what programs that were killed have left: drafts that nothing was added to for an hour. */
+/** Removes what programs that were killed have left: drafts that nothing was added to for long. */
 async function removeAbandoned(parent: string, prefix: string): Promise<void> {
   for await (const { name } of Deno.readDir(parent)) {
     if (!name.startsWith(prefix)) continue;
     const path = join(parent, name);
     const times = await Promise.all([path, join(path, "new")].map((dir) => Deno.stat(dir).catch(() => null)));
     const touched = Math.max(...times.map((stat) => stat?.mtime?.getTime() ?? 0));
-    if (Date.now() - touched > 3_600_000) await Deno.remove(path, { recursive: true }).catch(() => {});
+    if (Date.now() - touched > ABANDONED_MS) await Deno.remove(path, { recursive: true }).catch(() => {});
   }
 }
 

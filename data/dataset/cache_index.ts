@@ -3,14 +3,13 @@
  * whole or not one.
  * @module
  */
+import { LOCKED_FILE } from "../cache_folder.ts";
 import { join } from "@std/path";
 import { z } from "zod";
 import { type Place, shardName } from "./shards.ts";
 
 /** Changes whenever photos would be decoded, shrunk or stored otherwise. */
 const VERSION = 2;
-
-const INDEX = "index.json";
 
 /** A file as it was. */
 export interface FileStamp {
@@ -54,7 +53,7 @@ export function newIndex(content: Omit<CacheIndex, "version">): CacheIndex {
 /** Writes the index into its folder and has it on the disk when it resolves. */
 export async function writeIndex(folder: string, index: CacheIndex): Promise<void> {
   const body = JSON.stringify(index);
-  const file = await Deno.open(join(folder, INDEX), { write: true, createNew: true });
+  const file = await Deno.open(join(folder, LOCKED_FILE), { write: true, createNew: true });
   try {
     const bytes = new TextEncoder().encode(`${await checksum(body)}\n${body}`);
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
@@ -66,7 +65,7 @@ export async function writeIndex(folder: string, index: CacheIndex): Promise<voi
 
 /** The index of a whole cache of this version; null where there is none: missing, of another version, cut off or changed. */
 export async function readIndex(folder: string): Promise<CacheIndex | null> {
-  const text = await Deno.readTextFile(join(folder, INDEX)).catch(() => "");
+  const text = await Deno.readTextFile(join(folder, LOCKED_FILE)).catch(() => "");
   const end = text.indexOf("\n");
   const body = text.slice(end + 1);
   if (end < 0 || text.slice(0, end) !== await checksum(body)) return null;

@@ -3,6 +3,7 @@
  * ranges.
  * @module
  */
+import { holdCache } from "../cache_folder.ts";
 import { concat } from "@std/bytes/concat";
 import { join } from "@std/path";
 
@@ -91,10 +92,12 @@ export class FileShards implements Shards {
   /** Open files by shard, the one used last at the end. */
   readonly #files = new Map<number, Deno.FsFile>();
   readonly #written: (number | undefined)[];
+  #held: Disposable | undefined;
 
   /** Throws what Deno throws where a file is missing. */
   constructor(readonly folder: string, readonly sizes: readonly number[]) {
     this.#written = sizes.map((_, shard) => Deno.statSync(this.#path(shard)).mtime?.getTime());
+    this.#held = holdCache(folder);
     try {
       for (let shard = 0; shard < Math.min(sizes.length, OPEN_FILES); shard++) this.#open(shard);
     } catch (error) {
@@ -118,6 +121,8 @@ export class FileShards implements Shards {
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
+    this.#held?.[Symbol.dispose]();
+    this.#held = undefined;
   }
 
   #open(shard: number): Deno.FsFile {

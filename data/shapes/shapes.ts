@@ -4,11 +4,12 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "@std/path";
+import { cachePlace } from "../cache_folder.ts";
 import { DataError, listFolder, type SplitName } from "../dataset/listing.ts";
 import { type ShapeFile, SHAPES, type ShapesReply, type ShapesRequest } from "./shape_drawing.ts";
 
 /** Where the pictures go unless another folder is named, relative to the working directory. */
-export const SHAPES_FOLDER: string = join(".cache", "shapes");
+export const SHAPES_FOLDER: string = cachePlace("shapes");
 
 /** How many pictures each split has, all classes together. */
 export type ShapeCounts = Readonly<Record<SplitName, number>>;
