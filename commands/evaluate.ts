@@ -50,7 +50,7 @@ await runCommand(NAME, async () => {
   const write = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
   const report = textReporter(write, { terminal: Deno.stderr.isTerminal() });
   const onNote = (text: string) => report({ event: "note", text });
-  using gpu = await requestTunedGpu({ onFirstRun: compileProgress(report) });
+  using gpu = await requestTunedGpu({ onCompile: compileProgress(report) });
   const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize, gpu });
   const { classes, preprocess, training, split: record } = classifier.card;
   const seed = flags.seed ?? record?.seed ?? 1;

@@ -29,14 +29,20 @@ export class GpuValidationError extends UserError {
 /** Kinds of adapter that want different tiles. */
 export type AdapterKind = "cpu" | "discrete" | "other";
 
+/** What is done to a kernel before it is ready, as the start of a sentence: pipelines are made, and then run for the first time. */
+export type CompileStage = "Translating" | "Compiling";
+
 /** What `Gpu.request` may be told. */
 export interface GpuOptions {
   /** Ask for nothing beyond the limits every WebGPU implementation has; used to test small adapters. */
   readonly minimumLimits?: boolean;
   /** Do without subgroup operations even where they work. */
   readonly noSubgroups?: boolean;
-  /** Called while kernels run for the first time, with how many of those compiled so far have run; see `submitFirst`. */
-  readonly onFirstRun?: ((done: number, total: number) => void) | undefined;
+  /**
+   * Called while kernels become ready, with what is done to them and how many are through: while a plan compiles, and while they run for
+   * the first time (see `submitFirst`), since it depends on the driver which of the two takes long.
+   */
+  readonly onCompile?: ((what: CompileStage, done: number, total: number) => void) | undefined;
 }
 
 /** The limits worth asking for: those that bound tensor sizes and workgroups. */
@@ -67,8 +73,8 @@ export class Gpu implements Disposable {
     readonly subgroupSize: number,
     /** Brings results back. */
     readonly readback: Readback,
-    /** Hears of kernels that run for the first time. */
-    readonly onFirstRun: GpuOptions["onFirstRun"],
+    /** Hears how far kernels are that become ready. */
+    readonly onCompile: GpuOptions["onCompile"],
   ) {
     this.kernels = new KernelCache(device);
     this.lost = device.lost.then((info) => {
@@ -102,7 +108,7 @@ export class Gpu implements Disposable {
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
     const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
-    return new Gpu(device, adapter, subgroupSize, await Readback.create(device), options.onFirstRun);
+    return new Gpu(device, adapter, subgroupSize, await Readback.create(device), options.onCompile);
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */

@@ -94,10 +94,13 @@ export class KernelCache {
     return { launch, pipeline, group };
   }
 
+  /** How many pipelines these launches need that are not there yet. */
+  missing(launches: readonly Launch[]): number {
+    return new Set(launches.map(keyOf).filter((key) => !this.#pipelines.has(key))).size;
+  }
+
   #pipeline(launch: Launch): GPUComputePipeline {
-    const { name, wgsl, constants } = launch;
-    const entryPoint = name.slice(name.lastIndexOf(".") + 1);
-    const key = `${entryPoint} ${JSON.stringify(constants)} ${wgsl}`;
+    const { name, wgsl, constants } = launch, key = keyOf(launch);
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       let module = this.#modules.get(wgsl);
@@ -109,11 +112,20 @@ export class KernelCache {
       pipeline = this.device.createComputePipeline({
         label: name,
         layout: "auto",
-        compute: { module, entryPoint, constants: { ...constants } },
+        compute: { module, entryPoint: entryPointOf(launch), constants: { ...constants } },
       });
       this.#pipelines.set(key, pipeline);
       this.compiled.push(launch);
     }
     return pipeline;
   }
+}
+
+function entryPointOf({ name }: Launch): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}
+
+/** Launches with one key share a pipeline. */
+function keyOf(launch: Launch): string {
+  return `${entryPointOf(launch)} ${JSON.stringify(launch.constants)} ${launch.wgsl}`;
 }

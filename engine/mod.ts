@@ -19,6 +19,7 @@
 export * from "./errors.ts";
 export {
   type AdapterKind,
+  type CompileStage,
   Gpu,
   GpuLostError,
   type GpuOptions,

@@ -56,7 +56,14 @@ export class Plan implements Disposable {
       await this.gpu.guard(`compile ${launch.name}`, () => this.gpu.kernels.bind(launch)).catch(() => {});
       await pause!();
     }
-    const bind = () => this.launches.map((launch) => this.gpu.kernels.bind(launch));
+    const { kernels, onCompile } = this.gpu;
+    const total = kernels.size + kernels.missing(this.launches);
+    const bind = () =>
+      this.launches.map((launch) => {
+        const before = kernels.size, bound = kernels.bind(launch);
+        if (kernels.size > before) onCompile?.("Translating", kernels.size, total);
+        return bound;
+      });
     try {
       this.#bound = await this.gpu.guard(`compile plan ${this.label}`, bind);
     } catch (error) {
@@ -142,7 +149,7 @@ const GROUP_MS = 500;
 const FIRST_GROUP = 4;
 
 /**
- * As `submit`, and waits for the device where kernels run for the first time: in groups of a few, so that `Gpu.onFirstRun` hears how far
+ * As `submit`, and waits for the device where kernels run for the first time: in groups of a few, so that `Gpu.onCompile` hears how far
  * they are. A software driver translates a kernel only then, which takes most of a cold start.
  */
 export async function submitFirst(
@@ -167,7 +174,7 @@ export async function submitFirst(
     await gpu.settle();
     const wanted = size * GROUP_MS / (performance.now() - started);
     size = Math.min(Math.max(1, wanted), 4 * size);
-    gpu.onFirstRun?.(ran.size, gpu.kernels.size);
+    gpu.onCompile?.("Compiling", ran.size, gpu.kernels.size);
   }
 }
 

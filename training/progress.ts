@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { UserError } from "../engine/errors.ts";
+import type { CompileStage } from "../engine/gpu.ts";
 import { type TrainingRecord, trainingRecordSchema } from "../model/checkpoint/card.ts";
 import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { Evaluation } from "./evaluate.ts";
@@ -135,16 +136,16 @@ function rateOf({ images, seconds }: Part): number {
 /** So long kernels compile before anyone is told: what the driver kept from another day is there at once. */
 const QUIET_MS = 1000;
 
-/** What tells how far the kernels are that are compiled at their first run. */
+/** What tells how far the kernels are that become ready; for `Gpu.request`. */
 export function compileProgress(
   report: Reporter,
   now: () => number = () => performance.now(),
-): (done: number, total: number) => void {
+): (what: CompileStage, done: number, total: number) => void {
   let from: number | undefined, told = false;
-  return (done, total) => {
+  return (what, done, total) => {
     from ??= now();
     told ||= done < total && now() - from > QUIET_MS;
-    if (told) report({ event: "progress", what: "Compiling kernel", done, total });
+    if (told) report({ event: "progress", what: `${what} kernel`, done, total });
     if (done === total) [from, told] = [undefined, false];
   };
 }

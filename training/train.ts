@@ -108,7 +108,7 @@ async function trainIn(
   const note = (text: string) => report({ event: "note", text });
   // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
   networkOf(given, 2);
-  using gpu = await requestTunedGpu({ onNote: note, onFirstRun: compileProgress(report) });
+  using gpu = await requestTunedGpu({ onNote: note, onCompile: compileProgress(report) });
   const list = await existing?.readPhotos();
   const dataset = await openData(given, resumed, list, report);
   requireClasses(dataset);

@@ -161,8 +161,10 @@ Deno.test("a message without a place stays as it is", () => {
 });
 
 Deno.test("kernels that run for the first time are counted, each once, to the same result and in the same order", async () => {
-  const counts: [number, number][] = [];
-  using own = await Gpu.request({ onFirstRun: (done, total) => counts.push([done, total]) });
+  const counts: [number, number][] = [], made: [number, number][] = [];
+  using own = await Gpu.request({
+    onCompile: (what, done, total) => (what === "Compiling" ? counts : made).push([done, total]),
+  });
   using plan = new Plan(own, "first");
   const sum = plan.tensor([5], "sum");
   // Six sizes are six pipelines, and each is used twice.
@@ -172,6 +174,7 @@ Deno.test("kernels that run for the first time are counted, each once, to the sa
   await plan.compile();
   writeTensor(own, xs[0]!, Float32Array.of(1, -2, 3, -4, 5));
   assertEquals([own.kernels.size, plan.fresh], [7, true]);
+  assertEquals(made, [1, 2, 3, 4, 5, 6, 7].map((done) => [done, 7]));
   let copied = 0;
   await submitFirst(own, [plan], () => copied++);
   assertEquals([...await readTensor(own, sum)], [1, 0, 3, 0, 5]);

@@ -28,7 +28,7 @@ Deno.test("compiling is told once it has taken a while, to its end, and not wher
   let clock = 0;
   const events: RunEvent[] = [];
   const tell = compileProgress((event) => events.push(event), () => clock);
-  const at = (ms: number, done: number, total: number) => (clock = ms, tell(done, total));
+  const at = (ms: number, done: number, total: number) => (clock = ms, tell("Compiling", done, total));
   at(0, 4, 30);
   at(20, 20, 30);
   at(40, 30, 30);
