@@ -18,6 +18,7 @@ import { evaluationText, textReporter } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
+import { terminalColumns } from "./cli/terminal.ts";
 
 const SPLITS = ["train", "valid", "test", "all", "unseen"] as const;
 const NAME = "deno task evaluate";
@@ -48,7 +49,8 @@ const flags = parseOrExit(Deno.args, COMMAND);
 await runCommand(NAME, async () => {
   const { checkpoint, batchSize, json } = flags;
   const write = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
-  const report = textReporter(write, { terminal: Deno.stderr.isTerminal() });
+  const terminal = Deno.stderr.isTerminal();
+  const report = textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
   const onNote = (text: string) => report({ event: "note", text });
   using gpu = await requestTunedGpu({ onCompile: compileProgress(report) });
   const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize, gpu });
