@@ -35,5 +35,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
   CMD ["deno", "eval", "if (!(await fetch('http://127.0.0.1:8000/v2/health/ready')).ok) Deno.exit(1)"]
 # Its own files, models and secrets to read, one address to listen on, decoders to start; nothing to write, no native code.
-ENTRYPOINT ["deno", "run", "--cached-only", "--no-prompt", "--allow-read=/app,/models,/mnt/models,/run/secrets", "--allow-net=0.0.0.0", "--allow-run=/usr/local/bin/deno", "--allow-env=ALEXNET_TOKEN,DENO_WEBGPU_BACKEND,XDG_RUNTIME_DIR", "--allow-sys=setPriority", "serve.ts", "--host", "0.0.0.0"]
+ENTRYPOINT ["deno", "run", "--cached-only", "--no-prompt", "--allow-read=/app,/models,/mnt/models,/run/secrets", "--allow-net=0.0.0.0", "--allow-run=/usr/local/bin/deno", "--allow-env=ALEXNET_DRIVER,ALEXNET_TOKEN,DENO_WEBGPU_BACKEND,VK_DRIVER_FILES,VK_ICD_FILENAMES,XDG_RUNTIME_DIR", "--allow-sys=setPriority", "serve.ts", "--host", "0.0.0.0"]
 CMD ["--checkpoint", "/models/best.safetensors", "--name", "model"]

@@ -2,6 +2,7 @@
  * The examination behind `deno task doctor`: every case on one adapter, as data and as a table.
  * @module
  */
+import { type Driver, ICD_FOLDERS } from "../engine/driver.ts";
 import type { AdapterKind, Gpu } from "../engine/gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import { type Case, type Check, passed } from "../engine/verify/case.ts";
@@ -40,15 +41,22 @@ export function exitCodeOf({ failed, rows }: Examination): number {
   return failed > 0 || rows.length === 0 ? 1 : 0;
 }
 
+const FROM: Readonly<Record<Driver["from"], string>> = {
+  own: "this project's own",
+  system: "installed in the system",
+  chosen: "chosen",
+};
+
 /** The lines above the table. */
 export function adapterText(adapter: AdapterReport): string[] {
-  const { name, kind, subgroupSize, tiles, drivers, features, limits, runtime } = adapter;
+  const { name, kind, subgroupSize, tiles, driver, drivers, features, limits, runtime } = adapter;
   const identity = [adapter.vendor, adapter.architecture, adapter.device].filter((part) =>
     !["", "0"].includes(part)
   );
   return [
     `adapter   ${name} (${kind}${identity.length > 0 ? `, ${identity.join(" ")}` : ""})`,
     `runtime   ${runtime}`,
+    `driver    ${driver.name}, ${FROM[driver.from]}${driver.reason && `, because ${driver.reason}`}`,
     ...(drivers.length > 0 ? [`drivers   ${drivers.join(", ")}`] : []),
     `features  ${features.join(", ") || "none"}; ${
       subgroupSize > 0 ? `subgroups of ${subgroupSize} lanes` : "no subgroups"
@@ -100,7 +108,9 @@ export interface AdapterReport {
   readonly subgroupSize: number;
   /** Identity of the measured tiles in use, or `built-in`. */
   readonly tiles: string;
-  /** Installed Vulkan drivers, as `file (Vulkan version)`, on Linux; WebGPU does not say which one answers. */
+  /** The driver that was asked for. */
+  readonly driver: Driver;
+  /** Installed Vulkan drivers, as `file (Vulkan version)`, on Linux; WebGPU does not say which one of them answers. */
   readonly drivers: readonly string[];
   readonly features: readonly string[];
   /** The device's limits that bound tensors and kernels. */
@@ -129,6 +139,7 @@ export async function describeAdapter(gpu: Gpu): Promise<AdapterReport> {
     kind: gpu.kind,
     subgroupSize: gpu.subgroupSize,
     tiles: tilesId(gpu),
+    driver: gpu.driver,
     drivers: await vulkanDrivers(),
     features: [...gpu.device.features].sort(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, gpu.limits[name]])),
@@ -139,7 +150,7 @@ export async function describeAdapter(gpu: Gpu): Promise<AdapterReport> {
 async function vulkanDrivers(): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];
   const found: string[] = [];
-  for (const folder of ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"]) {
+  for (const folder of ICD_FOLDERS) {
     try {
       for await (const { name } of Deno.readDir(folder)) {
         if (!name.endsWith(".json")) continue;

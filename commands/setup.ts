@@ -3,8 +3,19 @@
  * software driver, elsewhere it says what to do. Everything it says goes to standard error.
  * @module
  */
-import { flag, parseOrExit } from "./cli/args.ts";
+import { exitWithUsageError, flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { BACKEND, requestAdapter } from "../engine/gpu.ts";
+import {
+  DRIVER,
+  DRIVER_WISHES,
+  type DriverWish,
+  ICD_FOLDERS,
+  isOwn,
+  LOADER_VARIABLES,
+  readChoice,
+  useDriver,
+} from "../engine/driver.ts";
+import { choiceText, decideDriver } from "./drivers/decide.ts";
 
 /** What decides what can be done about a missing adapter. */
 export interface Facts {
@@ -29,7 +40,7 @@ export type Plan =
   & { readonly reason: string }
   & ({ readonly commands: readonly (readonly string[])[] } | { readonly advice: string });
 
-const CHOICES = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", BACKEND];
+const CHOICES = [...LOADER_VARIABLES, BACKEND];
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
 const APT_OPTIONS = ["-q", "-o", "DPkg::Lock::Timeout=300"];
 
@@ -107,7 +118,7 @@ export function distributionsOf(osRelease: string): string[] {
 /** Whether the environment says something else than would be done without it. */
 function isChosen(name: string): boolean {
   const value = Deno.env.get(name);
-  return Boolean(value) && !(name === BACKEND && value === "vulkan");
+  return Boolean(value) && !(name === BACKEND && value === "vulkan") && !isOwn(value!);
 }
 
 async function gatherFacts(): Promise<Omit<Facts, "choices">> {
@@ -115,7 +126,7 @@ async function gatherFacts(): Promise<Omit<Facts, "choices">> {
   const osRelease = os === "linux" ? await Deno.readTextFile("/etc/os-release").catch(() => "") : "";
   const root = Deno.uid() === 0;
   const drivers: string[] = [];
-  for (const folder of ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"]) {
+  for (const folder of ICD_FOLDERS) {
     try {
       for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".json")) drivers.push(name);
     } catch {
@@ -167,25 +178,74 @@ async function adapterName(): Promise<string | null> {
   return adapter.info.description || adapter.info.device || adapter.info.vendor || "unnamed";
 }
 
+/** How to choose among drivers, and what to say of it. */
+interface Choosing {
+  readonly driver: DriverWish | undefined;
+  readonly verbose: boolean;
+  readonly choices: readonly string[];
+  readonly withoutSystem?: boolean;
+}
+
+/** Decides which Vulkan driver this project uses, where that is open, and says so; whether it is the project's own. */
+async function chooseDriver({ driver, verbose, choices, withoutSystem = false }: Choosing): Promise<boolean> {
+  const asked = wishOf(Deno.env.get(DRIVER));
+  // One command without the project's own driver is no reason to decide for all of them.
+  if (Deno.build.os !== "linux" || choices.length > 0 || (driver === undefined && asked === "system")) {
+    return false;
+  }
+  const wish = driver ?? asked ?? readChoice()?.wish ?? "auto";
+  const onProgress = (text: string) => console.error(`${text} (${DRIVER}=system keeps it out)`);
+  const { choice, made } = await decideDriver({
+    wish,
+    anew: driver !== undefined,
+    withoutSystem,
+    onProgress,
+  });
+  if (made || verbose) console.error(choiceText(choice));
+  return choice.own !== undefined;
+}
+
+function wishOf(value: string | undefined): DriverWish | undefined {
+  if (!value) return undefined;
+  const wish = DRIVER_WISHES.find((wish) => wish === value);
+  if (wish) return wish;
+  throw new UsageError(`${DRIVER} is ${JSON.stringify(value)}, wanted one of ${DRIVER_WISHES.join(", ")}`);
+}
+
 async function main(): Promise<number> {
   const flags = parseOrExit(Deno.args, {
     name: "setup",
-    summary: "Makes sure that WebGPU has an adapter; installs Mesa's software driver on Debian and Ubuntu.",
+    summary:
+      "Makes sure that WebGPU has an adapter; installs Mesa's software driver on Debian and Ubuntu, and takes a newer one for this " +
+      "project alone where that is faster.",
     flags: {
+      driver: flag.choice(DRIVER_WISHES, {
+        help:
+          "decide anew: the system's driver, the newest of the package sources, or what suits the processor",
+      }),
       check: flag.boolean({ help: "only look: exit code 0 with an adapter, 1 without" }),
-      verbose: flag.boolean({ help: "name the adapter that is found" }),
+      verbose: flag.boolean({ help: "name the driver and the adapter that is found" }),
     },
   });
   const choices = CHOICES.flatMap((name) => isChosen(name) ? `${name}=${Deno.env.get(name)}` : []);
+  try {
+    if (!flags.check) await chooseDriver({ ...flags, choices });
+  } catch (error) {
+    if (error instanceof UsageError) exitWithUsageError("setup", error);
+    throw error;
+  }
   const name = await adapterName();
   if (name !== null) {
-    if (flags.verbose) console.error(`WebGPU adapter: ${name}`);
+    if (flags.verbose) console.error(`WebGPU adapter: ${name} (${useDriver().name})`);
     return 0;
   }
   if (flags.check) return 1;
   const todo = plan({ ...await gatherFacts(), choices });
   console.error(todo.reason);
   if ("advice" in todo) {
+    if (canOpen("libvulkan.so.1") && await chooseDriver({ ...flags, choices, withoutSystem: true })) {
+      return await check("The driver was fetched, but WebGPU still finds no adapter.");
+    }
     console.error(todo.advice);
     return 1;
   }
@@ -198,12 +258,17 @@ async function main(): Promise<number> {
       return 1;
     }
   }
-  // In a fresh process: this one looked for the libraries before they were there.
+  await chooseDriver({ ...flags, choices });
+  return await check("The driver is installed, but WebGPU still finds no adapter.");
+}
+
+/** Looks in a fresh process, because this one looked for the libraries before they were there. */
+async function check(failure: string): Promise<number> {
   const code = await run(
     [Deno.execPath(), "run", "-A", import.meta.filename!, "--check", "--verbose"],
     "shown",
   );
-  if (code !== 0) console.error("The driver is installed, but WebGPU still finds no adapter.");
+  if (code !== 0) console.error(failure);
   return code === 0 ? 0 : 1;
 }
 

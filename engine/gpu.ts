@@ -3,6 +3,7 @@
  * device (none there, lost, out of memory, a validation error nobody waited for) becomes a typed error here.
  * @module
  */
+import { type Driver, useDriver } from "./driver.ts";
 import { UserError } from "./errors.ts";
 import { KernelCache } from "./kernel.ts";
 import { Readback } from "./readback.ts";
@@ -73,6 +74,8 @@ export class Gpu implements Disposable {
     readonly subgroupSize: number,
     /** Brings results back. */
     readonly readback: Readback,
+    /** Which driver answers, as far as that is known: WebGPU itself does not tell. */
+    readonly driver: Driver,
     /** Hears how far kernels are that become ready. */
     readonly onCompile: GpuOptions["onCompile"],
   ) {
@@ -91,6 +94,7 @@ export class Gpu implements Disposable {
 
   /** Opens the default adapter; throws `GpuUnavailableError` where there is none. */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
+    const driver = useDriver();
     const adapter = await requestAdapter();
     if (!adapter) {
       throw new GpuUnavailableError(
@@ -108,21 +112,18 @@ export class Gpu implements Disposable {
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
     const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
-    return new Gpu(device, adapter, subgroupSize, await Readback.create(device), options.onCompile);
+    const readback = await Readback.create(device);
+    return new Gpu(device, adapter, subgroupSize, readback, driver, options.onCompile);
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   get name(): string {
-    const info = this.adapter.info;
-    return info.description || info.device || info.vendor || "unknown adapter";
+    return nameOf(this.adapter);
   }
 
   /** Which family of tiles suits this adapter. */
   get kind(): AdapterKind {
-    if (/llvmpipe|lavapipe|swiftshader|software/i.test(this.name)) return "cpu";
-    return /nvidia|geforce|radeon|amd|tesla|quadro|rtx/i.test(`${this.name} ${this.adapter.info.vendor}`)
-      ? "discrete"
-      : "other";
+    return kindOf(this.name, this.adapter.info.vendor);
   }
 
   /** The device's limits. */
@@ -194,15 +195,27 @@ export class Gpu implements Disposable {
   }
 }
 
+/** An adapter's name, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+export function nameOf({ info }: GPUAdapter): string {
+  return info.description || info.device || info.vendor || "unknown adapter";
+}
+
+/** Which kind of adapter has this name and vendor. */
+export function kindOf(name: string, vendor: string): AdapterKind {
+  if (/llvmpipe|lavapipe|swiftshader|software/i.test(name)) return "cpu";
+  return /nvidia|geforce|radeon|amd|tesla|quadro|rtx/i.test(`${name} ${vendor}`) ? "discrete" : "other";
+}
+
 /** The environment's choice of what WebGPU may stand on: `vulkan`, `gl` … */
 export const BACKEND = "DENO_WEBGPU_BACKEND";
 
 /**
- * The default adapter, or null. On Linux of Vulkan alone, unless the environment names a backend: Deno falls back to OpenGL, whose
+ * The default adapter, or null, of the driver that setup chose. On Linux of Vulkan alone, unless the environment names a backend: Deno falls back to OpenGL, whose
  * drivers take minutes to compile a network that takes a second on Vulkan, so whoever gets it takes it for hanging.
  */
 export async function requestAdapter(): Promise<GPUAdapter | null> {
   silenceRuntimeDirNotice();
+  useDriver();
   // Deno reads it when the first adapter is asked for.
   if (Deno.build.os === "linux" && mayUse(BACKEND) && !Deno.env.has(BACKEND)) Deno.env.set(BACKEND, "vulkan");
   return await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }) ?? null;

@@ -35,9 +35,13 @@ const adapterSchema = z.strictObject({
   subgroupSize: z.int().min(0),
   /** The runtime brings the shader compiler. */
   runtime: z.string(),
+  /** Drivers of several versions may report one name. */
+  driver: z.string(),
+  /** Of a software adapter, what decides which instructions it generates; empty for others and where it is unknown. */
+  processor: z.string(),
 });
 const fileSchema = z.strictObject({
-  version: z.literal(2),
+  version: z.literal(3),
   tables: z.array(z.strictObject({
     adapter: adapterSchema,
     /** Fingerprint of the kernels that were measured. */
@@ -49,7 +53,7 @@ const fileSchema = z.strictObject({
 /** What the file holds. */
 export type TileFile = z.infer<typeof fileSchema>;
 
-/** Whose measurements they are: adapter, driver as far as WebGPU tells, and runtime. */
+/** Whose measurements they are: adapter, driver, processor and runtime. */
 export type TileAdapter = z.infer<typeof adapterSchema>;
 
 /** The identity under which an adapter's tiles are kept. */
@@ -61,6 +65,8 @@ export function tileAdapter(gpu: Gpu): TileAdapter {
     device,
     subgroupSize: gpu.subgroupSize,
     runtime: `Deno ${Deno.version.deno}`,
+    driver: gpu.driver.name,
+    processor: gpu.kind === "cpu" ? gpu.driver.processor : "",
   };
 }
 
@@ -99,7 +105,9 @@ export function tableFor(
 ): TileTable | { readonly problem: string } {
   const same = (other: TileAdapter) => JSON.stringify(identity(other)) === JSON.stringify(identity(adapter));
   const found = file.tables.find((table) => same(table.adapter));
-  if (!found) return { problem: `it holds no tiles for ${adapter.name} with ${adapter.runtime}` };
+  if (!found) {
+    return { problem: `it holds no tiles for ${adapter.name} with ${adapter.runtime} and ${adapter.driver}` };
+  }
   if (found.kernels !== kernelFingerprint()) {
     return { problem: "the kernels have changed since it was measured" };
   }
@@ -118,8 +126,10 @@ function choiceFits(gpu: TileDevice, key: string, { tile, splitK }: TileChoice):
 }
 
 /** The table's fields in a fixed order. */
-export function identity({ name, vendor, device, subgroupSize, runtime }: TileAdapter): readonly unknown[] {
-  return [name, vendor, device, subgroupSize, runtime];
+export function identity(
+  { name, vendor, device, subgroupSize, runtime, driver, processor }: TileAdapter,
+): readonly unknown[] {
+  return [name, vendor, device, subgroupSize, runtime, driver, processor];
 }
 
 /**

@@ -40,7 +40,7 @@ export async function keepWinners(
   if (Object.keys(products).length === 0) return new TileTable(new Map());
   const others = file.tables.filter((table) => `${identity(table.adapter)}` !== `${identity(adapter)}`);
   const whole: TileFile = {
-    version: 2,
+    version: 3,
     tables: [...others, { adapter, kernels: kernelFingerprint(), products }],
   };
   await Deno.mkdir(dirname(path), { recursive: true });
@@ -57,5 +57,5 @@ export async function requireWritable(path: string): Promise<void> {
 }
 
 function empty(): TileFile {
-  return { version: 2, tables: [] };
+  return { version: 3, tables: [] };
 }

@@ -260,7 +260,7 @@ const permissionsFor = (folder: string) => [
   `--allow-read=${new URL(".", ROOT).pathname},${folder}`,
   "--allow-net=127.0.0.1:0",
   `--allow-run=${Deno.execPath()}`,
-  "--allow-env=ALEXNET_TOKEN,DENO_WEBGPU_BACKEND,XDG_RUNTIME_DIR",
+  "--allow-env=ALEXNET_DRIVER,ALEXNET_TOKEN,DENO_WEBGPU_BACKEND,VK_DRIVER_FILES,VK_ICD_FILENAMES,XDG_RUNTIME_DIR",
   "--allow-sys=setPriority",
 ];
 
