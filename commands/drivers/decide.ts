@@ -135,7 +135,7 @@ function whySystem(seen: Seen | null, wish: DriverWish, { processor }: Surroundi
   if (seen.kind !== "cpu") return `${seen.name} is no software device`;
   if (!seen.name.startsWith("llvmpipe")) return `${seen.name} is not Mesa's`;
   if (wish !== "newest" && processor === "avx512") {
-    return "newer ones are no faster on a processor with AVX-512, and compile for longer";
+    return "newer ones are little faster on a processor with AVX-512, and compile several times as long";
   }
 }
 
