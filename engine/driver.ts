@@ -111,14 +111,14 @@ export function useDriver(): Driver {
   };
 }
 
-/** Whether a loader's variable names a driver of this project, and not one that somebody chose. */
+/** Whether a loader's variable names a driver in this project's cache, of whatever folder it runs in, and not one that somebody chose. */
 export function isOwn(manifest: string): boolean {
-  return manifest !== "" && may("read", ".") && dirname(dirname(manifest)) === resolve(DRIVER_FOLDER);
+  return dirname(dirname(manifest)).endsWith(join("/", DRIVER_FOLDER));
 }
 
 /** The choice as it was written, or undefined where there is none that can be read. */
 export function readChoice(path: string = CHOICE_FILE): DriverChoice | undefined {
-  if (!may("read", path)) return undefined;
+  if (!may("read", path) || !may("read", ".")) return undefined;
   try {
     const choice = JSON.parse(Deno.readTextFileSync(path));
     return isChoice(choice) ? choice : undefined;

@@ -148,9 +148,8 @@ async function ownDriver(
   const reason = around.processor === "avx512"
     ? "it was asked for"
     : "newer ones are several times as fast on a processor without AVX-512";
-  if (before?.own && await around.look(resolve(DRIVER_FOLDER, before.own.manifest))) {
-    return { own: before.own, reason };
-  }
+  const there = before?.own && resolve(DRIVER_FOLDER, before.own.manifest);
+  if (there && isFile(there) && await around.look(there)) return { own: before.own, reason };
   onProgress("Looking for a newer software driver in the system's package sources, for this project alone");
   const temporary = resolve(DRIVER_FOLDER, `.${crypto.randomUUID()}.tmp`);
   const target = join(temporary, "driver");

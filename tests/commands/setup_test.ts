@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { requestAdapter } from "../../engine/gpu.ts";
+import { join } from "@std/path";
+import { DRIVER, DRIVER_FOLDER } from "../../engine/driver.ts";
+import { kindOf, nameOf, requestAdapter } from "../../engine/gpu.ts";
 import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
@@ -101,12 +103,16 @@ Deno.test("os-release names the distribution and those it derives from", () => {
   assertEquals(distributionsOf(""), []);
 });
 
-const hasAdapter = await requestAdapter() !== null;
+const adapter = await requestAdapter();
+const hasAdapter = adapter !== null;
+const isLlvmpipe = hasAdapter && kindOf(nameOf(adapter), "") === "cpu" &&
+  nameOf(adapter).startsWith("llvmpipe");
 
 test("setup exits with code 0 and prints nothing where there is an adapter, and refuses unknown flags", async () => {
   const setup = async (...args: string[]) => {
     const command = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", "commands/setup.ts", ...args],
+      env: { [DRIVER]: "system" },
     });
     const { code, stdout, stderr } = await command.output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -123,6 +129,68 @@ test("setup exits with code 0 and prints nothing where there is an adapter, and 
   const wrong = await setup("--force");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.stderr, "--force");
+});
+
+test({
+  name:
+    "setup says once which driver serves and why, tries a failed download only when told to, and leaves nothing of it",
+  ignore: !isLlvmpipe,
+  fn: async () => {
+    const folder = await Deno.makeTempDir(), bin = join(folder, "bin");
+    await Deno.mkdir(bin);
+    await Deno.writeTextFile(
+      join(bin, "apt-get"),
+      "#!/bin/sh\necho \"$*\" >> $LOG\necho 'E: no network' >&2\nexit 100\n",
+    );
+    await Deno.chmod(join(bin, "apt-get"), 0o755);
+    const log = join(folder, "log");
+    await Deno.writeTextFile(log, "");
+    const setup = async (env: Record<string, string> = {}, ...args: string[]) => {
+      const command = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--quiet", new URL("../../commands/setup.ts", import.meta.url).pathname, ...args],
+        cwd: folder,
+        env: {
+          [DRIVER]: "",
+          PATH: `${bin}:${Deno.env.get("PATH")}`,
+          LOG: log,
+          // As on a processor without AVX-512.
+          GALLIUM_OVERRIDE_CPU_CAPS: "avx",
+          MESA_SHADER_CACHE_DISABLE: "true",
+          ...env,
+        },
+      });
+      const { code, stderr } = await command.output();
+      return {
+        code,
+        lines: new TextDecoder().decode(stderr).trim().split("\n").filter((line) => line !== ""),
+      };
+    };
+    const tries = () => Deno.readTextFileSync(log).trim().split("\n").filter((line) => line !== "").length;
+
+    assertEquals(await setup({ [DRIVER]: "system" }), { code: 0, lines: [] });
+    assertEquals(tries(), 0);
+    const first = await setup();
+    assertEquals([first.code, first.lines.length], [0, 2], first.lines.join("\n"));
+    assertStringIncludes(first.lines[0]!, `${DRIVER}=system keeps it out`);
+    assertStringIncludes(first.lines[1]!, "because a newer software driver could not be had: ");
+    const after = tries();
+    assertEquals(await setup(), { code: 0, lines: [] });
+    assertEquals(tries(), after);
+    assertEquals([...Deno.readDirSync(join(folder, DRIVER_FOLDER))].map(({ name }) => name), ["choice.json"]);
+
+    const forced = await setup({}, "--driver", "newest");
+    assertEquals([forced.code, forced.lines.length], [0, 2]);
+    assertEquals(tries() - after, after);
+    const system = await setup({}, "--driver", "system");
+    assertEquals([system.code, system.lines.length], [0, 1]);
+    assertStringIncludes(system.lines[0]!, "because it was asked for");
+    assertEquals(await setup(), { code: 0, lines: [] });
+
+    const wrong = await setup({ [DRIVER]: "old" });
+    assertEquals(wrong.code, 2);
+    assertStringIncludes(wrong.lines.join(), `${DRIVER} is "old", wanted one of auto, newest, system`);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 /** Hides Vulkan from a program: the loader finds no driver then, and Deno would fall back to OpenGL where that is installed. */

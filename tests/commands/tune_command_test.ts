@@ -30,7 +30,7 @@ test("tune says how long it takes, shows each product and writes the table's fil
     assertStringIncludes(out, "1/5 features.0 forward 900x16x36: ");
     assertStringIncludes(out, "all products: ");
     assertStringIncludes(out, `wrote ${file}, table `);
-    assertEquals(JSON.parse(await Deno.readTextFile(file)).version, 2);
+    assertEquals(JSON.parse(await Deno.readTextFile(file)).version, 3);
 
     const again = await run(...SMALL, "--file", file, "--json");
     assertEquals(again.code, 0, again.err);

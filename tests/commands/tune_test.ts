@@ -114,7 +114,15 @@ test("winners are kept beside those of other adapters and other models, and load
     await keepWinners(gpu, path, [], (note) => notes.push(note));
     assertEquals(await Deno.stat(path).catch(() => undefined), undefined);
     const first = await keepWinners(gpu, path, outcomes.slice(0, 1), (note) => notes.push(note));
-    const stranger = { name: "Voodoo 2", vendor: "3dfx", device: "2", subgroupSize: 0, runtime: "Deno 9" };
+    const stranger = {
+      name: "Voodoo 2",
+      vendor: "3dfx",
+      device: "2",
+      subgroupSize: 0,
+      runtime: "Deno 9",
+      driver: "Glide 2",
+      processor: "",
+    };
     const file = JSON.parse(await Deno.readTextFile(path));
     file.tables.push({ ...file.tables[0], adapter: stranger });
     await Deno.writeTextFile(path, JSON.stringify(file));

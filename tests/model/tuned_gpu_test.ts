@@ -26,7 +26,7 @@ const table = {
   products: { [productKey(shape)]: { tile, splitK: 3 } },
 };
 
-function text(change: Record<string, unknown> = {}, version = 2): string {
+function text(change: Record<string, unknown> = {}, version = 3): string {
   return JSON.stringify({ version, tables: [{ ...table, ...change }] });
 }
 
@@ -65,7 +65,7 @@ const BAD: Readonly<Record<string, readonly [string | Uint8Array, string]>> = {
   "random bytes": [crypto.getRandomValues(new Uint8Array(4096)), "it is not JSON"],
   "another version": [text({}, 1), "version in it is wrong"],
   "a list": ["[]", "everything in it is wrong"],
-  "tables of another type": [`{"version":2,"tables":{}}`, "tables in it is wrong"],
+  "tables of another type": [`{"version":3,"tables":{}}`, "tables in it is wrong"],
   "an unknown product": [text({ products: { "backward 1x2x3": { tile } } }), "in it is wrong"],
   "a tile of minus one": [
     text({ products: { [productKey(shape)]: { tile: { ...tile, tm: -1 } } } }),
@@ -75,6 +75,18 @@ const BAD: Readonly<Record<string, readonly [string | Uint8Array, string]>> = {
   "another runtime": [
     text({ adapter: { ...table.adapter, runtime: "Deno 1.0.0" } }),
     `no tiles for ${gpu.name}`,
+  ],
+  "another driver": [
+    text({ adapter: { ...table.adapter, driver: "Mesa 1.0" } }),
+    `and ${table.adapter.driver}`,
+  ],
+  "another processor": [
+    text({ adapter: { ...table.adapter, processor: "another" } }),
+    `no tiles for ${gpu.name}`,
+  ],
+  "a file without drivers": [
+    text({ adapter: { ...table.adapter, driver: undefined } }),
+    "driver in it is wrong",
   ],
   "other kernels": [text({ kernels: "0123456789abcdef" }), "the kernels have changed"],
   "an empty table": [text({ products: {} }), "is empty, as an interrupted measurement leaves it"],
@@ -97,6 +109,9 @@ for (const [name, [content, problem]] of Object.entries(BAD)) {
 Deno.test("the file of one adapter says nothing to another", () => {
   const parsed = parseTileFile(text());
   if (!("tables" in parsed)) throw new Error(parsed.problem);
-  const found = tableFor(gpu, { ...table.adapter, subgroupSize: 64 }, parsed);
-  assert(!(found instanceof TileTable));
+  assert(tableFor(gpu, table.adapter, parsed) instanceof TileTable);
+  for (const other of [{ subgroupSize: 64 }, { driver: "Mesa 25" }, { processor: "abacus" }]) {
+    const found = tableFor(gpu, { ...table.adapter, ...other }, parsed);
+    assert(!(found instanceof TileTable), JSON.stringify(other));
+  }
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { requestAdapter } from "../../engine/gpu.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
@@ -11,7 +12,7 @@ const test = testNeeding("all");
 
 const ROOT = new URL("../../", import.meta.url);
 const photo = () => encodePhoto([200, 10, 10], { width: 300, height: 200, format: "jpeg" });
-const hasAdapter = await navigator.gpu?.requestAdapter() != null;
+const hasAdapter = await requestAdapter() !== null;
 
 function command(args: readonly string[], cwd: URL | string = ROOT, permissions: readonly string[] = ["-A"]) {
   return new Deno.Command(Deno.execPath(), {
