@@ -100,7 +100,8 @@ export function useDriver(): Driver {
       return { from: "own", name, reason, processor };
     }
   }
-  if (inherited !== undefined) { for (const name of LOADER_VARIABLES) Deno.env.delete(name); }
+  // What remains names the project's own, or nothing, with which the loader would find no driver at all.
+  for (const name of LOADER_VARIABLES) Deno.env.delete(name);
   if (machine === undefined) return unknown;
   return {
     from: "system",

@@ -17,6 +17,7 @@
  * @module
  */
 export * from "./errors.ts";
+export type { Driver } from "./driver.ts";
 export {
   type AdapterKind,
   type CompileStage,

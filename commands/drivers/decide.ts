@@ -54,6 +54,9 @@ const RETRY_MS = 24 * 3600 * 1000;
 /** A driver that needs longer to open a device is of no use. */
 const TRIAL_MS = 120_000;
 
+/** No setup that still runs is as old. */
+const LEFT_MS = 3600 * 1000;
+
 /** The machine itself. */
 export function realSurroundings(): Surroundings {
   return { look, fetch: fetchDriver, processor: thisProcessor(), systemVersion, now: Date.now };
@@ -107,7 +110,7 @@ export async function decideDriver(
     }
     const reason = wish === "system" ? "it was asked for" : whySystem(seen, wish, around);
     choice = reason === undefined
-      ? { ...base, ...await ownDriver(anew ? undefined : before, onProgress, around) }
+      ? { ...base, ...await ownDriver(before?.own, anew, onProgress, around) }
       : { ...base, reason };
   } catch (error) {
     choice = failed(error);
@@ -141,18 +144,21 @@ function whySystem(seen: Seen | null, wish: DriverWish, { processor }: Surroundi
 
 /** The driver that was there before, or one that is fetched. */
 async function ownDriver(
-  before: DriverChoice | undefined,
+  before: DriverChoice["own"],
+  anew: boolean,
   onProgress: Decide["onProgress"],
   around: Surroundings,
 ): Promise<Pick<DriverChoice, "own" | "reason">> {
   const reason = around.processor === "avx512"
     ? "it was asked for"
     : "newer ones are several times as fast on a processor without AVX-512";
-  const there = before?.own && resolve(DRIVER_FOLDER, before.own.manifest);
-  if (there && isFile(there) && await around.look(there)) return { own: before.own, reason };
+  const there = before && resolve(DRIVER_FOLDER, before.manifest);
+  const works = there !== undefined && isFile(there) && await around.look(there) !== null;
+  if (works && !anew) return { own: before, reason };
   onProgress("Looking for a newer software driver in the system's package sources, for this project alone");
   const temporary = resolve(DRIVER_FOLDER, `.${crypto.randomUUID()}.tmp`);
   const target = join(temporary, "driver");
+  await removeLeftovers();
   try {
     await Deno.mkdir(target, { recursive: true });
     const { name, folder } = await around.fetch({ target, work: join(temporary, "work") });
@@ -165,6 +171,9 @@ async function ownDriver(
     await Deno.rename(target, place);
     await removeOthers(folder);
     return { own: { name, manifest: join(folder, MANIFEST) }, reason };
+  } catch (error) {
+    if (!works) throw error;
+    return { own: before, reason: `${reason}; another could not be had: ${oneLine(error)}` };
   } finally {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
   }
@@ -175,6 +184,18 @@ async function removeOthers(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(DRIVER_FOLDER)) {
     if (!isDirectory || !name.startsWith("mesa-") || name === folder) continue;
     await Deno.remove(join(DRIVER_FOLDER, name), { recursive: true }).catch(() => {});
+  }
+}
+
+/** What a setup has left that was killed. */
+async function removeLeftovers(): Promise<void> {
+  for await (const { name } of Deno.readDir(DRIVER_FOLDER)) {
+    if (!/^\..*\.tmp$/.test(name)) continue;
+    const path = join(DRIVER_FOLDER, name);
+    const { mtime } = await Deno.stat(path);
+    if (Date.now() - (mtime?.getTime() ?? 0) > LEFT_MS) {
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ALL_CASES } from "../../model/cases.ts";
 import { testNeeding } from "../permissions.ts";
 
@@ -6,10 +6,18 @@ const test = testNeeding("all");
 
 const root = new URL("../../", import.meta.url);
 
-async function doctor(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+async function doctor(...args: string[]): ReturnType<typeof doctorWith> {
+  return await doctorWith({}, ...args);
+}
+
+async function doctorWith(
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number; out: string; err: string }> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "commands/doctor.ts", ...args],
     cwd: root,
+    env,
     stdin: "null",
   });
   const { code, stdout, stderr } = await command.output();
@@ -21,10 +29,17 @@ test("doctor prints the adapter and a line for each case, and leaves with 0", as
   const { code, out } = await doctor("--only", "ema");
   assertEquals(code, 0, out);
   assertStringIncludes(out, "adapter ");
+  assertStringIncludes(out, "driver    ");
   assertStringIncludes(out, "maxStorageBufferBindingSize");
   const count = ALL_CASES.filter((c) => c.op === "ema").length;
   assertEquals(out.split("\n").filter((line) => /^ok .*ema /.test(line)).length, count);
   assertStringIncludes(out, `${count} passed, 0 failed`);
+});
+
+test("doctor says which driver serves, and why where that was decided", async () => {
+  if (Deno.build.os !== "linux") return;
+  const { out } = await doctorWith({ ALEXNET_DRIVER: "system", VK_DRIVER_FILES: "" }, "--only", "ema");
+  assertMatch(out, /^driver {4}.*, installed in the system, because it was asked for$/m);
 });
 
 test("doctor --json prints one object with every check", async () => {

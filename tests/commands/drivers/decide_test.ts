@@ -169,3 +169,21 @@ test("where the system has no driver, that is left to whoever can install one, o
   assertEquals([(await decide()).made, names(), log], [false, [], []]);
   assertEquals((await decide("auto", { withoutSystem: true })).choice.own?.name, "Mesa 25");
 });
+
+test("where a driver is wanted anew and cannot be had, the one that is there goes on serving", async (folder) => {
+  await chooseOwn(folder);
+  const { decide } = machine({ fetch: () => Promise.reject(new DriverError("the mirror is away")) });
+  const { choice } = await decide("newest", { anew: true });
+  assertEquals([choice.own?.name, choice.retryAfter], ["Mesa of the test", undefined]);
+  assertStringIncludes(choice.reason, "another could not be had: the mirror is away");
+});
+
+test("what a setup has left that was killed goes with the next, and what another is doing stays", async () => {
+  for (const name of [".old.tmp", ".new.tmp"]) {
+    await Deno.mkdir(join(DRIVER_FOLDER, name), { recursive: true });
+  }
+  const before = new Date(Date.now() - 2 * 3600 * 1000);
+  await Deno.utime(join(DRIVER_FOLDER, ".old.tmp"), before, before);
+  await machine().decide();
+  assertEquals(names(), [".new.tmp", "choice.json", "mesa-25"]);
+});
