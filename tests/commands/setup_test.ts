@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { DRIVER, DRIVER_FOLDER } from "../../engine/driver.ts";
 import { kindOf, nameOf, requestAdapter } from "../../engine/gpu.ts";
-import { distributionsOf, type Facts, plan } from "../../commands/setup.ts";
+import { distributionsOf, type Facts, plan } from "../../commands/drivers/missing.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import { saveCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { testNeeding } from "../permissions.ts";
