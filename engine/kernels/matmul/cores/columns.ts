@@ -5,7 +5,7 @@
  * @module
  */
 import type { Tile } from "../tiles.ts";
-import { accumulators, lines, multiplyAdd, type Operands, range } from "./inner.ts";
+import { accumulators, lines, multiplyAdd, type Operands, storeSums } from "./inner.ts";
 
 /** WGSL of the entry point. */
 export function columnsCore(tile: Tile, form: Operands): string {
@@ -34,12 +34,13 @@ ${lines(tm, (m) => `let a${m} = subgroupBroadcast(mine, ${m}u);`, "    ")}
 ${multiplyAdd(tile, form, valueOfB)}
     s = next_step(s);
   }
+  var row = my_row;
 ${
-    lines(tm, (m) =>
-      [
-        `let row${m} = first_row(tile.x * ${tm}u + ${m}u, tile.z);`,
-        ...range(n4).map((n) => `  store(row${m}, 0u, my_col + ${n}u, c${m}_${n});`),
-      ].join("\n"))
+    storeSums(tile, {
+      before: `if (n == 0u) { row = first_row(tile.x * ${tm}u + m, tile.z); }`,
+      row: "row, 0u",
+      col: "my_col + n",
+    })
   }
 }`;
 }

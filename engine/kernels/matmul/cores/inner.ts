@@ -90,3 +90,30 @@ export function multiplyAdd(
   }
   return out.map((line) => `    ${line}`).join("\n");
 }
+
+/** Where a core's sums go, in WGSL; `m` counts the tile's rows and `n` their vectors of columns, both `u32`. */
+export interface Stores {
+  /** What brings the row up to `m`; it is there for every `n`. */
+  readonly before: string;
+  /** The row, and which of its parts. */
+  readonly row: string;
+  /** The column, in vectors. */
+  readonly col: string;
+}
+
+/**
+ * Stores every sum, in one loop that moves the sums down by one each time round. A store to an address that differs by lane is a branch
+ * for each lane where software adapters have no scatter: written once for each sum, stores made up most of a kernel's code and of the
+ * time that it takes to compile, two thirds with Mesa 25 (docs/decisions.md).
+ */
+export function storeSums({ tm, tn }: InvocationTile, { before, row, col }: Stores): string {
+  const n4 = tn / 4, count = tm * n4;
+  const sum = (i: number) => `c${Math.floor(i / n4)}_${i % n4}`;
+  return `  for (var e = 0u; e < ${count}u; e++) {
+    let m = e / ${n4}u;
+    let n = e % ${n4}u;
+    ${before}
+    store(${row}, ${col}, ${sum(0)});
+${lines(count - 1, (i) => `${sum(i)} = ${sum(i + 1)};`, "    ")}
+  }`;
+}

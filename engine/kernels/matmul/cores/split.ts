@@ -5,7 +5,7 @@
  * @module
  */
 import type { Tile } from "../tiles.ts";
-import { accumulators, lines, type Operands, range, skipApart, XYZW } from "./inner.ts";
+import { accumulators, lines, type Operands, range, skipApart, storeSums, XYZW } from "./inner.ts";
 
 /** Steps in one turn of the loop. */
 const UNROLL = 2;
@@ -35,7 +35,7 @@ export function splitCore(tile: Tile, { usedM = 4, colSums }: Operands): string 
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32) {
   let col0 = tile.y * ${n4}u;
   let split = tile.z * ${group}u + index;
-  let row0 = first_row(tile.x * ${handles}u, split);
+  var row0 = first_row(tile.x * ${handles}u, split);
 ${lines(handles - 1, (m) => `let row${m + 1} = next_row(row${m});`)}
 ${accumulators(tile)}
 ${lines(n4, (n) => `var sum${n} = vec4f();`)}
@@ -48,10 +48,11 @@ ${inner}
     s0 = next_step(s${UNROLL - 1});
   }
 ${
-    lines(tm, (m) =>
-      range(n4).map((n) =>
-        `store(row${Math.floor(m / 4)}, ${m % 4}u, col0 + ${n}u, c${m}_${n});`
-      ).join(" "))
+    storeSums(tile, {
+      before: "if (m % 4u == 0u && n == 0u && m > 0u) { row0 = next_row(row0); }",
+      row: "row0, m % 4u",
+      col: "col0 + n",
+    })
   }
 ${colSums ? lines(n4, (n) => `if (tile.x == 0u) { store_col_sum(split, col0 + ${n}u, sum${n}); }`) : ""}
 }`;

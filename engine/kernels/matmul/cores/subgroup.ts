@@ -4,7 +4,7 @@
  * @module
  */
 import type { Tile } from "../tiles.ts";
-import { accumulators, lines, multiplyAdd, type Operands, range, skipApart } from "./inner.ts";
+import { accumulators, lines, multiplyAdd, type Operands, range, skipApart, storeSums } from "./inner.ts";
 
 /** WGSL of the entry point. */
 export function subgroupCore(tile: Tile, form: Operands): string {
@@ -31,7 +31,7 @@ export function subgroupCore(tile: Tile, form: Operands): string {
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32,
         @builtin(subgroup_invocation_id) lane: u32) {
   let col0 = tile.y * ${n4}u;
-  let row0 = first_row((tile.x * ${group}u + index) * ${handles}u, tile.z);
+  var row0 = first_row((tile.x * ${group}u + index) * ${handles}u, tile.z);
 ${lines(handles - 1, (m) => `let row${m + 1} = next_row(row${m});`)}
 ${accumulators(tile)}
 ${colSums ? lines(bLoads, (j) => `var sum${j} = vec4f();`) : ""}
@@ -65,9 +65,10 @@ ${multiplyAdd(tile, form, (i) => `subgroupBroadcast(fetched${Math.floor(i / lane
     s0 = next_step(s${steps - 1});
   }
 ${
-    lines(tm, (m) => {
-      const row = aIsK ? `row${m}, 0u` : `row${Math.floor(m / 4)}, ${m % 4}u`;
-      return range(n4).map((n) => `store(${row}, col0 + ${n}u, c${m}_${n});`).join(" ");
+    storeSums(tile, {
+      before: `if (${aIsK ? "" : "m % 4u == 0u && "}n == 0u && m > 0u) { row0 = next_row(row0); }`,
+      row: aIsK ? "row0, 0u" : "row0, m % 4u",
+      col: "col0 + n",
     })
   }
 ${colSums ? `  if (tile.x == 0u && index < ${lanes}u) {\n${lines(bLoads, storeSum, "    ")}\n  }` : ""}
