@@ -43,8 +43,10 @@ export async function evaluate(
   const { classes, preprocess } = classifier.card;
   const confusion = classes.map(() => classes.map(() => 0));
   let loss = 0, done = 0;
+  // The last batch goes the way of the others: kernels for its own size would take longer to compile than they save.
+  const size = Math.min(source.entries.length, classifier.maxBatch);
   for (const batch of evaluationBatches(source.entries.length, classifier.maxBatch)) {
-    const logits = await classifier.logits(evaluationPhotos(source, batch, preprocess));
+    const logits = await classifier.logits(evaluationPhotos(source, batch, preprocess), size);
     logits.forEach((row, i) => {
       const label = source.entries[batch[i]!]!.label;
       const best = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));

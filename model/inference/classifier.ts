@@ -105,10 +105,13 @@ export class NetworkClassifier implements Classifier {
     });
   }
 
-  /** Logits of placed photos; not queued, for callers that own the device such as the training loop. */
-  async logits(photos: readonly PlacedPhoto[]): Promise<Float32Array[]> {
+  /**
+   * Logits of placed photos; not queued, for callers that own the device such as the training loop. Computed by the plan for `batch`
+   * photos, where there are fewer.
+   */
+  async logits(photos: readonly PlacedPhoto[], batch: number = photos.length): Promise<Float32Array[]> {
     const pixels = photos.reduce((sum, p) => sum + p.width * p.height, 0);
-    return await (await this.#plan(photos.length, pixels)).photos(photos);
+    return await (await this.#plan(Math.max(photos.length, batch), pixels)).photos(photos);
   }
 
   infer(input: Float32Array, batch: number): Promise<Float32Array> {

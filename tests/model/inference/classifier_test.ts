@@ -6,6 +6,7 @@ import type { TensorValue } from "../../../model/checkpoint/checkpoint.ts";
 import { createClassifier } from "../../../model/inference/classifier.ts";
 import { initialValues } from "../../../model/init.ts";
 import { describeLayers } from "../../../model/network.ts";
+import { evaluate } from "../../../training/evaluate.ts";
 import { gpu } from "../../gpu.ts";
 
 const SIZE = 64;
@@ -60,4 +61,17 @@ Deno.test("a checkpoint that does not fit leaves nothing on the device that it w
     "features.0.bias is missing",
   );
   assertEquals(gpu.bytes, before);
+});
+
+Deno.test("an evaluation's last batch is computed by the kernels of the others", async () => {
+  const classifier = await createClassifier(checkpointOf(3, 1), { gpu, maxBatch: 7 });
+  const { width, height, data } = photo;
+  const entries = Array.from({ length: 9 }, (_, i) => ({ width, height, label: i % 3 }));
+  const pixels = (index: number) => (target: Uint8Array) => target.set(data.map((value) => value + index));
+  const before = gpu.kernels.compiled.length;
+  const result = await evaluate(classifier, { entries, pixels });
+  const batches = gpu.kernels.compiled.slice(before).flatMap(({ constants }) => constants["N"] ?? []);
+  assertEquals(new Set(batches), new Set([7]));
+  assertEquals(result.n, 9);
+  await classifier.close();
 });
