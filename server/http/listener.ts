@@ -5,6 +5,7 @@
  * @module
  */
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { delay } from "@std/async/delay";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "../inference/log.ts";
@@ -86,8 +87,9 @@ export async function listen(fetch: Fetch, options: ListenOptions): Promise<List
     void turn.then(() => request.socket.destroyed ? undefined : answer(request, response));
   });
   const connections = new Connections(server, connectionLimit(options), onRefuse);
+  const inTurns = new InTurns();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    refuseConnection(error, socket, onRefuse);
+    inTurns.run(() => refuseConnection(error, socket, onRefuse));
   });
   server.on("connect", (_request, socket: Socket) => {
     onRefuse("malformed");
@@ -123,6 +125,27 @@ export async function listen(fetch: Fetch, options: ListenOptions): Promise<List
       clearTimeout(timer);
     },
   };
+}
+
+/** Does what comes in thousands at one moment, such as connections that are out of time, a few at a time: others are answered between. */
+class InTurns {
+  static readonly #AT_ONCE = 20;
+  readonly #waiting: (() => void)[] = [];
+  #running = false;
+
+  run(work: () => void): void {
+    this.#waiting.push(work);
+    if (!this.#running) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      for (const work of this.#waiting.splice(0, InTurns.#AT_ONCE)) work();
+      await delay(0);
+    }
+    this.#running = false;
+  }
 }
 
 /** An open connection. */
