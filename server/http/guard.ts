@@ -163,10 +163,12 @@ export function limitRate(perSecond: number): MiddlewareHandler<Env> {
 const AT_ONCE_MS = 100;
 
 /**
- * How long such a client's next refusal takes: the least that `Retry-After` ever says, give or take a half, so that hundreds of clients do
- * not come back in one moment.
+ * How long the next refusal takes of a client that came back at once so many times in a row: at first the least that `Retry-After` ever
+ * says, then twice as long each time, and 4 seconds at most.
  */
-const PACE_MS = 1000;
+export function paceMs(times: number): number {
+  return 1000 * 2 ** Math.min(times - 1, 2);
+}
 
 /**
  * Lets a connection that asks again at once after a 429 wait for its next one, so that refusing takes no processor time from answering:
@@ -174,17 +176,21 @@ const PACE_MS = 1000;
  * only for a tenth of a second, is refused at once. A trusted proxy's connections carry many clients and are left alone.
  */
 export function paceRefusals(): MiddlewareHandler<Env> {
-  const refused = new WeakMap<object, number>();
+  const refused = new WeakMap<object, { readonly at: number; readonly times: number }>();
   return async (c, next) => {
     const socket = (c.env as Partial<HttpBindings> | undefined)?.incoming?.socket;
     const arrived = performance.now();
     await next();
     if (c.res.status !== 429 || socket === undefined) return;
     const own = c.get("client") === plain(socket.remoteAddress ?? "");
-    if (own && arrived - (refused.get(socket) ?? -Infinity) < AT_ONCE_MS) {
-      await delay(PACE_MS * (0.5 + Math.random()), { signal: c.req.raw.signal }).catch(() => {}); // it is gone
+    const last = refused.get(socket);
+    const times = own && last !== undefined && arrived - last.at < AT_ONCE_MS ? last.times + 1 : 0;
+    if (times > 0) {
+      // Give or take a half, so that hundreds of clients do not come back in one moment.
+      const wait = paceMs(times) * (0.5 + Math.random());
+      await delay(wait, { signal: c.req.raw.signal }).catch(() => {}); // it is gone
     }
-    refused.set(socket, performance.now());
+    refused.set(socket, { at: performance.now(), times });
   };
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { clientOf, parseNetworks } from "../../../server/http/guard.ts";
+import { clientOf, paceMs, parseNetworks } from "../../../server/http/guard.ts";
 import { encodePhoto, type FixtureOptions, serveFake, setUp, until } from "../fixture.ts";
 import { testNeeding } from "../../permissions.ts";
 
@@ -103,6 +103,10 @@ test("a connection that asks again at once after a refusal waits for the next, a
   assertEquals(await ask(), "HTTP/1.1 429");
   connection.close();
   assertEquals((await taken).status, 200);
+});
+
+Deno.test("who comes back at once again and again waits twice as long each time, and 4 seconds at most", () => {
+  assertEquals([1, 2, 3, 4, 100].map(paceMs), [1000, 2000, 4000, 4000, 4000]);
 });
 
 test("one client may ask so often, its neighbours are not concerned, and only a trusted proxy is believed", async () => {
