@@ -97,15 +97,15 @@ await runCommand(NAME, async () => {
 function choose({ splits, origin, seeded }: Dataset, record: ModelCard["split"]) {
   const all = Object.values(splits).flat();
   const recorded = record && new RecordedSplit(record), seen = recorded?.sort(all);
-  const trained = new Set(seen?.train);
   const result = (split: typeof SPLITS[number], samples: readonly ListedPhoto[], how: string) => ({
     split,
     samples,
     how,
-    trainedOn: seen && samples.filter((photo) => trained.has(photo)).length,
+    trainedOn: recorded?.trainedOn(samples).length,
   });
   // A folder with half of the run's photos is the run's own, whatever was added since.
-  const own = recorded !== undefined && all.length - seen!.unseen.length >= recorded.size / 2;
+  const own = recorded !== undefined &&
+    all.length - seen!.unseen.length - seen!.before.length >= recorded.size / 2;
   if (flags.split === "unseen") {
     if (!seen) throw new DataError("Cannot evaluate: the checkpoint does not say what it was trained on");
     return result("unseen", seen.unseen, "photos that the run did not have");

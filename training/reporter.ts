@@ -63,6 +63,8 @@ export type RunEvent =
     /** The split the best checkpoint was tested on. */
     readonly split: "test" | "valid" | "none";
     readonly result: Evaluation | undefined;
+    /** Images of that split that the starting weights were trained on. */
+    readonly trainedBefore: number;
     readonly best: string | undefined;
     readonly last: string;
   };
@@ -188,6 +190,13 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
   return [
     `Done in ${spell(e.seconds)}. Best checkpoint on the ${split}: ` +
     `accuracy ${percent(e.result.accuracy)}, balanced accuracy ${percent(e.result.balancedAccuracy)}`,
+    ...(e.trainedBefore > 0
+      ? [
+        `Warning: ${e.trainedBefore} of these ${count(e.result.n, "image")} ${
+          e.trainedBefore === 1 ? "was" : "were"
+        } trained on by the starting weights, so the figures flatter it`,
+      ]
+      : []),
     ...evaluationText(e.result),
   ];
 }

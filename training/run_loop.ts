@@ -24,6 +24,7 @@ import {
 import type { Reporter } from "./reporter.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { learningRate } from "./schedule.ts";
+import type { SeenBefore } from "./seen_before.ts";
 import { type RunLength, runLength, type SettledOptions } from "./settle.ts";
 import { loadState, resumedText, RunSaver } from "./state.ts";
 import { Trainer } from "./trainer.ts";
@@ -51,6 +52,8 @@ export interface Run {
   readonly resume?: boolean | undefined;
   /** Steps after which the state is saved, besides the end of every epoch. */
   readonly saveEvery?: number | undefined;
+  /** Held-out photos that the weights it started from were trained on. */
+  readonly seen?: SeenBefore | undefined;
 }
 
 /** Carries out a run; returns the best checkpoint's result, or undefined if stopped or untested. */
@@ -64,7 +67,8 @@ export async function runTraining(run: Run): Promise<Evaluation | undefined> {
     const { split, result } = stopped ? { split: "none" as const, result: undefined } : await loop.test();
     const seconds = (performance.now() - started) / 1000;
     const best = loop.progress.best && run.folder.file("best.safetensors");
-    run.report({ event: "end", stopped, seconds, split, result, best, last });
+    const trainedBefore = split === "none" ? 0 : run.seen?.[split] ?? 0;
+    run.report({ event: "end", stopped, seconds, split, result, trainedBefore, best, last });
     return result;
   } finally {
     await loop.close();

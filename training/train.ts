@@ -28,8 +28,9 @@ import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./
 import { runTraining } from "./run_loop.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
+import { seenBefore, seenBeforeText } from "./seen_before.ts";
 import { settle } from "./settle.ts";
-import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "./transfer.ts";
+import { freezeBlocks, loadWeights, transferCard, transferLines, transferPreprocess } from "./transfer.ts";
 
 /** Goes on with the run in `path`; `longer` may replace its number of epochs or steps. Else as `train`. */
 export async function resumeTraining(
@@ -116,12 +117,17 @@ async function trainIn(
   if (!existing) await RunFolder.requireFree(out);
   // A run that goes on has its weights in its state; the file still says how photos become input.
   const start = given.weights === undefined ? undefined : await loadTensors(given.weights);
-  const preprocess = start ? transferPreprocess(start.metadata, given.size) : defaultPreprocess(given.size);
+  const startCard = start && transferCard(start.metadata);
+  const preprocess = start ? transferPreprocess(startCard, given.size) : defaultPreprocess(given.size);
   const layers = networkOf(given, dataset.classes.length);
   const frozen = given.freeze && freezeBlocks(given.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
   network.parameters.initialise(given.seed);
-  if (start) transferLines(loadWeights(network, start.tensors)).forEach(note);
+  if (start) {
+    const classes = { from: startCard?.classes, to: dataset.classes };
+    const lines = transferLines(loadWeights(network, start.tensors, classes));
+    if (!existing) lines.forEach(note);
+  }
   using photos = await openPhotos(Object.values(dataset.splits).flat(), {
     side: decodeSide(preprocess),
     cacheDir: places.cache,
@@ -152,6 +158,9 @@ async function trainIn(
     for (const phrase of dataset.notes) note(`Folders   ${phrase}`);
     for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);
   }
+  const seen = seenBefore(used.splits, startCard?.split);
+  const flattered = seen && seenBeforeText(seen, { valid: valid.length, test: test.length });
+  if (flattered !== undefined) note(`Warning   ${flattered}`);
   using _ = resumed ? undefined : await lockRun(out);
   const folder = existing ?? await RunFolder.create(out, options, {
     data: recordPath(out, dataset.dir),
@@ -187,10 +196,10 @@ async function trainIn(
     classes: [...dataset.classes],
     preprocess,
     parameters: network.parameters.count,
-    split: recordSplit(used.splits, { rule, seed: options.seed, origin: dataset.origin }),
+    split: recordSplit(used.splits, { rule, seed: options.seed, origin: dataset.origin }, startCard?.split),
   };
   const { saveEvery } = places, resume = existing !== undefined;
-  return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery });
+  return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery, seen });
 }
 
 /** The rule that split the photos of a run: a folder without a list of them is of a version that had the first. */

@@ -4,8 +4,9 @@
  */
 import { UserError } from "../engine/errors.ts";
 import { count } from "../engine/text.ts";
+import { nameList } from "../data/dataset/names.ts";
 import type { Preprocess } from "../data/preprocess.ts";
-import { cardFromMetadata } from "../model/checkpoint/card.ts";
+import { cardFromMetadata, type ModelCard } from "../model/checkpoint/card.ts";
 import { CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
 import { firstBeyond } from "../model/checkpoint/finite.ts";
 import type { Network } from "../model/network.ts";
@@ -18,16 +19,35 @@ export interface TransferReport {
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   /** The network's parameters that the file does not have, or not whole layers of: they keep their first values. */
   readonly missing: readonly string[];
+  /** The head's rows were put into the order of this network's classes. */
+  readonly reordered: boolean;
+}
+
+/** Class names in the order of the logits. */
+export interface HeadClasses {
+  /** Of the weights; undefined: their file does not say. */
+  readonly from: readonly string[] | undefined;
+  /** Of the network. */
+  readonly to: readonly string[];
 }
 
 /**
  * Loads every layer whose tensors all have this network's shapes. A classifier head for other classes, or half a
- * layer, is skipped whole. Throws a `CheckpointError` if nothing fits or a value is not finite.
+ * layer, is skipped whole; a head for the same `classes` in another order gets this network's. Throws a `CheckpointError` if nothing
+ * fits or a value is not finite.
  */
-export function loadWeights(network: Network, tensors: ReadonlyMap<string, TensorValue>): TransferReport {
+export function loadWeights(
+  network: Network,
+  given: ReadonlyMap<string, TensorValue>,
+  classes?: HeadClasses,
+): TransferReport {
   const { parameters, architecture } = network;
   const own = new Map<string, string>(); // why a tensor does not fit
   const layers = new Map<string, string>(); // why a layer cannot be loaded
+  const head = layerOf(parameters.all.at(-1)!.name);
+  const rows = classes && headRows(classes);
+  if (rows === "other") layers.set(head, `it tells ${nameList(classes!.from!)} apart`);
+  const tensors = Array.isArray(rows) ? reordered(given, head, rows) : given;
   for (const { name, spec } of parameters.all) {
     const found = tensors.get(name), layer = layerOf(name), part = name.slice(layer.length + 1);
     if (found && `${found.shape}` === `${spec.shape}`) continue;
@@ -65,13 +85,44 @@ export function loadWeights(network: Network, tensors: ReadonlyMap<string, Tenso
       ? own.get(name) ?? layers.get(layerOf(name))!
       : `${architecture.name} has none of that name`,
   }));
-  return { loaded, skipped, missing };
+  return {
+    loaded,
+    skipped,
+    missing,
+    reordered: tensors !== given && loaded.some((n) => layerOf(n) === head),
+  };
+}
+
+/** Which row of the weights' head each of the network's classes is; undefined: the same one, or nobody knows. */
+function headRows({ from, to }: HeadClasses): number[] | "other" | undefined {
+  if (from === undefined || from.length !== to.length) return undefined; // the shapes tell
+  const rows = to.map((name) => from.indexOf(name));
+  if (rows.includes(-1)) return "other";
+  return rows.every((row, i) => row === i) ? undefined : rows;
+}
+
+/** The tensors with the head's rows in another order. */
+function reordered(
+  tensors: ReadonlyMap<string, TensorValue>,
+  head: string,
+  rows: readonly number[],
+): ReadonlyMap<string, TensorValue> {
+  return new Map(
+    [...tensors].map(([name, value]) => {
+      const { shape, data } = value;
+      if (layerOf(name) !== head || shape[0] !== rows.length) return [name, value];
+      const width = data.length / rows.length, moved = new Float32Array(data.length);
+      rows.forEach((row, i) => moved.set(data.subarray(row * width, (row + 1) * width), i * width));
+      return [name, { shape, data: moved }];
+    }),
+  );
 }
 
 /** The report for a log, a line for each kind. */
-export function transferLines({ loaded, skipped, missing }: TransferReport): string[] {
+export function transferLines({ loaded, skipped, missing, reordered }: TransferReport): string[] {
   return [
     `Loaded ${count(loaded.length, "tensor")}: ${loaded.join(", ")}`,
+    ...(reordered ? ["Reordered the last layer: the weights have the same classes in another order"] : []),
     ...skipped.map(({ name, reason }) => `Skipped ${name}: ${reason}`),
     ...(missing.length > 0 ? [`Initialised anew: ${missing.join(", ")}`] : []),
   ];
@@ -98,12 +149,15 @@ export function freezeBlocks(
   return frozen;
 }
 
+/** What the weights' file says about itself; undefined where it was not written here. Throws a `CheckpointError` where that is wrong. */
+export function transferCard(metadata: Readonly<Record<string, string>>): ModelCard | undefined {
+  return metadata.model === undefined ? undefined : cardFromMetadata(metadata, "the weights").card;
+}
+
 /** How photos were prepared for the weights: as their file says, or as for torchvision's if it says nothing. */
-export function transferPreprocess(metadata: Readonly<Record<string, string>>, size: number): Preprocess {
+export function transferPreprocess(card: ModelCard | undefined, size: number): Preprocess {
   const square = { height: size, width: size };
-  if (metadata.model !== undefined) {
-    return { ...cardFromMetadata(metadata, "the weights").card.preprocess, ...square };
-  }
+  if (card !== undefined) return { ...card.preprocess, ...square };
   return {
     ...square,
     channels: "RGB",

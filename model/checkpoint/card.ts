@@ -101,6 +101,7 @@ const splitRecordSchema: z.ZodType<SplitRecord> = z.object({
   train: hashes,
   valid: hashes,
   test: hashes,
+  before: hashes.optional(),
 });
 
 /** Reads a `ModelCard`. */

@@ -135,9 +135,15 @@ async function withRun(
     let end: RunEvent | undefined;
     await train(smallOptions(data, ...flags), { out: join(dir, "run"), cache, workers: 2 }, (e) => end = e);
     if (end?.event !== "end") throw new Error("the run did not end");
-    const common = ["--checkpoint", end.best!, "--cache", cache, "--batch-size", "8"];
+    const common = ["--cache", cache, "--batch-size", "8"];
+    const own = ["--checkpoint", end.best!];
     const evaluate = (...args: string[]) =>
-      run([...common, ...args.includes("--data") ? [] : ["--data", data], ...args]);
+      run([
+        ...common,
+        ...args.includes("--checkpoint") ? [] : own,
+        ...args.includes("--data") ? [] : ["--data", data],
+        ...args,
+      ]);
     await work({ end, data, draw, evaluate });
   } finally {
     await Deno.remove(dir, { recursive: true });
@@ -205,6 +211,45 @@ test("evaluate warns where photos were trained on, by the run's split or another
       /Split all: 20 images of other[^]*Warning: the model was trained on 1\d of/,
     );
     assert(held < trained);
+  }));
+
+test("what the starting weights were trained on is said by train and evaluate, also two runs later", () =>
+  withRun(ofAll("", 20), ["--steps", "1", "--seed", "1"], async ({ end: first, data, draw, evaluate }) => {
+    const dir = join(data, ".."), text: string[] = [];
+    const tune = async (name: string, weights: string, seed: string) => {
+      const options = smallOptions(data, "--steps", "1", "--seed", seed, "--weights", weights);
+      const places = { out: join(dir, name), cache: join(dir, "cache"), workers: 2 };
+      let end: RunEvent | undefined;
+      await train(options, places, (e) => {
+        if (e.event === "note") text.push(e.text);
+        end = e;
+      });
+      if (end?.event !== "end") throw new Error("the run did not end");
+      return end;
+    };
+    const warned = () => text.splice(0).filter((line) => line.includes("trained on by the starting weights"));
+    // The same seed: the same split, and nothing to warn of.
+    assertEquals([(await tune("same", first.best!, "1")).trainedBefore, warned()], [0, []]);
+    const second = await tune("second", first.best!, "2");
+    assert(second.trainedBefore > 0);
+    assertMatch(
+      warned().join(),
+      new RegExp(
+        `^Warning   ${second.trainedBefore} of ${
+          second.result!.n
+        } test photos and \\d of \\d+ validation photos were `,
+      ),
+    );
+    const flattered = `Warning: the model was trained on ${second.trainedBefore} of these images`;
+    const lines = (await evaluate("--checkpoint", second.best!)).lines;
+    assertStringIncludes(lines[1]!, flattered);
+    // Two runs later nothing is forgotten, and what only the first one had is not unseen.
+    const third = await tune("third", second.best!, "2");
+    assertEquals(third.trainedBefore, second.trainedBefore);
+    assertStringIncludes((await evaluate("--checkpoint", third.best!)).lines[1]!, flattered);
+    await draw("star/900.jpg", 900);
+    const fresh = await evaluate("--checkpoint", third.best!, "--split", "unseen", "--json");
+    assertEquals([JSON.parse(fresh.lines[0]!).n, JSON.parse(fresh.lines[0]!).trainedOn], [1, 0]);
   }));
 
 test("files that cannot be used are counted by reason before the figures", () =>

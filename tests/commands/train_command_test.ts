@@ -75,7 +75,7 @@ testNeeding("all")(
         const text = new TextDecoder();
         return { code, lines: text.decode(stdout).trimEnd().split("\n"), err: text.decode(stderr) };
       };
-      const first = await run("my runs/a");
+      const first = await run("my runs/a", "--seed", "7");
       assertEquals(first.code, 0, first.err);
       assertEquals(first.lines.slice(-4), [
         "Next",
@@ -87,7 +87,13 @@ testNeeding("all")(
       assertEquals(second.code, 0, second.err);
       assert(second.lines.some((line) => line.startsWith("Loaded 10 tensors: features.0.weight,")));
       const config = JSON.parse(await Deno.readTextFile(join(dir, "b", "config.json")));
-      assertEquals(config.weights, "my runs/a/best.safetensors");
+      assertEquals([config.weights, config.seed], ["my runs/a/best.safetensors", 7]);
+      assertMatch(
+        second.lines.join("\n"),
+        /^Seed {6}7, with which the photos of the weights' run were split/m,
+      );
+      const told = await run("d", "--weights", "my runs", "--seed", "1");
+      assert(!told.lines.join("\n").includes("Seed  "), told.err);
       const nothing = await run("c", "--weights", data);
       assertEquals(nothing.code, 1);
       assertStringIncludes(nothing.err, `Cannot find a checkpoint in ${data}: there is no best.safetensors;`);

@@ -62,6 +62,7 @@ const end = (folder: string, rest: Partial<Extract<RunEvent, { event: "end" }>> 
   seconds: 61,
   split: "none",
   result: undefined,
+  trainedBefore: 0,
   best: `${folder}/best.safetensors`,
   last: `${folder}/last.safetensors`,
   ...rest,

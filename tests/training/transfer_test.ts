@@ -5,7 +5,13 @@ import { architecture, type ArchitectureOptions } from "../../model/architecture
 import { CheckpointError, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
 import { cardToMetadata } from "../../model/checkpoint/card.ts";
 import { Network } from "../../model/network.ts";
-import { freezeBlocks, loadWeights, transferLines, transferPreprocess } from "../../training/transfer.ts";
+import {
+  freezeBlocks,
+  loadWeights,
+  transferCard,
+  transferLines,
+  transferPreprocess,
+} from "../../training/transfer.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { noise, trainingStep, withGpu } from "../model/harness.ts";
 
@@ -49,6 +55,34 @@ Deno.test("weights that all fit leave nothing to say", () =>
     const report = loadWeights(network, tensors);
     assertEquals([report.loaded.length, report.skipped, report.missing], [10, [], []]);
     assertEquals(transferLines(report).length, 1);
+  }));
+
+Deno.test("a head for the same classes in another order is reordered, one for other classes is not loaded", () =>
+  withGpu(async (gpu) => {
+    const tensors = await weights(gpu), to = ["a", "b", "c", "d", "e", "f"];
+    using network = compact(gpu, { classes: 6 });
+    network.parameters.initialise(5);
+    const before = await network.parameters.read();
+    const head = ["classifier.1.weight", "classifier.1.bias"];
+    const other = loadWeights(network, tensors, { from: ["a", "b", "c", "d", "e", "g"], to });
+    assertEquals([other.missing, other.reordered], [head, false]);
+    assertEquals(other.skipped[0], { name: head[0], reason: "it tells a, b, c, d, e, g apart" });
+    const kept = await network.parameters.read();
+    for (const name of head) assertEquals(kept.get(name), before.get(name));
+    const report = loadWeights(network, tensors, { from: ["f", "b", "c", "d", "e", "a"], to });
+    assertEquals([report.missing, report.reordered], [[], true]);
+    assertEquals(
+      transferLines(report)[1],
+      "Reordered the last layer: the weights have the same classes in another order",
+    );
+    const loaded = await network.parameters.read();
+    for (const name of head) {
+      const { shape, data } = tensors.get(name)!, width = data.length / shape[0]!;
+      const row = (values: Float32Array, k: number) => values.slice(k * width, (k + 1) * width);
+      [5, 1, 2, 3, 4, 0].forEach((from, i) => assertEquals(row(loaded.get(name)!, i), row(data, from)));
+    }
+    assertEquals(loadWeights(network, tensors, { from: to, to }).reordered, false);
+    assertEquals(loadWeights(network, tensors, { from: undefined, to }).missing, []);
   }));
 
 Deno.test("half a layer is not loaded, and foreign tensors are named", () =>
@@ -108,9 +142,9 @@ Deno.test("photos are prepared as the weights' own file says, else as torchvisio
   withGpu(async (gpu) => {
     using network = compact(gpu, { classes: 2 });
     const { card } = await someCheckpoint(network);
-    const own = transferPreprocess(cardToMetadata(card), 128);
+    const own = transferPreprocess(transferCard(cardToMetadata(card)), 128);
     assertEquals(own, { ...card.preprocess, height: 128, width: 128 });
-    const theirs = transferPreprocess({ format: "pt" }, 224);
+    const theirs = transferPreprocess(transferCard({ format: "pt" }), 224);
     assertEquals([theirs.channels, theirs.resize, theirs.mean[0], theirs.std[2]], [
       "RGB",
       "crop",
@@ -118,7 +152,7 @@ Deno.test("photos are prepared as the weights' own file says, else as torchvisio
       0.225,
     ]);
     assertThrows(
-      () => transferPreprocess({ model: "compact" }, 224),
+      () => transferCard({ model: "compact" }),
       CheckpointError,
       "Cannot use the weights",
     );

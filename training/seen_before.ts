@@ -1,0 +1,53 @@
+/**
+ * Photos that the weights a run starts from were trained on: where another seed drew another split, some of them are held out now, and
+ * figures on those flatter the network.
+ * @module
+ */
+import type { ListedPhoto } from "../data/dataset/folder.ts";
+import type { SplitName } from "../data/dataset/listing.ts";
+import { SPLIT_RULE } from "../data/dataset/sampler.ts";
+import { RecordedSplit, type SplitRecord } from "../data/dataset/split_record.ts";
+import { count } from "../engine/text.ts";
+import { loadTensors } from "../model/checkpoint/checkpoint.ts";
+import { transferCard } from "./transfer.ts";
+
+/** Held-out photos that the starting weights were trained on. */
+export interface SeenBefore {
+  /** Of the validation photos. */
+  readonly valid: number;
+  /** Of the test photos. */
+  readonly test: number;
+}
+
+/** How many held-out photos the starting weights were trained on; undefined where they do not say. */
+export function seenBefore(
+  { valid, test }: Readonly<Record<SplitName, readonly ListedPhoto[]>>,
+  start: SplitRecord | undefined,
+): SeenBefore | undefined {
+  if (start === undefined) return undefined;
+  const recorded = new RecordedSplit(start);
+  return { valid: recorded.trainedOn(valid).length, test: recorded.trainedOn(test).length };
+}
+
+/** That figures will be flattered, as a sentence; undefined where they will not. */
+export function seenBeforeText(
+  { valid, test }: SeenBefore,
+  of: { readonly valid: number; readonly test: number },
+): string | undefined {
+  const parts = [
+    ...(test > 0 ? [`${test} of ${count(of.test, "test photo")}`] : []),
+    ...(valid > 0 ? [`${valid} of ${count(of.valid, "validation photo")}`] : []),
+  ];
+  if (parts.length === 0) return undefined;
+  const were = valid + test === 1 ? "was" : "were";
+  return `${parts.join(" and ")} ${were} trained on by the starting weights, so figures on them flatter`;
+}
+
+/**
+ * The seed that splits the photos as they were split for the weights in a file; undefined where none does: they record no split, or it
+ * was drawn by another rule than this version's. Throws a `CheckpointError` where the file cannot be read.
+ */
+export async function seedOfWeights(path: string): Promise<number | undefined> {
+  const split = transferCard((await loadTensors(path)).metadata)?.split;
+  return split?.rule === SPLIT_RULE ? split.seed : undefined;
+}
