@@ -40,7 +40,7 @@ export { jsonReporter, type Reporter, type RunEvent, textReporter } from "./repo
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";
 export { type Metrics, Trainer, type TrainerOptions } from "./trainer.ts";
 export { resumeTraining, train } from "./train.ts";
-export { freezeBlocks, loadWeights, type TransferReport } from "./transfer.ts";
+export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "./transfer.ts";
 export type { ArenaTensors, Network, ParameterStore, Pixels, PlacedPhoto, Section } from "../model/mod.ts";
 export type { AugmentLevel, PhotoStore, Preprocess, Sample } from "../data/mod.ts";
 export type { NonFinite } from "../engine/kernels/check_finite/check_finite.ts";

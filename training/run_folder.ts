@@ -1,11 +1,12 @@
 /**
- * The folder of one run: `config.json`, `photos.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`, and
- * `run.lock`, which is locked while a program works there.
+ * The folder of one run: `config.json`, `photos.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`,
+ * `diverged.txt` where its loss was not finite, and `run.lock`, which is locked while a program works there.
  * @module
  */
 import { join } from "@std/path";
 import { z } from "zod";
 import { UserError } from "../engine/errors.ts";
+import { DIVERGED } from "../model/checkpoint/runs.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { type Checkpoint, saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { count } from "../engine/text.ts";
@@ -45,6 +46,7 @@ export class RunFolder {
     await Deno.mkdir(path, { recursive: true });
     const folder = new RunFolder(path);
     await folder.#configure({ ...options, paths });
+    await folder.noteDivergence(undefined);
     await folder.#write("log.csv", LOG_COLUMNS.join(",") + "\n");
     return folder;
   }
@@ -153,6 +155,17 @@ export class RunFolder {
 
   async #write(name: string, text: string): Promise<void> {
     await writeFileAtomically(this.file(name), new TextEncoder().encode(text));
+  }
+
+  /** Records that the run diverged, and how, for whoever looks for its weights; undefined: it did not, or is about to try again. */
+  async noteDivergence(message: string | undefined): Promise<void> {
+    if (message !== undefined) await this.#write(DIVERGED, `${message}\n`);
+    else await Deno.remove(this.file(DIVERGED)).catch(() => {});
+  }
+
+  /** Whether it diverged when it was last trained. */
+  async diverged(): Promise<boolean> {
+    return await exists(this.file(DIVERGED));
   }
 
   /** Path of a file in the folder. */

@@ -13,6 +13,7 @@ import { createOptimizer } from "./optimizer.ts";
 import { balancedWeights, labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "./photo_source.ts";
 import {
   counted,
+  DivergedError,
   isBest,
   type Progress,
   RateMeter,
@@ -60,6 +61,7 @@ export interface Run {
 export async function runTraining(run: Run): Promise<Evaluation | undefined> {
   const started = performance.now();
   const loop = await RunLoop.open(run);
+  if (run.resume) await run.folder.noteDivergence(undefined);
   try {
     const stopped = await loop.train();
     // A run that was already finished may have ended between its state and its last checkpoint.
@@ -70,6 +72,9 @@ export async function runTraining(run: Run): Promise<Evaluation | undefined> {
     const trainedBefore = split === "none" ? 0 : run.seen?.[split] ?? 0;
     run.report({ event: "end", stopped, seconds, split, result, trainedBefore, best, last });
     return result;
+  } catch (error) {
+    if (error instanceof DivergedError) await run.folder.noteDivergence(error.message);
+    throw error;
   } finally {
     await loop.close();
   }

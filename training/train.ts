@@ -50,6 +50,14 @@ export async function resumeTraining(
     ...epochs !== undefined && { epochs, steps: undefined },
     ...steps !== undefined && { steps },
   };
+  if (await folder.diverged()) {
+    report({
+      event: "note",
+      text:
+        `Warning   ${path} diverged when it was last trained: the same steps will diverge again, so rather ` +
+        "train another with a lower --lr",
+    });
+  }
   if (!begun) {
     report({
       event: "note",

@@ -8,6 +8,9 @@ import { CheckpointError } from "./files.ts";
 /** The file that training keeps its best weights in. */
 const BEST = "best.safetensors";
 
+/** What a run whose loss was not finite leaves beside its files: why it ended, in a sentence. */
+export const DIVERGED = "diverged.txt";
+
 /** A run that has a best checkpoint. */
 export interface FoundRun {
   /** Name of the run's folder. */
@@ -46,8 +49,11 @@ export async function checkpointAt(path: string): Promise<string> {
   if (await isFile(best)) return best;
   const [newest] = await findRuns(path);
   if (newest !== undefined) return newest.path;
-  const last = join(path, "last.safetensors");
-  const advice = await isFile(last)
+  const last = join(path, "last.safetensors"), diverged = await isFile(join(path, DIVERGED));
+  const advice = diverged
+    ? `the run diverged (${join(path, DIVERGED)} says where): train another with a lower --lr` +
+      (await isFile(last) ? `, or name ${last}` : "")
+    : await isFile(last)
     ? `the run ended before its first epoch did: go on with \`deno task train --resume ${path}\`, or name ${last}`
     : await isFile(join(path, "config.json"))
     ? `nothing was saved of the run: train with \`deno task train --resume ${path}\` first`

@@ -9,12 +9,13 @@ import {
 import { join } from "@std/path";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
+import { checkpointAt } from "../../model/checkpoint/runs.ts";
 import { balancedWeights } from "../../training/photo_source.ts";
 import { OPTIMIZER_DEFAULTS } from "../../training/optimizer.ts";
 import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
 import type { RunEvent } from "../../training/reporter.ts";
 import { settle } from "../../training/settle.ts";
-import { train } from "../../training/train.ts";
+import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";
 
@@ -138,7 +139,23 @@ test("a diverging run stops with the step and the layer, with and without numeri
   withShapes(async (dir, data) => {
     const wild = ["--epochs", "5", "--lr", "1e30", "--warmup", "0"];
     const plain = await assertRejects(() => train(smallOptions(data, ...wild), places(dir, "a"), () => {}));
-    assertStringIncludes((plain as Error).message, "first seen in features.");
+    const { message } = plain as Error;
+    assertStringIncludes(message, "first seen in features.");
+    // Whoever asks for its weights, or goes on with it, hears that.
+    assertEquals(await Deno.readTextFile(join(dir, "a", "diverged.txt")), `${message}\n`);
+    assertStringIncludes(
+      ((await assertRejects(() => checkpointAt(join(dir, "a")))) as Error).message,
+      "the run diverged",
+    );
+    const notes: string[] = [];
+    await assertRejects(() =>
+      resumeTraining(join(dir, "a"), {}, places(dir, "a"), (e) => e.event === "note" && notes.push(e.text))
+    );
+    assertStringIncludes(notes[0]!, "the same steps will diverge again");
+    await train(smallOptions(data, "--steps", "1"), places(dir, "a"), () => {});
+    assert(
+      !(await Array.fromAsync(Deno.readDir(join(dir, "a")))).some(({ name }) => name === "diverged.txt"),
+    );
     const checked = [...wild, "--check-numerics"];
     const error = await assertRejects(() =>
       train(smallOptions(data, ...checked), places(dir, "b"), () => {})

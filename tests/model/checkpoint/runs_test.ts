@@ -39,7 +39,14 @@ test("a run's folder means its best checkpoint, a folder of runs that of the new
 
 test("a folder without a best checkpoint is refused with what to do", () =>
   withFiles(
-    ["last/last.safetensors", "last/config.json", "begun/config.json", "photos/cat/1.jpg"],
+    [
+      "last/last.safetensors",
+      "last/config.json",
+      "begun/config.json",
+      "nan/config.json",
+      "nan/diverged.txt",
+      "photos/cat/1.jpg",
+    ],
     async (folder) => {
       const refused = async (name: string, advice: string) => {
         const path = join(folder, name);
@@ -55,6 +62,12 @@ test("a folder without a best checkpoint is refused with what to do", () =>
       await refused(
         "begun",
         `nothing was saved of the run: train with \`deno task train --resume ${begun}\` first`,
+      );
+      await refused(
+        "nan",
+        `the run diverged (${
+          join(folder, "nan", "diverged.txt")
+        } says where): train another with a lower --lr`,
       );
       await refused(
         "photos",
