@@ -82,7 +82,6 @@ export class RateMeter {
   /** What was left out since the last call of `mark`. */
   #left: Part = NOTHING;
   #counted: Part = NOTHING;
-  #cold: Part = NOTHING;
 
   /** `now` in milliseconds. */
   constructor(readonly now: () => number = () => performance.now()) {}
@@ -90,26 +89,26 @@ export class RateMeter {
   /** An epoch's training begins. */
   start(): void {
     this.#from = this.now();
-    this.#counted = this.#cold = NOTHING;
+    this.#counted = NOTHING;
   }
 
-  /** The step since the last call, of that many images, compiled kernels: it counts only where there is no other. */
+  /** The step since the last call, of that many images, compiled kernels: it tells nothing about the rate. */
   leaveOut(images: number): void {
     this.#left = sum(this.#left, { images, seconds: this.#passed() });
   }
 
-  /** Images seen since the last call, those left out among them; returns the rate over the others. */
-  mark(images: number): number {
-    const left = this.#left, part = { images: images - left.images, seconds: this.#passed() };
+  /** Images seen since the last call, those left out among them; returns the rate over the others, null where there is none. */
+  mark(images: number): number | null {
+    const part = { images: images - this.#left.images, seconds: this.#passed() };
     this.#left = NOTHING;
-    this.#cold = sum(this.#cold, left);
-    this.#counted = sum(this.#counted, part);
-    return rateOf(part.images > 0 ? part : sum(left, part));
+    // What is waited for after the only step is that step's.
+    if (part.images > 0) this.#counted = sum(this.#counted, part);
+    return rateOf(part);
   }
 
-  /** The rate over the epoch. */
-  epoch(): number {
-    return rateOf(this.#counted.images > 0 ? this.#counted : sum(this.#cold, this.#counted));
+  /** The rate over the epoch; null where there was no step that counts. */
+  epoch(): number | null {
+    return rateOf(this.#counted);
   }
 
   /** Seconds since the last call. */
@@ -129,8 +128,8 @@ function sum(a: Part, b: Part): Part {
   return { images: a.images + b.images, seconds: a.seconds + b.seconds };
 }
 
-function rateOf({ images, seconds }: Part): number {
-  return images / seconds;
+function rateOf({ images, seconds }: Part): number | null {
+  return images > 0 ? images / seconds : null;
 }
 
 /** So long kernels compile before anyone is told: what the driver kept from another day is there at once. */

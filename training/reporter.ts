@@ -41,9 +41,10 @@ export type RunEvent =
     readonly loss: number;
     readonly accuracy: number;
     readonly lr: number;
-    readonly imagesPerSecond: number;
-    /** Expected until the run ends. */
-    readonly secondsLeft: number;
+    /** Null where no step was made since the last report but those that compiled kernels. */
+    readonly imagesPerSecond: number | null;
+    /** Expected until the run ends; null where no rate is known. */
+    readonly secondsLeft: number | null;
   }
   | {
     readonly event: "epoch";
@@ -54,7 +55,8 @@ export type RunEvent =
     readonly valid: Evaluation | undefined;
     /** Whether this is the best validation accuracy so far. */
     readonly best: boolean;
-    readonly imagesPerSecond: number;
+    /** Null where the epoch had no step but those that compiled kernels. */
+    readonly imagesPerSecond: number | null;
   }
   | {
     readonly event: "end";
@@ -135,10 +137,14 @@ function spell(seconds: number): string {
 
 const percent = (share: number | null | undefined) => share == null ? "-" : `${(share * 100).toFixed(1)} %`;
 
+/** The rate as a line's further field, nothing where none is known. */
+const rateText = (rate: number | null) => rate === null ? "" : `  ${rate.toFixed(0)} images/s`;
+
 /** The bar takes what the numbers leave of a line of `columns`. */
 function stepText(e: Extract<RunEvent, { event: "step" }>, columns: number): string {
   const text = ` ${e.step}/${e.steps}  epoch ${e.epoch}  loss ${e.loss.toFixed(4)}  ` +
-    `accuracy ${percent(e.accuracy)}  ${e.imagesPerSecond.toFixed(0)} images/s  ${spell(e.secondsLeft)} left`;
+    `accuracy ${percent(e.accuracy)}${rateText(e.imagesPerSecond)}` +
+    (e.secondsLeft ? `  ${spell(e.secondsLeft)} left` : "");
   const width = Math.min(20, Math.max(0, columns - 1 - text.length));
   return "█".repeat(Math.round(e.step / e.steps * width)).padEnd(width, "░") + text;
 }
@@ -166,7 +172,7 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>, columns: n
         : "no validation split";
       return [
         `Epoch ${e.epoch}  training loss ${e.trainLoss.toFixed(4)}, accuracy ${percent(e.trainAccuracy)}  ` +
-        `${valid}  ${e.imagesPerSecond.toFixed(0)} images/s`,
+        `${valid}${rateText(e.imagesPerSecond)}`,
       ];
     }
     case "end":

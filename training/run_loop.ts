@@ -176,11 +176,12 @@ class RunLoop {
   #reportStep(
     { loss, accuracy }: { loss: number; accuracy: number },
     lr: number,
-    imagesPerSecond: number,
+    imagesPerSecond: number | null,
   ): void {
     const { step, epoch } = this.progress, { steps } = this.#length;
     const { batchSize, accumulate } = this.#run.options;
-    const secondsLeft = (steps - step) * batchSize * accumulate / imagesPerSecond;
+    const images = (steps - step) * batchSize * accumulate;
+    const secondsLeft = images === 0 ? 0 : imagesPerSecond && images / imagesPerSecond;
     this.#run.report({
       ...{ event: "step", epoch: epoch + 1, step, steps, loss, accuracy, lr, imagesPerSecond, secondsLeft },
     });
@@ -213,7 +214,7 @@ class RunLoop {
       train_accuracy: trainAccuracy,
       valid_loss: valid?.loss,
       valid_accuracy: valid?.accuracy,
-      images_per_second: Math.round(imagesPerSecond * 10) / 10,
+      images_per_second: imagesPerSecond === null ? undefined : Math.round(imagesPerSecond * 10) / 10,
     });
     this.progress = {
       ...{ step, epoch, training, sums: START.sums },

@@ -15,6 +15,21 @@ const step = (n: number): RunEvent => ({
   secondsLeft: 65,
 });
 
+Deno.test("an unknown rate is left out of lines and null in JSON, and nothing is left after the last step", () => {
+  const first = { ...step(1), imagesPerSecond: null, secondsLeft: null } as RunEvent;
+  assert(linesOf(first)[0]!.endsWith(" 1/100  epoch 1  loss 0.5000  accuracy 75.0 %"));
+  const last = { ...step(100), secondsLeft: 0 } as RunEvent;
+  assert(linesOf(last)[0]!.endsWith("accuracy 75.0 %  123 images/s"));
+  let line = "";
+  jsonReporter((text) => line = text)(first);
+  assertEquals([JSON.parse(line).imagesPerSecond, JSON.parse(line).secondsLeft], [null, null]);
+  const epoch: RunEvent = {
+    ...{ event: "epoch", epoch: 1, step: 1, trainLoss: 1, trainAccuracy: 0.5, valid: undefined },
+    ...{ best: false, imagesPerSecond: null },
+  };
+  assertEquals(linesOf(epoch), ["Epoch 1  training loss 1.0000, accuracy 50.0 %  no validation split"]);
+});
+
 Deno.test("off a terminal, step lines come at most every ten seconds and hold no control characters", () => {
   let text = "", clock = 0;
   const report = textReporter((t) => text += t, { terminal: false, now: () => clock });

@@ -43,6 +43,18 @@ test("a run writes its files, validates every epoch and tests the best checkpoin
     assertEquals(card.training?.step, 18);
   }));
 
+test("an epoch whose only step compiled the kernels has no rate, neither told nor logged", () =>
+  withShapes(async (dir, data) => {
+    const rates: unknown[] = [];
+    await train(smallOptions(data, "--epochs", "2", "--batch-size", "48"), places(dir, "a"), (e) => {
+      if (e.event === "step") rates.push(e.imagesPerSecond === null, e.secondsLeft);
+      if (e.event === "epoch") rates.push(e.imagesPerSecond === null);
+    });
+    assertEquals(rates, [true, null, true, false, 0, false]);
+    const log = await Deno.readTextFile(join(dir, "a", "log.csv"));
+    assertEquals(log.trim().split("\n").slice(1).map((row) => row.endsWith(",")), [true, false]);
+  }));
+
 test("an epoch trains on every photo, and checkpoints say with which values", () =>
   withShapes(async (dir, data) => {
     const events: RunEvent[] = [];
