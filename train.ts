@@ -2,29 +2,38 @@
 import { givenFlags, parseOrExit } from "./commands/cli/args.ts";
 import { runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
-import { requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
+import { requireOneLength, requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
 import { runOptions } from "./training/options.ts";
-import { jsonReporter, textReporter } from "./training/reporter.ts";
+import { jsonReporter, type Reporter, textReporter } from "./training/reporter.ts";
 import { seedOfWeights } from "./training/seen_before.ts";
 import { resumeTraining, train } from "./training/train.ts";
+
+/** What a shell calls the end by a signal, so that `train && evaluate` ends there too. */
+const CODES = { SIGINT: 130, SIGTERM: 143 };
 
 const flags = parseOrExit(Deno.args, TRAIN_COMMAND);
 
 await runCommand(TRAIN_COMMAND.name, async () => {
+  requireOneLength(Deno.args);
   const encoder = new TextEncoder();
   const write = (text: string) => void Deno.stdout.writeSync(encoder.encode(text));
   const terminal = Deno.stdout.isTerminal();
-  const report = flags.json
+  const tell = flags.json
     ? jsonReporter(console.log)
     : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
+  let stopped = false;
+  const report: Reporter = (event) => {
+    stopped ||= event.event === "end" && event.stopped;
+    tell(event);
+  };
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
     if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
     Deno.addSignalListener(signal, () => {
       // The second Ctrl-C does not wait for the step.
-      if (stop.signal.aborted) Deno.exit(130);
-      stop.abort();
+      if (stop.signal.aborted) Deno.exit(CODES[signal]);
+      stop.abort(signal);
     });
   }
   if (flags.resume === undefined) {
@@ -45,4 +54,6 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     requireResumable(Deno.args);
     await resumeTraining(flags.resume, flags, flags, report, stop.signal);
   }
+  // A signal that came once the run had ended stopped nothing.
+  return stopped ? CODES[stop.signal.reason as keyof typeof CODES] : 0;
 });

@@ -24,6 +24,13 @@ export const TRAIN_COMMAND = {
   },
 };
 
+/** Throws a `UsageError` where a run is given two lengths. */
+export function requireOneLength(args: readonly string[]): void {
+  const given = givenFlags(args, TRAIN_COMMAND);
+  if (!given.has("epochs") || !given.has("steps")) return;
+  throw new UsageError("--epochs cannot stand beside --steps: both say how long the run is");
+}
+
 /** Throws a `UsageError` for a flag beside --resume that the run's own options would contradict. */
 export function requireResumable(args: readonly string[]): void {
   for (const [key, name] of givenFlags(args, TRAIN_COMMAND)) {

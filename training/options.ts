@@ -62,7 +62,9 @@ export const RUN_OPTIONS = {
     description: "passes over the training images (default: 30; 12 for the shapes)",
   }) as Option<number | undefined>,
   /** Steps of the whole run. */
-  steps: z.int().min(1).optional().meta({ description: "batches, instead of --epochs" }) as Option<
+  steps: z.int().min(1).optional().meta({
+    description: "optimiser steps, instead of --epochs; with --accumulate each takes several batches",
+  }) as Option<
     number | undefined
   >,
   /** Images in one pass. */

@@ -61,6 +61,10 @@ export type RunEvent =
   | {
     readonly event: "end";
     readonly stopped: boolean;
+    /** Where it stands: the epoch in progress, or the last one; steps done, and those of the run. */
+    readonly epoch: number;
+    readonly step: number;
+    readonly steps: number;
     readonly seconds: number;
     /** The split the best checkpoint was tested on. */
     readonly split: "test" | "valid" | "none";
@@ -188,7 +192,9 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>, columns: n
 function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
   if (e.stopped) {
     return [
-      `Stopped after ${spell(e.seconds)}; go on with: deno task train --resume ${shellWord(dirname(e.last))}`,
+      `Stopped in epoch ${e.epoch} after step ${e.step} of ${e.steps} (${
+        spell(e.seconds)
+      }); go on with: deno task train --resume ${shellWord(dirname(e.last))}`,
     ];
   }
   if (!e.result) return [`Done in ${spell(e.seconds)}; there was no split to test on`];

@@ -70,7 +70,7 @@ export async function runTraining(run: Run): Promise<Evaluation | undefined> {
     const seconds = (performance.now() - started) / 1000;
     const best = loop.progress.best && run.folder.file("best.safetensors");
     const trainedBefore = split === "none" ? 0 : run.seen?.[split] ?? 0;
-    run.report({ event: "end", stopped, seconds, split, result, trainedBefore, best, last });
+    run.report({ event: "end", stopped, ...loop.place, seconds, split, result, trainedBefore, best, last });
     return result;
   } catch (error) {
     if (error instanceof DivergedError) await run.folder.noteDivergence(error.message);
@@ -126,6 +126,12 @@ class RunLoop {
     const rest = valid.entries.length % batch;
     if (valid.entries.length > 0) await evaluator.warm(rest > 0 ? [batch, rest] : [batch]);
     return new RunLoop(run, { trainer, saver, evaluator, progress });
+  }
+
+  /** Where it stands, for people: epochs counted from 1. */
+  get place(): { epoch: number; step: number; steps: number } {
+    const { step } = this.progress, { perEpoch, steps } = this.#length;
+    return { epoch: Math.max(1, Math.ceil(step / perEpoch)), step, steps };
   }
 
   /** All epochs that are left; true if stopped before the end. */

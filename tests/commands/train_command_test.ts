@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { parseFlags, UsageError } from "../../commands/cli/args.ts";
-import { requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
+import { requireOneLength, requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options.ts";
 import { testNeeding } from "../permissions.ts";
@@ -57,6 +57,45 @@ Deno.test("flags that the run's own options would contradict cannot stand beside
     const { message } = assertThrows(refuse, UsageError, "cannot stand beside --resume");
     assertMatch(message, /^--(lr|out|nesterov) /);
   }
+});
+
+Deno.test("two lengths of a run are refused", () => {
+  for (const resume of [[], ["--resume", "runs/a"]]) {
+    requireOneLength([...resume, "--epochs", "3"]);
+    const refuse = () => requireOneLength([...resume, "--epochs=3", "--steps", "9"]);
+    assertThrows(refuse, UsageError, "--epochs cannot stand beside --steps");
+  }
+});
+
+testNeeding("all")({
+  name: "a run that a signal stops says where it stands, and ends with the signal's exit code",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withShapes(async (dir, data) => {
+      for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+        const child = new Deno.Command(Deno.execPath(), {
+          args: [
+            ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
+            ...["--data", data, "--size", "64", "--batch-size", "8", "--epochs", "5000", "--out", signal],
+          ],
+          cwd: dir,
+          env: { NO_COLOR: "1" },
+          stdout: "piped",
+        }).spawn();
+        let text = "", sent = false;
+        for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+          text += part;
+          if (sent || !/^Epoch 1 /m.test(text)) continue;
+          child.kill(signal);
+          sent = true;
+        }
+        assertMatch(
+          text,
+          /^Stopped in epoch \d+ after step \d+ of 30000 \(.*\); go on with: deno task train --resume /m,
+        );
+        assertEquals((await child.status).code, code);
+      }
+    }),
 });
 
 testNeeding("all")(

@@ -74,6 +74,7 @@ Deno.test("a terminal that is too narrow is shown whole fields and whole words, 
 const end = (folder: string, rest: Partial<Extract<RunEvent, { event: "end" }>> = {}): RunEvent => ({
   event: "end",
   stopped: false,
+  ...{ epoch: 2, step: 13, steps: 300 },
   seconds: 61,
   split: "none",
   result: undefined,
@@ -105,7 +106,10 @@ Deno.test("a run ends with the next three commands, its own paths in them", () =
 
 Deno.test("a run that was stopped ends with how to go on, and not with what is next", () => {
   const lines = linesOf(end("my runs/a", { stopped: true }));
-  assertEquals(lines[0], "Stopped after 1m 1s; go on with: deno task train --resume 'my runs/a'");
+  assertEquals(
+    lines[0],
+    "Stopped in epoch 2 after step 13 of 300 (1m 1s); go on with: deno task train --resume 'my runs/a'",
+  );
   assert(!lines.join().includes("predict"));
 });
 
