@@ -10,7 +10,7 @@ import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./reporter.ts";
 import type { FoundNonFinite } from "./numeric_checks.ts";
-import type { Metrics, Trainer } from "./trainer.ts";
+import type { LossSums, Metrics, Trainer } from "./trainer.ts";
 
 /** How far a run has come. */
 export interface Progress {
@@ -18,8 +18,10 @@ export interface Progress {
   step: number;
   /** Whole epochs done. */
   epoch: number;
-  /** Sums over the part of the epoch that is done. */
-  sums: { images: number; loss: number; hits: number };
+  /** Sums over the part of the epoch that is done, up to the last reading that began new ones. */
+  sums: LossSums;
+  /** Sums of the device since then. */
+  open?: LossSums | undefined;
   /** The best checkpoint's validation. */
   best?: { accuracy: number; loss: number } | undefined;
   /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
@@ -28,11 +30,14 @@ export interface Progress {
   training: TrainingRecord;
 }
 
+const sumsSchema = z.object({ images: z.number(), loss: z.number(), hits: z.number() });
+
 /** Reads a `Progress`. */
 export const progressSchema: z.ZodType<Progress> = z.object({
   step: z.int().nonnegative(),
   epoch: z.int().nonnegative(),
-  sums: z.object({ images: z.number(), loss: z.number(), hits: z.number() }),
+  sums: sumsSchema,
+  open: sumsSchema.optional(),
   best: z.object({ accuracy: z.number(), loss: z.number() }).optional(),
   device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
   training: trainingRecordSchema,
@@ -46,21 +51,19 @@ export const START: Progress = {
   training: { epoch: 0, step: 0 },
 };
 
-/** The progress at a step, with what was measured since the last reading. */
-export function counted(
-  progress: Progress,
-  step: number,
-  { images, loss, accuracy }: Omit<Metrics, "losses">,
-): Progress {
+/** The progress at a step, with what the device summed up since the last reading that began new sums; this one may `keep` them. */
+export function counted(progress: Progress, step: number, read: LossSums, keep: boolean): Progress {
   const { sums } = progress;
+  if (keep) return { ...progress, step, open: read };
   return {
     ...progress,
     step,
     sums: {
-      images: sums.images + images,
-      loss: sums.loss + loss * images,
-      hits: sums.hits + accuracy * images,
+      images: sums.images + read.images,
+      loss: sums.loss + read.loss,
+      hits: sums.hits + read.hits,
     },
+    open: undefined,
   };
 }
 

@@ -116,6 +116,7 @@ class RunLoop {
       batch,
       average,
       step: progress.step,
+      sums: progress.open,
       capacity: batch * mostPixels(train),
       preprocess: card.preprocess,
       classWeights: classWeights === "balanced"
@@ -167,11 +168,13 @@ class RunLoop {
       if (fresh) meter.leaveOut(args[1].length);
       const stopped = signal?.aborted ?? false;
       const save = saveEvery !== undefined && trainer.step % saveEvery === 0 && trainer.step < end;
-      if ((trainer.step - begin) % READ_EVERY === 0 || trainer.step === end || stopped || save) {
-        const metrics = await trainer.metrics();
+      const keep = (trainer.step - begin) % READ_EVERY > 0 && trainer.step < end;
+      if (!keep || stopped || save) {
+        const metrics = await trainer.metrics({ keep });
         await requireFiniteLoss(trainer, metrics, batchOf);
-        this.progress = counted(this.progress, trainer.step, metrics);
-        this.#reportStep(metrics, rate, meter.mark(metrics.images));
+        const images = metrics.images - (this.progress.open?.images ?? 0);
+        this.progress = counted(this.progress, trainer.step, metrics.sums, keep);
+        this.#reportStep(metrics, rate, meter.mark(images));
       }
       if (stopped) return false;
       if (save) await this.#saver.state(this.progress);

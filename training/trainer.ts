@@ -28,6 +28,8 @@ export interface TrainerOptions {
   readonly average?: WeightAverage | undefined;
   /** Steps done before, in a run that is continued; default 0. */
   readonly step?: number;
+  /** What the device had summed up when that run was stopped, from a reading with `keep`; default: nothing. */
+  readonly sums?: LossSums | undefined;
   /** Most pixels that a batch of photos may have in all. */
   readonly capacity: number;
   /** How photos become the input. */
@@ -44,8 +46,20 @@ export interface TrainerOptions {
   readonly checkNumerics?: boolean;
 }
 
-/** Sums since the last reading. */
+/** Sums over images. */
+export interface LossSums {
+  /** Images seen. */
+  readonly images: number;
+  /** Their losses. */
+  readonly loss: number;
+  /** Those whose highest logit was the label. */
+  readonly hits: number;
+}
+
+/** What was measured since the last reading. */
 export interface Metrics {
+  /** As the device summed them up. */
+  readonly sums: LossSums;
   /** Images seen. */
   readonly images: number;
   /** Mean loss of them. */
@@ -109,6 +123,8 @@ export class Trainer implements Disposable {
     try {
       await trainer.plan.compile();
       await trainer.update.compile();
+      const { images, hits, loss } = options.sums ?? { images: 0, hits: 0, loss: 0 };
+      writeTensor(network.gpu, trainer.#batch.totals, Float32Array.of(0, hits, images, loss));
     } catch (error) {
       trainer[Symbol.dispose]();
       throw error;
@@ -206,21 +222,32 @@ export class Trainer implements Disposable {
     this.#batch.writeRandom(seed, step * this.#accumulate + k);
   }
 
-  /** Waits for the steps so far and returns what they summed up; then starts new sums. */
-  async metrics(): Promise<Metrics> {
+  /**
+   * Waits for the steps so far and returns what they summed up; then starts new sums, unless they are to be kept: the device sums up
+   * in float32, so where a sum is cut shows in its last digits, and a run that is stopped cuts none.
+   */
+  async metrics({ keep = false } = {}): Promise<Metrics> {
     const { gpu } = this.network;
     const { totals, history: ring } = this.#batch;
     const [sums, history] = await readTensors(gpu, [totals, ring]);
-    writeTensor(gpu, totals, new Float32Array(4));
-    writeTensor(gpu, ring, new Float32Array(HISTORY));
+    if (!keep) {
+      writeTensor(gpu, totals, new Float32Array(4));
+      writeTensor(gpu, ring, new Float32Array(HISTORY));
+    }
     const [, hits, images, lossSum] = sums as unknown as [number, number, number, number];
     const steps = this.#step - this.#readAt;
     const losses = Float32Array.from(
       { length: steps },
       (_, i) => history![(this.#readAt + 1 + i) % HISTORY]!,
     );
-    this.#readAt = this.#step;
-    return { images, loss: lossSum / images, accuracy: hits / images, losses };
+    if (!keep) this.#readAt = this.#step;
+    return {
+      sums: { images, loss: lossSum, hits },
+      images,
+      loss: lossSum / images,
+      accuracy: hits / images,
+      losses,
+    };
   }
 
   /**
