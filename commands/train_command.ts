@@ -16,7 +16,8 @@ export const TRAIN_COMMAND = {
     ...flagsOf(RUN_OPTIONS),
     out,
     resume: flag.string({
-      help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it",
+      help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it; " +
+        "of a folder of runs, the newest",
       value: "RUN",
     }),
     ...places,

@@ -43,7 +43,7 @@ export class RunFolder {
    */
   static async create(path: string, options: SettledOptions, paths: RunPaths): Promise<RunFolder> {
     await RunFolder.requireFree(path);
-    await Deno.mkdir(path, { recursive: true });
+    await makeFolder(path);
     const folder = new RunFolder(path);
     await folder.#configure({ ...options, paths });
     await folder.noteDivergence(undefined);
@@ -54,6 +54,12 @@ export class RunFolder {
   /** Throws a `UserError` where a folder holds a run of which something was saved. */
   static async requireFree(path: string): Promise<void> {
     const folder = new RunFolder(path);
+    const info = await Deno.stat(path).catch(() => undefined);
+    if (info && !info.isDirectory) {
+      throw new UserError(
+        `Cannot start a run in ${path}: it is a file, wanted a folder or a name that is free`,
+      );
+    }
     const saved = ["last.state.safetensors", "last.safetensors"].map((name) => exists(folder.file(name)));
     if (await exists(folder.file("config.json")) && (await Promise.all(saved)).includes(true)) {
       throw new UserError(
@@ -190,8 +196,8 @@ async function exists(path: string): Promise<boolean> {
  * lock of a dead process. Throws a `UserError` where another program, or this one, works in it.
  */
 export async function lockRun(path: string): Promise<Disposable> {
-  await Deno.mkdir(path, { recursive: true });
-  const file = await Deno.open(join(path, "run.lock"), { create: true, write: true });
+  await makeFolder(path);
+  const file = await inFolder(path, () => Deno.open(join(path, "run.lock"), { create: true, write: true }));
   // A file system without locks has none to respect.
   const free = await file.tryLock(true).catch(() => true);
   if (free) return file;
@@ -199,6 +205,26 @@ export async function lockRun(path: string): Promise<Disposable> {
   throw new UserError(
     `Cannot work in ${path}: another program trains there now; wait for it or end it, or choose another --out`,
   );
+}
+
+function makeFolder(path: string): Promise<void> {
+  return inFolder(path, () => Deno.mkdir(path, { recursive: true }));
+}
+
+/** Does what needs a folder that can be written; throws a `UserError` where it cannot. */
+async function inFolder<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const reason = error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory
+      ? "a part of that path is a file"
+      : error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable
+      ? "it may not be written there"
+      : error instanceof Deno.errors.NotFound
+      ? "no folder can be made there"
+      : (error as Error).message.replace(/: (open|mkdir) '.*$/s, "");
+    throw new UserError(`Cannot make the run's folder ${path}: ${reason}; choose another --out`);
+  }
 }
 
 /** A folder name under `runs/` that does not exist yet: data, model and the time. */

@@ -26,20 +26,22 @@ import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./opti
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
 import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
 import { runTraining } from "./run_loop.ts";
+import { resumableRun } from "./resumable.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
 import { seenBefore, seenBeforeText } from "./seen_before.ts";
 import { settle } from "./settle.ts";
 import { freezeBlocks, loadWeights, transferCard, transferLines, transferPreprocess } from "./transfer.ts";
 
-/** Goes on with the run in `path`; `longer` may replace its number of epochs or steps. Else as `train`. */
+/** Goes on with the run that `run` means (see `resumableRun`); `longer` may replace its number of epochs or steps. Else as `train`. */
 export async function resumeTraining(
-  path: string,
+  run: string,
   longer: Partial<Pick<OptionValues<typeof RUN_OPTIONS>, "steps" | "epochs">>,
   places: PlaceOptions,
   report: Reporter,
   signal?: AbortSignal,
 ): Promise<Evaluation | undefined> {
+  const path = await resumableRun(run, (text) => report({ event: "note", text }));
   await RunFolder.open(path); // before a lock makes a folder where there is none
   using _ = await lockRun(path);
   const { folder, options: recorded, paths, begun } = await RunFolder.open(path);

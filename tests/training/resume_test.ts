@@ -114,7 +114,7 @@ test("what cannot be resumed is refused in one sentence and left as it is", () =
       const error = await assertRejects(resume);
       assertStringIncludes((error as Error).message, sentence);
     };
-    await refused("it has no config.json");
+    await refused("there is no such folder");
     await train(smallOptions(data, "--steps", "2"), places(dir, "a"), () => {});
     const path = join(dir, "a", "last.state.safetensors"), whole = await Deno.readFile(path);
     await Deno.writeFile(path, whole.subarray(0, whole.length - 5));

@@ -7,12 +7,13 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
+import { UserError } from "../../engine/errors.ts";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
 import { checkpointAt } from "../../model/checkpoint/runs.ts";
 import { balancedWeights } from "../../training/photo_source.ts";
 import { OPTIMIZER_DEFAULTS } from "../../training/optimizer.ts";
-import { LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
+import { lockRun, LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
 import type { RunEvent } from "../../training/reporter.ts";
 import { settle } from "../../training/settle.ts";
 import { resumeTraining, train } from "../../training/train.ts";
@@ -215,6 +216,36 @@ test("a folder that holds a run is not written over", () =>
     );
     assertStringIncludes((error as Error).message, "already holds one");
   }));
+
+test("a place where no folder can be made is refused in one sentence", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const file = join(dir, "file");
+    await Deno.writeTextFile(file, "");
+    const refused = async (path: string, work: () => Promise<unknown>, reason: string) => {
+      const { message } = await assertRejects(work, UserError);
+      assertEquals(message, `Cannot ${reason.replace("PATH", path)}`);
+    };
+    await refused(
+      file,
+      () => createRun(file),
+      "start a run in PATH: it is a file, wanted a folder or a name that is free",
+    );
+    const inside = join(file, "a");
+    const within = "make the run's folder PATH: a part of that path is a file; choose another --out";
+    await refused(inside, () => createRun(inside), within);
+    await refused(inside, () => lockRun(inside), within);
+    if (Deno.build.os === "linux") {
+      await refused(
+        "/proc/x",
+        () => lockRun("/proc/x"),
+        "make the run's folder PATH: no folder can be made there; choose another --out",
+      );
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
 
 test("two batches accumulated make the step that one batch of twice the size makes", () =>
   withShapes(async (dir, data) => {
