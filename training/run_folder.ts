@@ -98,15 +98,15 @@ export class RunFolder {
 
   /**
    * Replaces the length of a run in its configuration. Throws a `UserError`, and leaves it as it is, where the run has done more steps
-   * (`done`) than the new length has (`wanted`).
+   * (`done`) than the new length has (`wanted`). Resolves with the length it had, or undefined where it stays.
    */
   async lengthen(
     { steps, epochs }: Pick<SettledOptions, "steps" | "epochs">,
     done: number,
     wanted: number,
-  ): Promise<void> {
+  ): Promise<Pick<RunOptions, "steps" | "epochs"> | undefined> {
     const { options, paths } = await RunFolder.open(this.path);
-    if (steps === options.steps && (steps !== undefined || epochs === options.epochs)) return;
+    if (steps === options.steps && (steps !== undefined || epochs === options.epochs)) return undefined;
     if (wanted < done) {
       throw new UserError(
         `Cannot resume ${this.path} with ${
@@ -118,6 +118,7 @@ export class RunFolder {
       );
     }
     await this.#configure({ ...options, steps, epochs, paths });
+    return { steps: options.steps, epochs: options.epochs };
   }
 
   /** Keeps the list of the run's photos. */

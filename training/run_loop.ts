@@ -2,6 +2,7 @@
  * A whole run: epochs of steps, validation, checkpoints, the final test.
  * @module
  */
+import { count } from "../engine/text.ts";
 import { trainingBatches } from "../data/dataset/sampler.ts";
 import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
@@ -24,7 +25,7 @@ import {
 } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { RunFolder } from "./run_folder.ts";
-import { learningRate } from "./schedule.ts";
+import { learningRate, lengthenedText } from "./schedule.ts";
 import type { SeenBefore } from "./seen_before.ts";
 import { type RunLength, runLength, type SettledOptions } from "./settle.ts";
 import { loadState, resumedText, RunSaver } from "./state.ts";
@@ -269,11 +270,26 @@ async function resume({ network, data, options, folder, report }: Run, saver: Ru
   const { perEpoch, steps } = runLength(options, data.train.entries.length);
   let progress = await loadState(folder.file("last.state.safetensors"), saver.trained);
   // From here on the state is known to be whole, so files of the run may be changed.
-  await folder.lengthen(options, progress.step, steps);
+  const before = await folder.lengthen(options, progress.step, steps);
   if (progress.step < steps) {
     progress = resumedIn(progress, perEpoch);
     await folder.rewindLog(progress.epoch);
   }
-  report({ event: "note", text: resumedText(progress, network.gpu) });
+  const note = (text: string) => report({ event: "note", text });
+  note(resumedText(progress, network.gpu));
+  if (progress.step >= steps) {
+    note(
+      `Finished  after all of its ${count(steps, "step")}: nothing is trained; ` +
+        `a larger --epochs (it had ${options.epochs}) or --steps lengthens it`,
+    );
+  }
+  if (before) {
+    const { steps: old } = runLength(
+      { ...options, steps: before.steps, epochs: before.epochs ?? options.epochs },
+      data.train.entries.length,
+    );
+    const text = lengthenedText(options, old, steps, progress.step);
+    if (text !== undefined) note(text);
+  }
   return progress;
 }

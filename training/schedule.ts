@@ -67,3 +67,21 @@ export function learningRate({ schedule, lr, steps, warmup }: ScheduleOptions, s
 function halfCosine(part: number): number {
   return (1 - Math.cos(Math.PI * part)) / 2;
 }
+
+/**
+ * That a run of `from` steps that becomes one of `to` goes on with a higher rate than it had, as a line for people; undefined where it
+ * does not. `done` of its steps, at least one, are done.
+ */
+export function lengthenedText(
+  options: Omit<ScheduleOptions, "steps">,
+  from: number,
+  to: number,
+  done: number,
+): string | undefined {
+  const had = learningRate({ ...options, steps: from }, done - 1);
+  const next = learningRate({ ...options, steps: to }, done);
+  // Within a warm-up it rises in any case.
+  if (done === 0 || done >= to || done < options.warmup || next <= had) return undefined;
+  return `Lengthened from ${from} to ${to} steps: the ${options.schedule} schedule is stretched over all of them, ` +
+    `so the learning rate rises from ${had.toPrecision(2)} to ${next.toPrecision(2)}`;
+}

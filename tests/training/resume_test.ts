@@ -93,6 +93,13 @@ test("a finished run can be lengthened", () =>
       (await loadTensors(join(dir, "b", "last.safetensors"))).tensors,
     );
     assertEquals(JSON.parse(await Deno.readTextFile(join(dir, "a", "config.json"))).steps, 20);
+    const notes: string[] = [];
+    await train(smallOptions(data, "--epochs", "1", "--batch-size", "16"), places(dir, "c"), () => {});
+    await resumeTraining(join(dir, "c"), { epochs: 2 }, places(dir, "c"), (e) => {
+      if (e.event === "note") notes.push(e.text);
+    });
+    assertEquals(notes[0], "Resumed   after step 3");
+    assertStringIncludes(notes[1]!, "Lengthened from 3 to 6 steps: the cosine schedule is stretched");
   }));
 
 test("resuming a run that is finished in the middle of an epoch keeps its log and weights", () =>
@@ -100,7 +107,13 @@ test("resuming a run that is finished in the middle of an epoch keeps its log an
     await train(smallOptions(data, "--steps", "8"), places(dir, "a"), () => {});
     const files = ["log.csv", "config.json", "last.safetensors"];
     const before = await Promise.all(files.map((file) => read(dir, "a", file)));
-    await resumeTraining(join(dir, "a"), { steps: undefined }, places(dir, "a"), () => {});
+    const notes: string[] = [];
+    const note = (e: RunEvent) => e.event === "note" && notes.push(e.text);
+    await resumeTraining(join(dir, "a"), { steps: undefined }, places(dir, "a"), note);
+    assertEquals(notes.slice(-2), [
+      "Resumed   after step 8",
+      "Finished  after all of its 8 steps: nothing is trained; a larger --epochs (it had 2) or --steps lengthens it",
+    ]);
     for (const [i, file] of files.entries()) {
       const after = await read(dir, "a", file);
       assert(after.length === before[i]!.length && after.every((byte, k) => byte === before[i]![k]), file);

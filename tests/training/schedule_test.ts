@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { learningRate, SCHEDULES } from "../../training/schedule.ts";
+import { learningRate, lengthenedText, SCHEDULES } from "../../training/schedule.ts";
 
 const base = { lr: 0.1, steps: 100, warmup: 0 };
 
@@ -40,4 +40,16 @@ Deno.test("no schedule gives a negative or an infinite rate, before, during or a
       assertEquals(rate >= 0 && rate <= 0.1 + 1e-12, true, `${schedule} ${step}: ${rate}`);
     }
   }
+});
+
+Deno.test("a longer run that goes on with a higher rate says so, any other is silent", () => {
+  const cosine = { schedule: "cosine", lr: 0.02, warmup: 2 } as const;
+  assertEquals(
+    lengthenedText(cosine, 20, 40, 20),
+    "Lengthened from 20 to 40 steps: the cosine schedule is stretched over all of them, " +
+      "so the learning rate rises from 0.00015 to 0.011",
+  );
+  assertEquals(lengthenedText({ ...cosine, schedule: "constant" }, 20, 40, 20), undefined);
+  assertEquals(lengthenedText(cosine, 20, 40, 1), undefined); // within the warm-up
+  assertEquals(lengthenedText(cosine, 20, 40, 0), undefined);
 });
