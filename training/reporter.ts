@@ -5,7 +5,7 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { dirname } from "@std/path";
 import { nameList, quoteName } from "../data/dataset/names.ts";
-import { count } from "../engine/text.ts";
+import { count, wrap } from "../engine/text.ts";
 import type { ClassFigures, Evaluation } from "./evaluate.ts";
 import { nextCommands, shellWord } from "./next_commands.ts";
 import type { Choice } from "./settle.ts";
@@ -53,7 +53,7 @@ export type RunEvent =
     readonly trainLoss: number;
     readonly trainAccuracy: number;
     readonly valid: Evaluation | undefined;
-    /** Whether this is the best validation accuracy so far. */
+    /** Whether this is the best validation accuracy so far, or the same with a lower loss. */
     readonly best: boolean;
     /** Null where the epoch had no step but those that compiled kernels. */
     readonly imagesPerSecond: number | null;
@@ -121,7 +121,10 @@ export function textReporter(
       case "step":
         return status(stepText(event, columns), false);
       default:
-        return textOf(event, columns).forEach(line);
+        return textOf(event, columns)
+          // A command line is to be copied, and a log has no width.
+          .flatMap((text) => terminal && event.event !== "end" ? folded(text, columns) : [text])
+          .forEach(line);
     }
   };
 }
@@ -131,6 +134,14 @@ function shortened(text: string, columns: number): string {
   if (text.length < columns) return text;
   const visible = text.slice(0, columns), fields = visible.trimEnd().lastIndexOf("  ");
   return text.slice(0, Math.max(0, fields > 0 ? fields : visible.lastIndexOf(" "))).trimEnd();
+}
+
+/** A line in lines that leave a column free, broken between words, the further ones under what follows its label. */
+function folded(text: string, columns: number): string[] {
+  const label = /^(Epoch \d+|\S+) {2,}/.exec(text)?.[0] ?? "", width = columns - 1 - label.length;
+  if (text.length < columns || width < 20) return [text];
+  const indent = " ".repeat(label.length);
+  return wrap(text.slice(label.length), width).map((part, i) => (i === 0 ? label : indent) + part.trim());
 }
 
 /** A time span for people: `1m 5s`. */

@@ -14,10 +14,11 @@
  * ```
  * @module
  */
+import { wrap } from "../../engine/text.ts";
 import { parseArgs } from "node:util";
 import { type Flag, flag, UsageError } from "./flags.ts";
 import { nearestFlag } from "./suggest.ts";
-import { terminalColumns, wrap } from "./terminal.ts";
+import { terminalColumns } from "./terminal.ts";
 
 export { type Flag, flag, UsageError };
 

@@ -1,5 +1,5 @@
 /**
- * How wide the terminal is, and text that is broken to fit it.
+ * How wide the terminal is.
  * @module
  */
 
@@ -27,15 +27,4 @@ export function terminalColumns(
 function columnsVariable(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: "COLUMNS" });
   return state === "granted" ? Deno.env.get("COLUMNS") : undefined;
-}
-
-/** The words of a text in lines of at most `columns`; a longer word has a line of its own. */
-export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] += ` ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

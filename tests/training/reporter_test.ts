@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { shellWord } from "../../training/next_commands.ts";
 import { testNeeding } from "../permissions.ts";
 import { evaluationText, jsonReporter, type RunEvent, textReporter } from "../../training/reporter.ts";
@@ -50,6 +50,40 @@ Deno.test("on a terminal the step line is rewritten and never wider than the ter
   assertEquals(parts.length, 3);
   assert(parts.every((part) => part.trimEnd().length < 40));
   assertEquals(parts[2], "A note.\n");
+});
+
+Deno.test("a line that is wider than the terminal goes on under itself, off a terminal it is left whole", () => {
+  const epoch: RunEvent = {
+    ...{
+      event: "epoch",
+      epoch: 12,
+      step: 1,
+      trainLoss: 1,
+      trainAccuracy: 0.5,
+      best: true,
+      imagesPerSecond: 8,
+    },
+    valid: { n: 8, accuracy: 0.5, balancedAccuracy: 0.5, loss: 1.25, perClass: [], confusion: [] },
+  };
+  const tell = (terminal: boolean) => {
+    let text = "";
+    textReporter((t) => text += t, { terminal, columns: 80 })(epoch);
+    return text.trimEnd().split("\n");
+  };
+  assertEquals(tell(true), [
+    "Epoch 12  training loss 1.0000, accuracy 50.0 %  validation loss 1.2500,",
+    "          accuracy 50.0 % (best)  8 images/s",
+  ]);
+  assertEquals(tell(false).length, 1);
+  let text = "";
+  const chosen = Array.from(
+    { length: 9 },
+    () => ({ option: "lr" as const, value: 1, text: "learning rate 1" }),
+  );
+  const report = textReporter((t) => text += t, { terminal: true, columns: 80 });
+  report({ ...started(["cat"]), chosen } as RunEvent);
+  assert(text.split("\n").every((line) => line.length < 80), text);
+  assertMatch(text, /^Chosen {4}learning rate 1, .*\n {10}\w/m);
 });
 
 Deno.test("a terminal that is too narrow is shown whole fields and whole words, whatever its width", () => {
