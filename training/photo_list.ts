@@ -9,6 +9,9 @@ import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import type { SplitName } from "../data/dataset/listing.ts";
 import { nameBelow } from "../data/dataset/walk.ts";
 
+/** Why a photo that was found is left out, as a phrase after a count. */
+export const UNDECODABLE = "that cannot be decoded";
+
 /** A photo: its split (`out`: it could not be decoded), class, path in the data set's folder, and size in bytes. */
 type Row = [split: SplitName | "out", class_: string, file: string, bytes: number];
 
@@ -40,7 +43,7 @@ export function decodedOf(dataset: Dataset, { skipped }: PhotoStore): Dataset {
   return {
     ...dataset,
     splits: { train: of("train"), valid: of("valid"), test: of("test") },
-    leftOut: [...dataset.leftOut, ...skipped.map(({ path }) => ({ path, reason: "that cannot be decoded" }))],
+    leftOut: [...dataset.leftOut, ...skipped.map(({ path }) => ({ path, reason: UNDECODABLE }))],
   };
 }
 
@@ -118,7 +121,7 @@ export function keepListed(now: Dataset, list: PhotoList, onNote: (text: string)
   const { out, ...kept } = splits;
   const leftOut = [
     ...now.leftOut,
-    ...out.map(({ path }) => ({ path, reason: "that cannot be decoded" })),
+    ...out.map(({ path }) => ({ path, reason: UNDECODABLE })),
     ...[...found.values()].map(({ path }) => ({ path, reason: "new to the run" })),
   ];
   return { ...now, splits: kept, leftOut, origin: list.origin };

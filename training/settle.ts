@@ -89,6 +89,7 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     .filter((option) => given[option] === undefined && !(option === "epochs" && given.steps !== undefined))
     .map((option) => ({ option, value: options[option], text: texts[option] }));
   const notes: string[] = [];
+  if (options.lr === 0) notes.push("Warning   the learning rate is 0: nothing is learnt");
   if (accumulate < given.accumulate || (given.batchSize !== undefined && batchSize < wanted)) {
     notes.push(
       `Batch     ${batchText(batchSize, accumulate)} instead of ${sizeText(wanted, given.accumulate)}: ` +

@@ -24,14 +24,21 @@ import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
-import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
+import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList, UNDECODABLE } from "./photo_list.ts";
 import { runTraining } from "./run_loop.ts";
 import { resumableRun } from "./resumable.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
 import { seenBefore, seenBeforeText } from "./seen_before.ts";
 import { settle } from "./settle.ts";
-import { freezeBlocks, loadWeights, transferCard, transferLines, transferPreprocess } from "./transfer.ts";
+import {
+  freezeBlocks,
+  frozenLines,
+  loadWeights,
+  transferCard,
+  transferLines,
+  transferPreprocess,
+} from "./transfer.ts";
 
 /** Goes on with the run that `run` means (see `resumableRun`); `longer` may replace its number of epochs or steps. Else as `train`. */
 export async function resumeTraining(
@@ -133,6 +140,11 @@ async function trainIn(
   const frozen = given.freeze && freezeBlocks(given.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
   network.parameters.initialise(given.seed);
+  if (given.freeze && !existing) {
+    const trained = network.parameters.all.filter(({ spec }) => spec.trained)
+      .map(({ name, spec }) => ({ name, size: spec.shape.reduce((a, b) => a * b, 1) }));
+    frozenLines(given.freeze, trained, start !== undefined).forEach(note);
+  }
   if (start) {
     const classes = { from: startCard?.classes, to: dataset.classes };
     const lines = transferLines(loadWeights(network, start.tensors, classes));
@@ -160,7 +172,12 @@ async function trainIn(
     { ...given, wholeStepsOnly },
     train.length,
   );
-  const text = leftOutText(dataset.dir, used.leftOut, photos.entries.length + used.leftOut.length);
+  const text = leftOutText(
+    dataset.dir,
+    used.leftOut,
+    photos.entries.length + used.leftOut.length,
+    list ? undefined : UNDECODABLE,
+  );
   if (text) note(text);
   // A run that goes on has said it.
   if (!existing) {

@@ -149,6 +149,22 @@ export function freezeBlocks(
   return frozen;
 }
 
+/** What stays untrained, and whether that is random, as lines for people. `parameters` are those that `--freeze` could leave alone. */
+export function frozenLines(
+  blocks: readonly string[],
+  parameters: readonly { readonly name: string; readonly size: number }[],
+  loaded: boolean,
+): string[] {
+  const frozen = freezeBlocks(blocks, parameters.map(({ name }) => name));
+  const sum = (some: typeof parameters) => some.reduce((all, { size }) => all + size, 0);
+  const number = (n: number) => n.toLocaleString("en");
+  const kept = parameters.filter(({ name }) => frozen(name));
+  return [
+    `Frozen    ${blocks.join(", ")}: ${number(sum(kept))} of ${number(sum(parameters))} parameters`,
+    ...(loaded ? [] : [`Warning   what is frozen is random, since no --weights are given`]),
+  ];
+}
+
 /** What the weights' file says about itself; undefined where it was not written here. Throws a `CheckpointError` where that is wrong. */
 export function transferCard(metadata: Readonly<Record<string, string>>): ModelCard | undefined {
   return metadata.model === undefined ? undefined : cardFromMetadata(metadata, "the weights").card;

@@ -117,11 +117,20 @@ async function kindOf(path: string): Promise<string> {
   }
 }
 
-/** What is left out of how many files, by reason, the most frequent first, each with its first names below `dir`; undefined for nothing. */
-export function leftOutText(dir: string, leftOut: readonly LeftOut[], files: number): string | undefined {
+/**
+ * What is left out of how many files, by reason, the most frequent first, each with its first names below `dir`, unless all for that
+ * reason were `named` already; undefined for nothing.
+ */
+export function leftOutText(
+  dir: string,
+  leftOut: readonly LeftOut[],
+  files: number,
+  named?: string,
+): string | undefined {
   if (leftOut.length === 0) return undefined;
   const reasons = [...Map.groupBy(leftOut, (file) => file.reason)].sort((a, b) => b[1].length - a[1].length);
   const texts = reasons.map(([reason, list]) => {
+    if (reason === named) return `${list.length} ${reason}`;
     const names = list.slice(0, 3).map(({ path }) => nameBelow(dir, path));
     return `${list.length} ${reason} (${names.join(", ")}${list.length > 3 ? ", …" : ""})`;
   });

@@ -184,7 +184,9 @@ test("training starts from another run's weights and leaves frozen blocks alone"
     await train(smallOptions(data, "--steps", "3"), places(dir, "a"), () => {});
     const weights = join(dir, "a", "last.safetensors");
     const set = smallOptions(data, "--steps", "3", "--weights", weights, "--freeze", "features");
-    await train(set, places(dir, "b"), () => {});
+    const notes: string[] = [];
+    await train(set, places(dir, "b"), (e) => e.event === "note" && notes.push(e.text));
+    assertMatch(notes.join("\n"), /^Frozen {4}features: [\d,]+ of [\d,]+ parameters$/m);
     const before = (await loadCheckpoint(weights)).tensors;
     const after = (await loadCheckpoint(join(dir, "b", "last.safetensors"))).tensors;
     assertEquals(after.get("features.0.weight"), before.get("features.0.weight"));

@@ -79,6 +79,11 @@ Deno.test("a given warm-up that is not shorter than the run is warned of", () =>
   assertEquals(warnings({ steps: 1 }), []);
 });
 
+Deno.test("a learning rate of 0 is warned of", () => {
+  assertEquals(settled({ lr: 0 }, 64).notes, ["Warning   the learning rate is 0: nothing is learnt"]);
+  assertEquals(settled({ lr: 1e-9 }, 64).notes, []);
+});
+
 Deno.test("a run says what it chose, and once settled chooses nothing more", () => {
   assertEquals(texts({ data: "photos", steps: 9 }, 64).epochs, undefined);
   assertEquals(texts({ data: "photos" }, 64).epochs, "30 epochs (for photos)");

@@ -7,6 +7,7 @@ import { cardToMetadata } from "../../model/checkpoint/card.ts";
 import { Network } from "../../model/network.ts";
 import {
   freezeBlocks,
+  frozenLines,
   loadWeights,
   transferCard,
   transferLines,
@@ -126,6 +127,17 @@ Deno.test("frozen features stay as they are while the rest learns", () =>
     assertEquals([...gradients.keys()], ["classifier.1.weight", "classifier.1.bias"]);
     assertEquals(await network.parameters.read(), before); // running statistics too
   }));
+
+Deno.test("what is frozen is counted, and without weights it is said to be random", () => {
+  const parameters = [{ name: "features.0.weight", size: 1200 }, { name: "classifier.1.bias", size: 34 }];
+  assertEquals(frozenLines(["features"], parameters, true), [
+    "Frozen    features: 1,200 of 1,234 parameters",
+  ]);
+  assertEquals(frozenLines(["features"], parameters, false), [
+    "Frozen    features: 1,200 of 1,234 parameters",
+    "Warning   what is frozen is random, since no --weights are given",
+  ]);
+});
 
 Deno.test("a block is frozen by its name or a layer's, never by half a name", () => {
   const names = ["features.1.weight", "features.10.weight", "classifier.1.bias"];
