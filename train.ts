@@ -1,8 +1,9 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
 import { givenFlags, parseOrExit } from "./commands/cli/args.ts";
-import { runCommand } from "./commands/cli/failures.ts";
+import { describeFailure, runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
 import { requireOneLength, requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
+import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
 import { runOptions } from "./training/options.ts";
 import { jsonReporter, type Reporter, textReporter } from "./training/reporter.ts";
@@ -22,7 +23,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   const tell = flags.json
     ? jsonReporter(console.log)
     : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
-  let stopped = false;
+  let stopped = false, by: keyof typeof CODES | undefined;
   const report: Reporter = (event) => {
     stopped ||= event.event === "end" && event.stopped;
     tell(event);
@@ -33,27 +34,34 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     Deno.addSignalListener(signal, () => {
       // The second Ctrl-C does not wait for the step.
       if (stop.signal.aborted) Deno.exit(CODES[signal]);
-      stop.abort(signal);
+      by = signal;
+      stop.abort(new UserError("Stopped before training began"));
     });
   }
-  if (flags.resume === undefined) {
-    // What is recorded is the file: which run is the newest may have changed when this one goes on.
-    const weights = flags.weights === undefined ? undefined : await checkpointAt(flags.weights);
-    // The same photos are split as they were for the weights: what those were trained on is no test.
-    const told = givenFlags(Deno.args, TRAIN_COMMAND).has("seed");
-    const seed = weights === undefined || told ? undefined : await seedOfWeights(weights);
-    if (seed !== undefined && seed !== flags.seed) {
-      report({
-        event: "note",
-        text:
-          `Seed      ${seed}, with which the photos of the weights' run were split: they are split as they were there`,
-      });
+  try {
+    if (flags.resume === undefined) {
+      // What is recorded is the file: which run is the newest may have changed when this one goes on.
+      const weights = flags.weights === undefined ? undefined : await checkpointAt(flags.weights);
+      // The same photos are split as they were for the weights: what those were trained on is no test.
+      const told = givenFlags(Deno.args, TRAIN_COMMAND).has("seed");
+      const seed = weights === undefined || told ? undefined : await seedOfWeights(weights);
+      if (seed !== undefined && seed !== flags.seed) {
+        report({
+          event: "note",
+          text:
+            `Seed      ${seed}, with which the photos of the weights' run were split: they are split as they were there`,
+        });
+      }
+      await train(runOptions({ ...flags, weights, seed: seed ?? flags.seed }), flags, report, stop.signal);
+    } else {
+      requireResumable(Deno.args);
+      await resumeTraining(flags.resume, flags, flags, report, stop.signal);
     }
-    await train(runOptions({ ...flags, weights, seed: seed ?? flags.seed }), flags, report, stop.signal);
-  } else {
-    requireResumable(Deno.args);
-    await resumeTraining(flags.resume, flags, flags, report, stop.signal);
+  } catch (error) {
+    if (by === undefined || error !== stop.signal.reason) throw error;
+    console.error(describeFailure(TRAIN_COMMAND.name, error));
+    return CODES[by];
   }
   // A signal that came once the run had ended stopped nothing.
-  return stopped ? CODES[stop.signal.reason as keyof typeof CODES] : 0;
+  return stopped && by !== undefined ? CODES[by] : 0;
 });

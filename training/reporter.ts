@@ -217,7 +217,7 @@ function resultText(e: Extract<RunEvent, { event: "end" }>): string[] {
       ? [
         `Warning: ${e.trainedBefore} of these ${count(e.result.n, "image")} ${
           e.trainedBefore === 1 ? "was" : "were"
-        } trained on by the starting weights, so the figures flatter it`,
+        } trained on by the starting weights, so the figures flatter the network`,
       ]
       : []),
     ...evaluationText(e.result),

@@ -40,7 +40,9 @@ export function seenBeforeText(
   ];
   if (parts.length === 0) return undefined;
   const were = valid + test === 1 ? "was" : "were";
-  return `${parts.join(" and ")} ${were} trained on by the starting weights, so figures on them flatter`;
+  return `${
+    parts.join(" and ")
+  } ${were} trained on by the starting weights, so figures on them flatter the network`;
 }
 
 /**

@@ -98,6 +98,52 @@ testNeeding("all")({
     }),
 });
 
+testNeeding("all")({
+  name:
+    "a signal that comes while photos are decoded ends train with one sentence and the signal's exit code",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withShapes(async (dir, data) => {
+      const [photo] = [...Deno.readDirSync(join(data, "train", "star"))];
+      for (const name of ["a", "b"]) {
+        await Deno.mkdir(join(dir, "many", name), { recursive: true });
+        const from = join(data, "train", "star", photo!.name);
+        for (let i = 0; i < 500; i++) await Deno.copyFile(from, join(dir, "many", name, `${i}.jpg`));
+      }
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [
+          ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
+          ...[
+            "--data",
+            "many",
+            "--size",
+            "64",
+            "--steps",
+            "1",
+            "--workers",
+            "1",
+            "--out",
+            "a",
+            "--cache",
+            "c",
+          ],
+        ],
+        cwd: dir,
+        env: { NO_COLOR: "1" },
+        ...{ stdout: "piped", stderr: "piped" },
+      }).spawn();
+      const err = new Response(child.stderr).text();
+      let sent = false;
+      for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+        if (sent || !part.includes("Decoding image")) continue;
+        child.kill("SIGINT");
+        sent = true;
+      }
+      assertEquals(await err, "deno task train: Stopped before training began\n");
+      assertEquals((await child.status).code, 130);
+    }),
+});
+
 testNeeding("all")(
   "train starts from a run's folder, records the file, and ends with what is next",
   () =>
