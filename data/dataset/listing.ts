@@ -6,6 +6,7 @@
 import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
 import { PHOTO_FORMAT_NAMES } from "../image/formats.ts";
+import { quoteName } from "./names.ts";
 import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
 /** Something is wrong with a data set, said in one sentence that names the place. */
@@ -79,6 +80,8 @@ export async function listFolder(path: string): Promise<{ folders: string[]; fil
 export interface ListOptions {
   /** Whether a class may have no photo. Default: that is a `DataError`. */
   readonly allowMissing?: boolean | undefined;
+  /** Whether a class may have no file at all, hidden ones aside. Default: that is a `DataError`. */
+  readonly allowEmpty?: boolean | undefined;
   /** Take only files that lie in the class's folder itself and are named as photos, as runs before version 2 of the split did. */
   readonly flat?: boolean | undefined;
 }
@@ -87,17 +90,19 @@ export interface ListOptions {
 export async function listClasses(
   parent: string,
   folders: readonly string[],
-  { allowMissing = false, flat = false }: ListOptions = {},
+  { allowMissing = false, allowEmpty = false, flat = false }: ListOptions = {},
 ): Promise<Listed> {
   const photos: Listed["photos"][number][] = [], leftOut: LeftOut[] = [];
   for (const folder of folders) {
     const path = join(parent, folder), found = await walkClass(path);
     const usable = flat ? imageNames(found.photos.filter((file) => !file.includes("/"))) : found.photos;
-    if (usable.length === 0 && !allowMissing) {
+    const empty = found.photos.length === 0 && found.leftOut.every(({ reason }) => reason === "hidden");
+    if (usable.length === 0 && !allowMissing && !(allowEmpty && empty)) {
       const others = new Set(found.leftOut.map((file) => file.reason));
       const instead = others.size > 0 ? ` (but files that are ${[...others].join(", ")})` : "";
       throw new DataError(
-        `Cannot use class "${folder}": ${path} holds no ${PHOTO_FORMAT_NAMES} file${instead}`,
+        `Cannot use class "${folder}": ${path} holds no ${PHOTO_FORMAT_NAMES} file${instead}` +
+          withoutClasses([folder], folders),
       );
     }
     const kept = new Set(usable);
@@ -108,6 +113,20 @@ export async function listClasses(
     leftOut.push(...found.leftOut);
   }
   return { photos, leftOut };
+}
+
+/** How to go on without some of the classes; empty where fewer than two others are left. */
+export function withoutClasses(bad: readonly string[], all: readonly string[]): string {
+  const others = all.filter((name) => !bad.includes(name));
+  if (others.length < 2) return "";
+  const [it, its] = bad.length > 1 ? ["them", "their"] : ["it", "its"];
+  return `; convert ${its} files, move ${it} away, or leave ${it} out with --classes ${shellList(others)}`;
+}
+
+/** Names as one word of a command line; of many, the first. */
+function shellList(names: readonly string[]): string {
+  const text = names.slice(0, 8).map(quoteName).join(",") + (names.length > 8 ? ",…" : "");
+  return /[^\w.,…-]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text;
 }
 
 async function walkClass(path: string) {

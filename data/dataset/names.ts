@@ -22,3 +22,17 @@ export function nameList(names: readonly string[], width: number = WIDTH): strin
 export function quoteName(name: string): string {
   return /[",\n]|^\s|\s$/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }
+
+/** A name out of `others` that looks like `name` and is not it: another case, or accents that are composed otherwise. */
+export function lookalike(name: string, others: Iterable<string>): string | undefined {
+  const plain = (text: string) => text.normalize("NFC").toLowerCase();
+  for (const other of others) if (other !== name && plain(other) === plain(name)) return other;
+  return undefined;
+}
+
+/** How two lookalikes differ, for a sentence. */
+export function difference(a: string, b: string): string {
+  return a.normalize("NFC") === b.normalize("NFC")
+    ? "in how their accents are encoded (Unicode normal form) only"
+    : "in case only";
+}
