@@ -7,6 +7,7 @@ import { basename } from "@std/path";
 import { DataError, type Dataset, openDataset, requireClasses } from "../data/dataset/folder.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
+import { otherClassesText } from "../data/dataset/other_classes.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
 import { leftOutText } from "../data/dataset/walk.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
@@ -187,7 +188,7 @@ async function trainIn(
     classes: [...dataset.classes],
     preprocess,
     parameters: network.parameters.count,
-    split: recordSplit(used.splits, { rule, seed: options.seed, origin: dataset.origin }),
+    split: recordSplit(used.splits, { rule, seed: options.seed, origin: dataset.origin }, used.undecoded),
   };
   const { saveEvery } = places, resume = existing !== undefined;
   return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery });
@@ -237,7 +238,11 @@ async function openData(
   });
   const chosen = classes ?? (list && classesOf(list));
   const dataset = await openDataset(dir, { classes: chosen, seed, rule: list?.rule ?? ruleOf(existing) });
-  if (list) return keepListed(dataset, list, note);
+  if (list) {
+    const others = classes ? undefined : await otherClassesText(dataset, "the run");
+    if (others) note(`Classes   ${others}`);
+    return keepListed(dataset, list, note);
+  }
   if (existing) {
     note("Photos    not listed by the version that began this run: it goes on with what there is now");
   }

@@ -4,8 +4,12 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { contentKey } from "./content.ts";
 import type { ListedPhoto } from "./folder.ts";
 import type { SplitName } from "./listing.ts";
+
+/** The photos of each split, as four bytes of a hash for each, sorted, in base64. */
+export type SplitKeys = Readonly<Record<SplitName, string>>;
 
 /** The photos of a run as its checkpoints carry them: no name can be read out of it. */
 export interface SplitRecord {
@@ -21,6 +25,10 @@ export interface SplitRecord {
   valid: string;
   /** The test photos. */
   test: string;
+  /** Those that could not be decoded; absent of runs before that was recorded. */
+  out?: string | undefined;
+  /** The same photos by their content, which a new name leaves as it is; absent of runs before that was recorded. */
+  contents?: SplitKeys | undefined;
 }
 
 /** Four bytes for a photo: two of a million photos share theirs in a hundred pairs, which is little for a warning with a count. */
@@ -30,48 +38,143 @@ function keyOf({ class: name, file, path }: ListedPhoto): number {
   return createHash("sha256").update(text).digest().readUInt32BE();
 }
 
-/** Packs the photos of each split. Throws what Deno throws where a file is gone. */
+/** Four bytes for what a photo holds; undefined where it cannot be read. */
+function contentOf({ path }: ListedPhoto): number | undefined {
+  try {
+    return parseInt(contentKey(path).slice(0, 8), 16);
+  } catch {
+    return undefined; // found out when it is decoded
+  }
+}
+
+/** Packs the photos of each split, and those that were `out`. Throws what Deno throws where a file is gone. */
 export function recordSplit(
   splits: Readonly<Record<SplitName, readonly ListedPhoto[]>>,
   drawn: { readonly rule: number; readonly seed: number; readonly origin: string },
+  out: readonly ListedPhoto[] = [],
 ): SplitRecord {
-  const pack = (photos: readonly ListedPhoto[]) => {
-    const keys = Uint32Array.from(photos, keyOf).sort(),
-      bytes = new DataView(new ArrayBuffer(4 * keys.length));
-    keys.forEach((key, i) => bytes.setUint32(4 * i, key));
-    return new Uint8Array(bytes.buffer).toBase64();
-  };
+  const names = (photos: readonly ListedPhoto[]) => pack(photos.map(keyOf));
+  const contents = (photos: readonly ListedPhoto[]) =>
+    pack(photos.map(contentOf).filter((key) => key !== undefined));
   const { rule, seed, origin } = drawn;
   const { train, valid, test } = splits;
-  return { rule, seed, origin, train: pack(train), valid: pack(valid), test: pack(test) };
+  return {
+    ...{ rule, seed, origin, train: names(train), valid: names(valid), test: names(test), out: names(out) },
+    contents: { train: contents(train), valid: contents(valid), test: contents(test) },
+  };
+}
+
+function pack(values: readonly number[]): string {
+  const keys = Uint32Array.from(values).sort(), bytes = new DataView(new ArrayBuffer(4 * keys.length));
+  keys.forEach((key, i) => bytes.setUint32(4 * i, key));
+  return new Uint8Array(bytes.buffer).toBase64();
+}
+
+function unpack(text: string): number[] {
+  const bytes = Uint8Array.fromBase64(text), view = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.length >> 2 }, (_, i) => view.getUint32(4 * i));
+}
+
+/** What photos were to a run. */
+export interface SeenPhotos extends Record<SplitName, ListedPhoto[]> {
+  /** Photos that the run did not have. */
+  readonly unseen: ListedPhoto[];
+  /** Photos that the run found and could not decode. */
+  readonly out: ListedPhoto[];
+  /** Further files with the bytes of photos that are in the run's splits: neither of the run nor new. */
+  readonly copies: ListedPhoto[];
+  /** All that the model was trained on, copies included. */
+  readonly trained: ReadonlySet<ListedPhoto>;
 }
 
 /** Tells what photos were to a run. */
 export class RecordedSplit {
-  readonly #splits = new Map<number, SplitName>();
+  readonly #names = new Map<number, SplitName | "out">();
+  readonly #contents = new Map<number, SplitName[]>();
+  /** How many photos the run had. */
+  readonly size: number;
 
   /** Throws a `SyntaxError` where the record is no base64. */
   constructor(record: SplitRecord) {
-    for (const split of ["test", "valid", "train"] as const) {
-      const bytes = Uint8Array.fromBase64(record[split]), view = new DataView(bytes.buffer);
-      for (let at = 0; at + 4 <= bytes.length; at += 4) this.#splits.set(view.getUint32(at), split);
+    let size = 0;
+    const twice = new Set<number>();
+    for (const split of ["out", "test", "valid", "train"] as const) {
+      const keys = unpack(record[split] ?? "");
+      if (split !== "out") size += keys.length;
+      for (const key of keys) {
+        const before = this.#names.get(key);
+        if (before !== undefined && before !== split) twice.add(key);
+        this.#names.set(key, split);
+      }
+    }
+    this.size = size;
+    // Folders of splits may number their photos alike: what two splits have under one name is told by its content.
+    if (record.contents) { for (const key of twice) this.#names.delete(key); }
+    for (const split of ["train", "valid", "test"] as const) {
+      for (const key of unpack(record.contents?.[split] ?? "")) {
+        this.#contents.set(key, [...this.#contents.get(key) ?? [], split]);
+      }
     }
   }
 
-  /** How many photos the run had. */
-  get size(): number {
-    return this.#splits.size;
+  /**
+   * The photos in the run's splits and those that it did not have. One is the run's own by its class, name and size; of the others those
+   * that hold what one of the run's did are it under another name, or a copy where that one is there too.
+   */
+  sort(photos: readonly ListedPhoto[]): SeenPhotos {
+    const trained = new Set<ListedPhoto>();
+    const sorted = {
+      ...{ train: [], valid: [], test: [], out: [], unseen: [], copies: [], trained },
+    } as SeenPhotos;
+    const others: ListedPhoto[] = [];
+    for (const photo of photos) {
+      const split = this.#names.get(keyOf(photo));
+      if (split) sorted[split].push(photo);
+      else others.push(photo);
+    }
+    this.#sortByContent(others, sorted);
+    for (const photo of sorted.train) trained.add(photo);
+    return sorted;
   }
 
-  /** The photos in the run's splits, and those that it did not have. */
-  sort(photos: readonly ListedPhoto[]): Record<SplitName | "unseen", ListedPhoto[]> {
-    const sorted: Record<SplitName | "unseen", ListedPhoto[]> = {
-      train: [],
-      valid: [],
-      test: [],
-      unseen: [],
-    };
-    for (const photo of photos) sorted[this.#splits.get(keyOf(photo)) ?? "unseen"].push(photo);
-    return sorted;
+  #sortByContent(others: readonly ListedPhoto[], sorted: SeenPhotos): void {
+    const held = others.map((photo) => {
+      const key = this.#contents.size > 0 ? contentOf(photo) : undefined;
+      return { photo, key, places: key === undefined ? undefined : this.#contents.get(key) };
+    });
+    const taken = this.#placesTaken(held.flatMap(({ photo, places }) => places ? [photo] : []), sorted);
+    for (const { photo, key, places } of held) {
+      if (!places) {
+        sorted.unseen.push(photo);
+        continue;
+      }
+      const free = [...places];
+      for (const split of taken.get(key!) ?? []) {
+        const at = free.indexOf(split);
+        if (at >= 0) free.splice(at, 1);
+      }
+      const [split] = free;
+      if (split === undefined) {
+        sorted.copies.push(photo);
+        if (places.includes("train")) (sorted.trained as Set<ListedPhoto>).add(photo);
+      } else {
+        sorted[split].push(photo);
+        taken.set(key!, [...taken.get(key!) ?? [], split]);
+      }
+    }
+  }
+
+  /** By content, the splits in which a photo is found already; only files as long as one of `renamed` are read. */
+  #placesTaken(renamed: readonly ListedPhoto[], sorted: SeenPhotos): Map<number, SplitName[]> {
+    const taken = new Map<number, SplitName[]>();
+    const sizes = new Set(renamed.map(({ path }) => Deno.statSync(path).size));
+    if (sizes.size === 0) return taken;
+    for (const split of ["train", "valid", "test"] as const) {
+      for (const photo of sorted[split]) {
+        const key = sizes.has(Deno.statSync(photo.path).size) ? contentOf(photo) : undefined;
+        if (key !== undefined) taken.set(key, [...taken.get(key) ?? [], split]);
+      }
+    }
+    return taken;
   }
 }

@@ -101,6 +101,8 @@ const splitRecordSchema: z.ZodType<SplitRecord> = z.object({
   train: hashes,
   valid: hashes,
   test: hashes,
+  out: hashes.optional(),
+  contents: z.object({ train: hashes, valid: hashes, test: hashes }).optional(),
 });
 
 /** Reads a `ModelCard`. */

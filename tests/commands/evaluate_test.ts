@@ -63,7 +63,7 @@ test("a plain folder of classes is evaluated whole, and its seeded split only wh
     );
     assertStringIncludes(lines[1]!, "12 images, accuracy");
     const asked = await evaluate("--split", "test");
-    assertEquals(asked.lines[0], "Split test: 4 images of data (split 80/10/10 by class with seed 1)");
+    assertEquals(asked.lines[0], "Split test: 4 images of data (split about 80/10/10 by class with seed 1)");
     assertStringIncludes(asked.lines[1]!, "Warning: the checkpoint does not say what it was trained on");
     assertStringIncludes(asked.lines[2]!, "4 images, accuracy");
   }));
@@ -75,7 +75,11 @@ test("a folder with a test split alone is evaluated whole", () =>
     assertEquals(lines[0], "Split all: 8 images of data (folders test)");
     const none = await evaluate("--split", "valid");
     assertEquals(none.code, 1);
-    assertEquals(none.err, "deno task evaluate: Cannot evaluate: data has no valid images (folders test)\n");
+    assertEquals(
+      none.err,
+      "deno task evaluate: Cannot evaluate: data has no valid images of the model's classes (folders test); " +
+        "there is --split test (8), --split all (8)\n",
+    );
   }));
 
 test("a SPLIT.tsv with test rows alone is evaluated on those", () =>
@@ -93,7 +97,7 @@ test("a folder with training photos is evaluated on its test split, or whole whe
     assertEquals([lines.length, JSON.parse(lines[0]!).n], [1, 4]);
     assertStringIncludes(
       err,
-      "Split test: 4 images of data (folders test, train; validation is 10 % of train",
+      "Split test: 4 images of data (folders test, train; validation is about 10 % of train",
     );
     const all = await evaluate("--json", "--split", "all");
     assertEquals(JSON.parse(all.lines[0]!).n, 12);
@@ -169,7 +173,9 @@ test("photos that came later change nothing in the run's own split, and can be e
     const { lines } = await evaluate();
     assertEquals(
       lines[0],
-      `Split test: ${end.result!.n} images of data (the run's own: split 80/10/10 by class with seed 7; ` +
+      `Split test: ${
+        end.result!.n
+      } images of data (the run's own: split about 80/10/10 by class with seed 7; ` +
         "30 more are new: --split unseen)",
     );
     assertEquals(lines.slice(1), evaluationText(end.result!));
@@ -193,7 +199,7 @@ test("evaluate warns where photos were trained on, by the run's split or another
       `Warning: the model was trained on ${trained} of these images, so the figures flatter it`,
     );
     const other = await evaluate("--split", "test", "--seed", "1");
-    assertStringIncludes(other.lines[0]!, "(split 80/10/10 by class with seed 1)");
+    assertStringIncludes(other.lines[0]!, "(split about 80/10/10 by class with seed 1)");
     assertMatch(other.lines[1]!, /^Warning: the model was trained on \d+ of these images/);
     // A folder of the training photos alone, under another name.
     await Deno.rename(join(data, "star"), join(data, "..", "star"));
