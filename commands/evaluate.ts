@@ -1,9 +1,8 @@
 /** `deno task evaluate`: how good a checkpoint is on a split of a data set, or on all of it. */
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
-import { openDataset } from "../data/dataset/folder.ts";
+import { datasetLeftOutText, openDataset } from "../data/dataset/folder.ts";
 import { nameList } from "../data/dataset/names.ts";
 import { otherClassesText } from "../data/dataset/other_classes.ts";
-import { leftOutText } from "../data/dataset/walk.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
@@ -71,13 +70,12 @@ await runCommand(NAME, async () => {
     onNote,
   });
   const n = source.entries.length;
-  const { leftOut } = decodedOf(dataset, {
+  const decoded = decodedOf(dataset, {
     skipped: [...source.skipped, ...out.map(({ path }) => ({ path }))],
   });
   for (const phrase of dataset.notes) say(`Folders: ${phrase}`);
   say(`Split ${split}: ${count(n, "image")} of ${dataset.name} (${how})`);
-  const files = Object.values(dataset.splits).flat().length + dataset.leftOut.length;
-  const without = leftOutText(dataset.dir, leftOut, files);
+  const without = datasetLeftOutText(decoded);
   if (without) say(without);
   if (dataset.missing.length > 0) say(`${dataset.name} has no image of ${nameList(dataset.missing)}`);
   if (trainedOn) {

@@ -4,12 +4,17 @@
  */
 import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
-import { DataError, type Dataset, openDataset, requireClasses } from "../data/dataset/folder.ts";
+import {
+  DataError,
+  type Dataset,
+  datasetLeftOutText,
+  openDataset,
+  requireClasses,
+} from "../data/dataset/folder.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
 import { otherClassesText } from "../data/dataset/other_classes.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
-import { leftOutText } from "../data/dataset/walk.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
@@ -145,7 +150,7 @@ async function trainIn(
     { ...given, wholeStepsOnly },
     train.length,
   );
-  const text = leftOutText(dataset.dir, used.leftOut, photos.entries.length + used.leftOut.length);
+  const text = datasetLeftOutText(used);
   if (text) note(text);
   // A run that goes on has said it.
   if (!existing) {

@@ -23,7 +23,7 @@ import {
 } from "./listing.ts";
 import { difference, lookalike, nameList, quoteName } from "./names.ts";
 import { hashedSplit, shuffledSplit, SPLIT_RULE } from "./sampler.ts";
-import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
+import { imageNames, type LeftOut, leftOutText, LOOSE, walkPhotos } from "./walk.ts";
 
 export { DataError };
 
@@ -106,7 +106,7 @@ export async function openDataset(dir: string, options: DatasetOptions): Promise
     leftOut: [
       ...layout.leftOut,
       ...leftOut,
-      ...imageNames(files).map((file) => ({ path: join(root, file), reason: "in no class folder" })),
+      ...imageNames(files).map((file) => ({ path: join(root, file), reason: LOOSE })),
     ],
     undecoded: [],
     others,
@@ -116,6 +116,13 @@ export async function openDataset(dir: string, options: DatasetOptions): Promise
     origin,
     notes: [...new Set([...layout.notes, ...notes])],
   };
+}
+
+/** What of a data set is not used, by reason, and of how many files; what lies beside the classes and is no photo is not counted. */
+export function datasetLeftOutText({ dir, splits, leftOut }: Dataset): string | undefined {
+  const beside = leftOut.some(({ reason }) => reason === LOOSE) ? " and photos beside them" : "";
+  const files = Object.values(splits).flat().length + leftOut.length;
+  return leftOutText(dir, leftOut, files, ` in class folders${beside}`);
 }
 
 /** Throws a `DataError` where an empty folder leaves less than two classes. */
@@ -271,7 +278,7 @@ async function readSplitFolders(
     });
     bySplit.set(split, listed.photos.map((photo) => ({ ...photo, split })));
     for (const file of imageNames(level.files)) {
-      leftOut.push({ path: join(level.root, file), reason: "in no class folder" });
+      leftOut.push({ path: join(level.root, file), reason: LOOSE });
     }
     leftOut.push(...level.leftOut, ...listed.leftOut);
   }

@@ -29,8 +29,8 @@ export function sharedPhotos({ dir, splits }: Dataset): string[] {
     warnings.push(
       `${
         count(contradicting.length, "photo lies", "photos lie")
-      } in more than one class, in ${unclear} files: ` +
-        `what cannot be right for both is learnt and measured (${example(contradicting[0]!)})`,
+      } in more than one class, in ${unclear} files ` +
+        `whose labels contradict each other (${example(contradicting[0]!)})`,
     );
   }
   if (across.length > 0) {

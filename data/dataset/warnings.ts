@@ -24,8 +24,10 @@ export function datasetWarnings(dataset: Dataset): string[] {
   }));
   const warnings: string[] = [];
   if (dataset.empty.length > 0) {
-    const [are, hold] = dataset.empty.length > 1 ? ["folders are", "hold"] : ["folder is", "holds"];
-    warnings.push(`the ${are} left out which ${hold} no photo: ${listed(dataset.empty)}`);
+    const why = dataset.empty.length > 1
+      ? "classes, since their folders hold"
+      : "class, since its folder holds";
+    warnings.push(`left out as no ${why} no photo: ${listed(dataset.empty)}`);
   }
   if (classes.length === 1) {
     const folders = new Set(

@@ -125,6 +125,7 @@ async function withRun(
     draw(path: string, id: number): Promise<void>;
     evaluate(...args: string[]): ReturnType<typeof run>;
   }) => Promise<void>,
+  spoil?: (data: string) => Promise<void>,
 ) {
   const dir = await Deno.makeTempDir(), data = join(dir, "data"), cache = join(dir, "cache");
   const draw = async (path: string, id: number) => {
@@ -136,6 +137,7 @@ async function withRun(
   };
   try {
     for (const [id, path] of paths.entries()) await draw(path, id);
+    await spoil?.(data);
     let end: RunEvent | undefined;
     await train(smallOptions(data, ...flags), { out: join(dir, "run"), cache, workers: 2 }, (e) => end = e);
     if (end?.event !== "end") throw new Error("the run did not end");
@@ -213,6 +215,39 @@ test("evaluate warns where photos were trained on, by the run's split or another
     assert(held < trained);
   }));
 
+test("folders that are no classes of the model are named and counted beside what is evaluated", () =>
+  withPhotos(
+    [...ofAll("", 2), ...photos("cow/star", 3), ...photos("Star/star", 1)],
+    async (evaluate, data) => {
+      const { code, lines, err } = await evaluate();
+      assertEquals(code, 0, err);
+      assertEquals(
+        lines[0],
+        "Left out 2 folders that are no classes of the model: Star, cow (4 files); Star and star differ in case only",
+      );
+      assertStringIncludes(lines[1]!, "Split all: 8 images of data");
+      const name = "a\x1b[31m\nb.jpg";
+      await Deno.writeTextFile(join(data, "star", name), "no photo");
+      assertStringIncludes((await evaluate()).lines.join("\n"), "(star/a\\x1b[31m\\nb.jpg)");
+    },
+  ));
+
+test("evaluate leaves out the files that the run left out, whichever split it measures, and takes --split val", () =>
+  withRun(ofAll("", 20), ["--epochs", "1"], async ({ evaluate }) => {
+    for (const split of ["test", "val"]) {
+      const { lines } = await evaluate("--split", split);
+      assertStringIncludes(lines[1]!, "Left out 9 of 89 files in class folders: 9 that cannot be decoded");
+    }
+    const { code, err } = await evaluate("--split", "unseen");
+    assertEquals(code, 1);
+    assertStringIncludes(
+      err,
+      "data has no unseen images of the model's classes (photos that the run did not",
+    );
+  }, async (data) => {
+    for (let i = 0; i < 9; i++) await Deno.writeTextFile(join(data, "star", `bad${i}.jpg`), "no photo");
+  }));
+
 test("files that cannot be used are counted by reason before the figures", () =>
   withPhotos(ofAll("", 2), async (evaluate, data) => {
     await Deno.writeTextFile(join(data, "star", "broken.jpg"), "no photo");
@@ -221,6 +256,6 @@ test("files that cannot be used are counted by reason before the figures", () =>
     assertStringIncludes(lines[0]!, "Split all: 8 images of data");
     assertEquals(
       lines[1],
-      "Left out 2 of 10 files: 1 WebP (star/a.webp); 1 that cannot be decoded (star/broken.jpg)",
+      "Left out 2 of 10 files in class folders: 1 WebP (star/a.webp); 1 that cannot be decoded (star/broken.jpg)",
     );
   }));

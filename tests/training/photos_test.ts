@@ -89,7 +89,7 @@ test("photos that cannot be decoded are counted out: used and left out are toget
     const events = await train("--epochs", "1");
     const { images, leftOut } = startOf(events);
     assertEquals([images.train + images.valid + images.test, leftOut], [24, 10]);
-    const text = notes(events).find((note) => note.startsWith("Left out 10 of 34 files"));
+    const text = notes(events).find((note) => note.startsWith("Left out 10 of 34 files in class folders: "));
     assertMatch(
       text!,
       /: 9 that cannot be decoded \(dog\/bad\d\.jpg, .*, …\); 1 no photo \(dog\/notes\.txt\)/,
@@ -141,7 +141,9 @@ test("a run goes on with the photos that it began with: new ones are named and w
     await train("--steps", "4", "--warmup", "0", "--schedule", "constant");
     const list = await Deno.readTextFile(run("photos.json"));
     await draw("dog", upTo(9, 80), "star");
+    await draw("emu", upTo(2, 90));
     const events = await resume({ steps: 6 });
+    assert(notes(events).includes("Classes   Left out 1 folder that is no class of the run: emu (2 files)"));
     assertStringIncludes(
       notes(events).join("\n"),
       "Photos    9 new (dog/80.jpg, dog/81.jpg, dog/82.jpg, …): the run goes on without",

@@ -42,7 +42,7 @@ test("a split with one photo of a class or none is said to say little", async ()
 
 test("the same photo in two classes contradicts itself, in training alone and across a split", async () => {
   const valid = split("valid", ["cat", 2], ["dog", 2], ["panda", 2]);
-  const unclear = ": what cannot be right for both is learnt and measured ";
+  const unclear = " whose labels contradict each other ";
   assertEquals(
     await warnings({ ...train, ...valid, "train/cat/x.jpg": "same", "train/dog/x.jpg": "same" }),
     [`1 photo lies in more than one class, in 2 files${unclear}(train/cat/x.jpg is train/dog/x.jpg)`],
@@ -75,6 +75,6 @@ test("classes that are named alike are said, by case and by the form of their ac
 test("an empty class folder is left out with a warning", async () => {
   const valid = split("valid", ["cat", 2], ["dog", 2], ["panda", 2]);
   assertEquals(await warnings({ ...train, ...valid, "train/emu/": "", "valid/emu/": "" }), [
-    "the folder is left out which holds no photo: emu",
+    "left out as no class, since its folder holds no photo: emu",
   ]);
 });
