@@ -1,8 +1,8 @@
 /** `deno task evaluate`: how good a checkpoint is on a split of a data set, or on all of it. */
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
-import { datasetLeftOutText, openDataset } from "../data/dataset/folder.ts";
+import { openDataset } from "../data/dataset/folder.ts";
 import { nameList } from "../data/dataset/names.ts";
-import { otherClassesText } from "../data/dataset/other_classes.ts";
+import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";

@@ -77,7 +77,7 @@ export function chooseSplit(
   const fellBack = asked.split === undefined && split === "all" &&
     (own || splits.train.length > 0 && !seeded);
   const how = split === "unseen"
-    ? "photos that the run did not have"
+    ? `photos that the run did not have${record?.contents ? "" : " under these names; it recorded no more"}`
     : fellBack
     ? `no photo of ${own && seeded ? "the run's" : "a"} test or validation split is there`
     : ownSplit

@@ -17,9 +17,9 @@ export {
   type DatasetOptions,
   type ListedPhoto,
   openDataset,
-  requireBatch,
   type Sample,
 } from "./dataset/folder.ts";
+export { requireBatch } from "./dataset/requirements.ts";
 export type { SplitName } from "./dataset/listing.ts";
 export {
   RecordedSplit,

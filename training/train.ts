@@ -4,16 +4,11 @@
  */
 import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
-import {
-  DataError,
-  type Dataset,
-  datasetLeftOutText,
-  openDataset,
-  requireClasses,
-} from "../data/dataset/folder.ts";
+import { DataError, type Dataset, openDataset } from "../data/dataset/folder.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
+import { requireClasses } from "../data/dataset/requirements.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
-import { otherClassesText } from "../data/dataset/other_classes.ts";
+import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
@@ -143,7 +138,7 @@ async function trainIn(
     );
   }
   const used = decodedOf(dataset, photos);
-  requireClasses(used, "training image that can be decoded");
+  requireClasses(used, true);
   const { train, valid, test } = used.splits;
   const wholeStepsOnly = existing && resumed?.older || undefined;
   const { options, length: { steps, epochs }, chosen, notes } = settle(

@@ -19,11 +19,10 @@ import {
   SPLIT_TABLE,
   type SplitName,
   splitNamed,
-  withoutClasses,
 } from "./listing.ts";
-import { difference, lookalike, nameList, quoteName } from "./names.ts";
+import { lookalikeHint, nameList, quoteName } from "./names.ts";
 import { hashedSplit, shuffledSplit, SPLIT_RULE } from "./sampler.ts";
-import { imageNames, type LeftOut, leftOutText, LOOSE, walkPhotos } from "./walk.ts";
+import { imageNames, type LeftOut, LOOSE, walkPhotos } from "./walk.ts";
 
 export { DataError };
 
@@ -118,13 +117,6 @@ export async function openDataset(dir: string, options: DatasetOptions): Promise
   };
 }
 
-/** What of a data set is not used, by reason, and of how many files; what lies beside the classes and is no photo is not counted. */
-export function datasetLeftOutText({ dir, splits, leftOut }: Dataset): string | undefined {
-  const beside = leftOut.some(({ reason }) => reason === LOOSE) ? " and photos beside them" : "";
-  const files = Object.values(splits).flat().length + leftOut.length;
-  return leftOutText(dir, leftOut, files, ` in class folders${beside}`);
-}
-
 /** Throws a `DataError` where an empty folder leaves less than two classes. */
 function requireTwo(dir: string, present: readonly string[], [empty]: readonly string[]): void {
   if (empty === undefined || present.length > 1) return;
@@ -132,37 +124,6 @@ function requireTwo(dir: string, present: readonly string[], [empty]: readonly s
     `Cannot use class "${empty}" of ${dir}: its folder holds no photo, and without it there is ` +
       `${present.length === 1 ? `one class only, ${quoteName(present[0]!)}` : "no class"}`,
   );
-}
-
-/** Throws a `DataError` unless every class has a training photo. `kind` is what its sentence calls one. */
-export function requireClasses({ dir, classes, splits }: Dataset, kind = "training image"): void {
-  const trained = new Set(splits.train.map((sample) => sample.label));
-  const without = classes.filter((_, label) => !trained.has(label));
-  if (without.length === 0) return;
-  const some = without.slice(0, 8).map((name) => `"${name}"`).join(", ");
-  const which = some + (without.length > 8 ? `, … and ${without.length - 8} more` : "");
-  throw new DataError(
-    `Cannot train on ${dir}: ${
-      without.length > 1 ? `classes ${which} have` : `class ${which} has`
-    } no ${kind}${caseHint(without[0]!, classes) || withoutClasses(without, classes)}`,
-  );
-}
-
-/** That a name may have been meant as another one. */
-function caseHint(name: string, others: readonly string[]): string {
-  const other = lookalike(name, others);
-  return other ? `; "${name}" and "${other}" differ ${difference(name, other)}` : "";
-}
-
-/** Throws a `DataError` unless every class has a training photo and the training split fills one batch. */
-export function requireBatch(dataset: Dataset, batchSize: number): void {
-  requireClasses(dataset);
-  const count = dataset.splits.train.length;
-  if (count < batchSize) {
-    throw new DataError(
-      `Cannot train on ${dataset.name}: it has ${count} training images, expected at least one batch of ${batchSize}`,
-    );
-  }
 }
 
 function byClassAndPath(a: FoundPhoto, b: FoundPhoto): number {
@@ -323,7 +284,9 @@ function chooseClasses(
   if (missing !== undefined) {
     const which = allowMissing ? `none of the classes ${nameList(chosen)}` : `no class "${missing}"`;
     throw new DataError(
-      `Cannot use ${dir}: it has ${which}, its classes are ${nameList(present)}${caseHint(missing, present)}`,
+      `Cannot use ${dir}: it has ${which}, its classes are ${nameList(present)}${
+        lookalikeHint(missing, present)
+      }`,
     );
   }
   const twice = chosen.find((name, i) => chosen.indexOf(name) !== i);

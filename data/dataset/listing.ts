@@ -6,7 +6,7 @@
 import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
 import { PHOTO_FORMAT_NAMES } from "../image/formats.ts";
-import { quoteName } from "./names.ts";
+import { withoutClasses } from "./names.ts";
 import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
 /** Something is wrong with a data set, said in one sentence that names the place. */
@@ -102,7 +102,7 @@ export async function listClasses(
       const instead = others.size > 0 ? ` (but files that are ${[...others].join(", ")})` : "";
       throw new DataError(
         `Cannot use class "${folder}": ${path} holds no ${PHOTO_FORMAT_NAMES} file${instead}` +
-          withoutClasses([folder], folders),
+          withoutClasses([folder], folders, "convert its files"),
       );
     }
     const kept = new Set(usable);
@@ -113,20 +113,6 @@ export async function listClasses(
     leftOut.push(...found.leftOut);
   }
   return { photos, leftOut };
-}
-
-/** How to go on without some of the classes; empty where fewer than two others are left. */
-export function withoutClasses(bad: readonly string[], all: readonly string[]): string {
-  const others = all.filter((name) => !bad.includes(name));
-  if (others.length < 2) return "";
-  const [it, its] = bad.length > 1 ? ["them", "their"] : ["it", "its"];
-  return `; convert ${its} files, move ${it} away, or leave ${it} out with --classes ${shellList(others)}`;
-}
-
-/** Names as one word of a command line; of many, the first. */
-function shellList(names: readonly string[]): string {
-  const text = names.slice(0, 8).map(quoteName).join(",") + (names.length > 8 ? ",…" : "");
-  return /[^\w.,…-]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text;
 }
 
 async function walkClass(path: string) {

@@ -75,7 +75,10 @@ test("a class of which no photo can be decoded ends the run before it begins, wh
     await spoil("dog", 20);
     for (const flags of [["--steps", "5"], ["--epochs", "2"], ["--epochs", "1", "--batch-size", "32"]]) {
       const error = await assertRejects(() => train(...flags), DataError);
-      assertStringIncludes(error.message, 'class "dog" has no training image that can be decoded');
+      assertStringIncludes(
+        error.message,
+        'class "dog" has no training image that can be decoded; convert its files',
+      );
       assertEquals(await exists(run("config.json")), false);
     }
   }));

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { DataError, openDataset, requireBatch, type Sample } from "../../../data/dataset/folder.ts";
-import { otherClassesText } from "../../../data/dataset/other_classes.ts";
+import { DataError, openDataset, type Sample } from "../../../data/dataset/folder.ts";
+import { requireBatch } from "../../../data/dataset/requirements.ts";
+import { otherClassesText } from "../../../data/dataset/left_out.ts";
 import { present, testNeeding } from "../../permissions.ts";
 
 const test = testNeeding("all");
@@ -283,7 +284,7 @@ test("a class without a training image cannot be trained on, though the folder i
     assertThrows(
       () => requireBatch(dataset, 1),
       DataError,
-      `Cannot train on ${dir}: class "b" has no training image`,
+      `Cannot train on ${dir}: class "b" has no training image; give it some`,
     );
   });
 });

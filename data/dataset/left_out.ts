@@ -1,13 +1,20 @@
 /**
- * Folders that lie where classes do and are none of those that a model or a run has.
+ * What of a folder is not used, in sentences for people: files, and folders that lie where classes do and are none of a model's or a run's.
  * @module
  */
 import { count } from "../../engine/text.ts";
 import type { Dataset } from "./folder.ts";
 import { difference, lookalike, nameList, quoteName } from "./names.ts";
-import { walkPhotos } from "./walk.ts";
+import { leftOutText, LOOSE, walkPhotos } from "./walk.ts";
 
-/** Names them with the files in them, which nothing else counts; undefined where there is none. `owner` is whose classes the others are. */
+/** What of a data set is not used, by reason, and of how many files; what lies beside the classes and is no photo is not counted. */
+export function datasetLeftOutText({ dir, splits, leftOut }: Dataset): string | undefined {
+  const beside = leftOut.some(({ reason }) => reason === LOOSE) ? " and photos beside them" : "";
+  const files = Object.values(splits).flat().length + leftOut.length;
+  return leftOutText(dir, leftOut, files, ` in class folders${beside}`);
+}
+
+/** Folders that are none of the classes, which `owner` has, with the files in them, which nothing else counts; undefined for none. */
 export async function otherClassesText(
   { others, classes }: Pick<Dataset, "others" | "classes">,
   owner: string,
