@@ -1,12 +1,10 @@
 /** `deno task evaluate`: how good a checkpoint is on a split of a data set, or on all of it. */
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
-import { DataError, type Dataset, type ListedPhoto, openDataset } from "../data/dataset/folder.ts";
+import { openDataset } from "../data/dataset/folder.ts";
 import { nameList } from "../data/dataset/names.ts";
-import { RecordedSplit } from "../data/dataset/split_record.ts";
-import { leftOutText } from "../data/dataset/walk.ts";
+import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
 import { decodeSide } from "../data/preprocess.ts";
-import { count } from "../engine/text.ts";
-import type { ModelCard } from "../model/checkpoint/card.ts";
+import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/classifier.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
@@ -19,8 +17,8 @@ import { flag, parseOrExit } from "./cli/args.ts";
 import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
 import { terminalColumns } from "./cli/terminal.ts";
+import { chooseSplit, EVALUATED, splitAsked } from "./evaluate_split.ts";
 
-const SPLITS = ["train", "valid", "test", "all", "unseen"] as const;
 const NAME = "deno task evaluate";
 
 const COMMAND = {
@@ -29,9 +27,9 @@ const COMMAND = {
   flags: {
     checkpoint: CHECKPOINT_FLAG,
     data: flag.string({ help: "folder of photos, laid out as for train", value: "DIR", required: true }),
-    split: flag.choice(SPLITS, {
+    split: flag.choice([...EVALUATED, "val", "validation"], {
       help: "which part of it; unseen: what the run did not have (default: what the run was tested on, " +
-        "of its own photos; test of others; all where the folder itself names no training photos)",
+        "of its own photos; test of others; all where the folder itself names no training photos or has no others)",
     }),
     batchSize: flag.int({ help: "images in a batch", default: 32, min: 1, max: 1024 }),
     seed: flag.int({
@@ -59,21 +57,25 @@ await runCommand(NAME, async () => {
   // Runs that did not record their split drew it by the first rule.
   const rule = record?.rule ?? (training && 1);
   const dataset = await openDataset(flags.data, { classes, seed, allowMissing: true, rule });
-  const { split, samples, how, trainedOn } = choose(dataset, record);
-  if (samples.length === 0) {
-    throw new DataError(`Cannot evaluate: ${dataset.name} has no ${split} images (${how})`);
-  }
-  const say = json ? console.error : console.log;
+  const say = (text: string) => (json ? console.error : console.log)(printable(text));
+  const others = await otherClassesText(dataset, "the model");
+  if (others) say(others);
+  const { split, samples, how, trainedOn, out } = chooseSplit(dataset, record, {
+    split: flags.split === undefined ? undefined : splitAsked(flags.split),
+    seed: flags.seed,
+  });
   using source = await openPhotos(samples, {
     side: decodeSide(preprocess),
     cacheDir: flags.cache,
     onNote,
   });
-  const { leftOut } = decodedOf(dataset, source), n = source.entries.length;
+  const n = source.entries.length;
+  const decoded = decodedOf(dataset, {
+    skipped: [...source.skipped, ...out.map(({ path }) => ({ path }))],
+  });
   for (const phrase of dataset.notes) say(`Folders: ${phrase}`);
   say(`Split ${split}: ${count(n, "image")} of ${dataset.name} (${how})`);
-  const files = Object.values(dataset.splits).flat().length + dataset.leftOut.length;
-  const without = leftOutText(dataset.dir, leftOut, files);
+  const without = datasetLeftOutText(decoded);
   if (without) say(without);
   if (dataset.missing.length > 0) say(`${dataset.name} has no image of ${nameList(dataset.missing)}`);
   if (trainedOn) {
@@ -88,39 +90,7 @@ await runCommand(NAME, async () => {
   console.log(
     json
       ? JSON.stringify({ split, ...result, trainedOn: trainedOn ?? null })
-      : evaluationText(result).join("\n"),
+      : evaluationText(result).map((line) => printable(line)).join("\n"),
   );
   await classifier.close();
 });
-
-/** What to evaluate on: its name, its photos, how it came about, and how many the model was trained on (undefined: nobody knows). */
-function choose({ splits, origin, seeded }: Dataset, record: ModelCard["split"]) {
-  const all = Object.values(splits).flat();
-  const recorded = record && new RecordedSplit(record), seen = recorded?.sort(all);
-  const result = (split: typeof SPLITS[number], samples: readonly ListedPhoto[], how: string) => ({
-    split,
-    samples,
-    how,
-    trainedOn: recorded?.trainedOn(samples).length,
-  });
-  // A folder with half of the run's photos is the run's own, whatever was added since.
-  const own = recorded !== undefined &&
-    all.length - seen!.unseen.length - seen!.before.length >= recorded.size / 2;
-  if (flags.split === "unseen") {
-    if (!seen) throw new DataError("Cannot evaluate: the checkpoint does not say what it was trained on");
-    return result("unseen", seen.unseen, "photos that the run did not have");
-  }
-  if (own && seeded && flags.seed === undefined) {
-    const parts = { ...seen!, all };
-    const split = flags.split ?? (parts.test.length > 0 ? "test" : "valid");
-    const fresh = seen!.unseen.length > 0 ? `; ${seen!.unseen.length} more are new: --split unseen` : "";
-    return result(split, parts[split], `the run's own: ${record!.origin}${fresh}`);
-  }
-  // A folder that names no training photos may never have been trained on: the seed's tenth of it would be a waste.
-  const usual = splits.train.length === 0 || seeded ? "all" : splits.test.length > 0 ? "test" : "valid";
-  const split = flags.split ?? (own && seeded ? "test" : usual);
-  const how = seeded && split === "all"
-    ? "it has no split of its own; train would test on --split test"
-    : origin;
-  return result(split, split === "all" ? all : splits[split], how);
-}

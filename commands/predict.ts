@@ -1,6 +1,7 @@
 /** `deno task predict`: classifies photos with a checkpoint. */
 import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { printable } from "../engine/text.ts";
 import { runCommand } from "./cli/failures.ts";
 import { photoInputs } from "./predict_inputs.ts";
 import { type Answer, answerPhotos } from "./predict_photos.ts";
@@ -34,15 +35,17 @@ await runCommand(NAME, async () => {
   const checkpoint = await checkpointAt(flags.checkpoint);
   const inputs = await photoInputs(flags.positionals, {
     web: flags.allowUrls ? { maxBytes: flags.maxUrlMb * 1e6, timeoutMs: flags.urlTimeoutMs } : undefined,
-    onNote: (text) => console.error(text),
+    onNote: (text) => console.error(printable(text)),
   });
   const classifier = await loadClassifier(checkpoint, { maxBatch: Math.min(flags.batchSize, inputs.length) });
   const answers: Answer[] = [];
   let failed = 0;
   for await (const answer of answerPhotos(classifier, inputs)) {
     if (flags.json) answers.push(answer);
-    else if ("error" in answer) console.error(`${NAME}: ${answer.file}: ${answer.error}`);
-    else console.log(`${answer.file}: ${answer.class} (${(answer.probability * 100).toFixed(1)} %)`);
+    else if ("error" in answer) console.error(printable(`${NAME}: ${answer.file}: ${answer.error}`));
+    else {console.log(
+        printable(`${answer.file}: ${answer.class} (${(answer.probability * 100).toFixed(1)} %)`),
+      );}
     if ("error" in answer) failed++;
   }
   await classifier.close();

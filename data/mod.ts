@@ -17,11 +17,17 @@ export {
   type DatasetOptions,
   type ListedPhoto,
   openDataset,
-  requireBatch,
   type Sample,
 } from "./dataset/folder.ts";
+export { requireBatch } from "./dataset/requirements.ts";
 export type { SplitName } from "./dataset/listing.ts";
-export { RecordedSplit, recordSplit, type SplitRecord } from "./dataset/split_record.ts";
+export {
+  RecordedSplit,
+  recordSplit,
+  type SeenPhotos,
+  type SplitKeys,
+  type SplitRecord,
+} from "./dataset/split_record.ts";
 export type { LeftOut } from "./dataset/walk.ts";
 export { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./dataset/photo_store.ts";
 export { evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";

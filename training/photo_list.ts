@@ -5,12 +5,9 @@
 import { z } from "zod";
 import { DataError, type Dataset, type ListedPhoto } from "../data/dataset/folder.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
-import type { PhotoStore } from "../data/dataset/photo_store.ts";
+import type { SkippedPhoto } from "../data/dataset/photo_store.ts";
 import type { SplitName } from "../data/dataset/listing.ts";
 import { nameBelow } from "../data/dataset/walk.ts";
-
-/** Why a photo that was found is left out, as a phrase after a count. */
-export const UNDECODABLE = "that cannot be decoded";
 
 /** A photo: its split (`out`: it could not be decoded), class, path in the data set's folder, and size in bytes. */
 type Row = [split: SplitName | "out", class_: string, file: string, bytes: number];
@@ -37,13 +34,18 @@ const schema: z.ZodType<PhotoList> = z.object({
 });
 
 /** The data set without the photos that could not be decoded, which are left out with the reason. */
-export function decodedOf(dataset: Dataset, { skipped }: PhotoStore): Dataset {
+export function decodedOf(
+  dataset: Dataset,
+  { skipped }: { skipped: readonly Pick<SkippedPhoto, "path">[] },
+): Dataset {
   const bad = new Set(skipped.map(({ path }) => path));
   const of = (split: SplitName) => dataset.splits[split].filter(({ path }) => !bad.has(path));
+  const undecoded = Object.values(dataset.splits).flat().filter(({ path }) => bad.has(path));
   return {
     ...dataset,
     splits: { train: of("train"), valid: of("valid"), test: of("test") },
-    leftOut: [...dataset.leftOut, ...skipped.map(({ path }) => ({ path, reason: UNDECODABLE }))],
+    undecoded: [...dataset.undecoded, ...undecoded],
+    leftOut: [...dataset.leftOut, ...skipped.map(({ path }) => ({ path, reason: "that cannot be decoded" }))],
   };
 }
 
@@ -105,26 +107,27 @@ export function keepListed(now: Dataset, list: PhotoList, onNote: (text: string)
     else if (split !== "out") (photo ? changed : gone).push(key);
   }
   const added = [...found.keys()];
-  const texts = [[gone, "gone"], [changed, "changed"], [added, "new"]] as const;
-  const text = texts.filter(([keys]) => keys.length > 0).map(([keys, what]) =>
-    `${keys.length} ${what} (${some(keys)})`
-  );
+  const text = (keys: readonly string[], what: string) =>
+    keys.length > 0 ? [`${keys.length} ${what} (${some(keys)})`] : [];
   if (gone.length + changed.length > 0) {
     throw new DataError(
-      `Cannot go on with ${now.dir}: of the run's photos and those that are there, ${text.join(", ")}; ` +
+      `Cannot go on with ${now.dir}: of the run's photos, ${
+        [...text(gone, "gone"), ...text(changed, "changed")].join(", ")
+      }; ` +
         "a run goes on with the photos it began with, so put them back, or start another with --weights",
     );
   }
   if (added.length > 0) {
-    onNote(`Photos    ${text}: the run goes on without; another, with --weights, would use them`);
+    onNote(
+      `Photos    ${text(added, "new")}: the run goes on without; another, with --weights, would use them`,
+    );
   }
   const { out, ...kept } = splits;
   const leftOut = [
     ...now.leftOut,
-    ...out.map(({ path }) => ({ path, reason: UNDECODABLE })),
-    ...[...found.values()].map(({ path }) => ({ path, reason: "new to the run" })),
+    ...out.map(({ path }) => ({ path, reason: "that cannot be decoded" })),
   ];
-  return { ...now, splits: kept, leftOut, origin: list.origin };
+  return { ...now, splits: kept, leftOut, undecoded: out, origin: list.origin };
 }
 
 function some(names: readonly string[]): string {

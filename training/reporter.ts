@@ -5,7 +5,7 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { dirname } from "@std/path";
 import { nameList, quoteName } from "../data/dataset/names.ts";
-import { count, wrap } from "../engine/text.ts";
+import { count, printable, wrap } from "../engine/text.ts";
 import type { ClassFigures, Evaluation } from "./evaluate.ts";
 import { nextCommands, shellWord } from "./next_commands.ts";
 import type { Choice } from "./settle.ts";
@@ -98,7 +98,7 @@ export function textReporter(
   let open = false;
   let lastLine = -Infinity;
   const line = (text: string) => {
-    write((open ? "\r\x1b[K" : "") + text + "\n");
+    write((open ? "\r\x1b[K" : "") + printable(text) + "\n");
     open = false;
   };
   const status = (text: string, final: boolean) => {

@@ -21,12 +21,13 @@ export interface SeenBefore {
 
 /** How many held-out photos the starting weights were trained on; undefined where they do not say. */
 export function seenBefore(
-  { valid, test }: Readonly<Record<SplitName, readonly ListedPhoto[]>>,
+  { train, valid, test }: Readonly<Record<SplitName, readonly ListedPhoto[]>>,
   start: SplitRecord | undefined,
 ): SeenBefore | undefined {
   if (start === undefined) return undefined;
-  const recorded = new RecordedSplit(start);
-  return { valid: recorded.trainedOn(valid).length, test: recorded.trainedOn(test).length };
+  const { trained } = new RecordedSplit(start).sort([...train, ...valid, ...test]);
+  const count = (photos: readonly ListedPhoto[]) => photos.filter((photo) => trained.has(photo)).length;
+  return { valid: count(valid), test: count(test) };
 }
 
 /** That figures will be flattered, as a sentence; undefined where they will not. */

@@ -4,11 +4,12 @@
  */
 import { format as formatBytes } from "@std/fmt/bytes";
 import { basename } from "@std/path";
-import { DataError, type Dataset, openDataset, requireClasses } from "../data/dataset/folder.ts";
+import { DataError, type Dataset, openDataset } from "../data/dataset/folder.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
+import { requireClasses } from "../data/dataset/requirements.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
+import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
-import { leftOutText } from "../data/dataset/walk.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
@@ -24,7 +25,7 @@ import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
-import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList, UNDECODABLE } from "./photo_list.ts";
+import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
 import { runTraining } from "./run_loop.ts";
 import { resumableRun } from "./resumable.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
@@ -165,19 +166,14 @@ async function trainIn(
     );
   }
   const used = decodedOf(dataset, photos);
-  requireClasses(used, "training image that can be decoded");
+  requireClasses(used, true);
   const { train, valid, test } = used.splits;
   const wholeStepsOnly = existing && resumed?.older || undefined;
   const { options, length: { steps, epochs }, chosen, notes } = settle(
     { ...given, wholeStepsOnly },
     train.length,
   );
-  const text = leftOutText(
-    dataset.dir,
-    used.leftOut,
-    photos.entries.length + used.leftOut.length,
-    list ? undefined : UNDECODABLE,
-  );
+  const text = datasetLeftOutText(used);
   if (text) note(text);
   // A run that goes on has said it.
   if (!existing) {
@@ -223,7 +219,12 @@ async function trainIn(
     classes: [...dataset.classes],
     preprocess,
     parameters: network.parameters.count,
-    split: recordSplit(used.splits, { rule, seed: options.seed, origin: dataset.origin }, startCard?.split),
+    split: recordSplit(
+      used.splits,
+      { rule, seed: options.seed, origin: dataset.origin },
+      used.undecoded,
+      startCard?.split,
+    ),
   };
   const { saveEvery } = places, resume = existing !== undefined;
   return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery, seen });
@@ -273,7 +274,11 @@ async function openData(
   });
   const chosen = classes ?? (list && classesOf(list));
   const dataset = await openDataset(dir, { classes: chosen, seed, rule: list?.rule ?? ruleOf(existing) });
-  if (list) return keepListed(dataset, list, note);
+  if (list) {
+    const others = classes ? undefined : await otherClassesText(dataset, "the run");
+    if (others) note(`Classes   ${others}`);
+    return keepListed(dataset, list, note);
+  }
   if (existing) {
     note("Photos    not listed by the version that began this run: it goes on with what there is now");
   }

@@ -3,6 +3,7 @@
  * @module
  */
 import { UserError } from "../../engine/errors.ts";
+import { printable } from "../../engine/text.ts";
 import { exitWithUsageError } from "./args.ts";
 import { UsageError } from "./flags.ts";
 
@@ -24,5 +25,7 @@ export async function runCommand(name: string, work: () => Promise<number | void
 export function describeFailure(name: string, error: unknown): string {
   if (!(error instanceof Error)) return `${name}: ${error}`;
   const expected = EXPECTED.some((kind) => error instanceof kind);
-  return `${name}: ${expected ? error.message : error.stack ?? error.message}`;
+  // An expected message may quote names of files; where it has lines of its own they stay.
+  const told = () => error.message.split("\n").map(printable).join("\n");
+  return `${name}: ${expected ? told() : error.stack ?? error.message}`;
 }

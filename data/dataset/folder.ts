@@ -20,9 +20,9 @@ import {
   type SplitName,
   splitNamed,
 } from "./listing.ts";
-import { nameList } from "./names.ts";
+import { lookalikeHint, nameList, quoteName } from "./names.ts";
 import { hashedSplit, shuffledSplit, SPLIT_RULE } from "./sampler.ts";
-import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
+import { imageNames, type LeftOut, LOOSE, walkPhotos } from "./walk.ts";
 
 export { DataError };
 
@@ -54,6 +54,12 @@ export interface Dataset {
   readonly splits: Readonly<Record<SplitName, readonly ListedPhoto[]>>;
   /** Files of the classes' folders that are not used. */
   readonly leftOut: readonly LeftOut[];
+  /** Photos that could not be decoded, which `leftOut` has too; none before decoding was tried. */
+  readonly undecoded: readonly ListedPhoto[];
+  /** The folders of classes that were not asked for, by the class's name. */
+  readonly others: ReadonlyMap<string, readonly string[]>;
+  /** Classes without any file, which were not asked for and are left out. */
+  readonly empty: readonly string[];
   /** Whether the seed decided the split, because the folder has none of its own. */
   readonly seeded: boolean;
   /** Classes that were asked for and of which there is no photo. */
@@ -80,8 +86,10 @@ export interface DatasetOptions {
 export async function openDataset(dir: string, options: DatasetOptions): Promise<Dataset> {
   const layout = await findLayout(dir, options.classes);
   const { root, files } = layout;
-  const { photos, origin, leftOut, seeded = false, notes = [] } = await readPhotos(dir, layout, options);
+  const found = await readPhotos(dir, layout, options);
+  const { photos, origin, leftOut, seeded = false, notes = [], others = new Map(), empty = [] } = found;
   const present = [...new Set(photos.map((photo) => photo.class))].sort();
+  requireTwo(dir, present, empty);
   const classes = chooseClasses(dir, present, options);
   const labels = new Map(classes.map((name, label) => [name, label]));
   const splits: Record<SplitName, ListedPhoto[]> = { train: [], valid: [], test: [] };
@@ -97,8 +105,11 @@ export async function openDataset(dir: string, options: DatasetOptions): Promise
     leftOut: [
       ...layout.leftOut,
       ...leftOut,
-      ...imageNames(files).map((file) => ({ path: join(root, file), reason: "in no class folder" })),
+      ...imageNames(files).map((file) => ({ path: join(root, file), reason: LOOSE })),
     ],
+    undecoded: [],
+    others,
+    empty,
     seeded,
     missing: classes.filter((name) => !present.includes(name)),
     origin,
@@ -106,29 +117,13 @@ export async function openDataset(dir: string, options: DatasetOptions): Promise
   };
 }
 
-/** Throws a `DataError` unless every class has a training photo. `kind` is what its sentence calls one. */
-export function requireClasses({ dir, classes, splits }: Dataset, kind = "training image"): void {
-  const trained = new Set(splits.train.map((sample) => sample.label));
-  const without = classes.filter((_, label) => !trained.has(label));
-  if (without.length === 0) return;
-  const some = without.slice(0, 8).map((name) => `"${name}"`).join(", ");
-  const which = some + (without.length > 8 ? `, … and ${without.length - 8} more` : "");
+/** Throws a `DataError` where an empty folder leaves less than two classes. */
+function requireTwo(dir: string, present: readonly string[], [empty]: readonly string[]): void {
+  if (empty === undefined || present.length > 1) return;
   throw new DataError(
-    `Cannot train on ${dir}: ${
-      without.length > 1 ? `classes ${which} have` : `class ${which} has`
-    } no ${kind}`,
+    `Cannot use class "${empty}" of ${dir}: its folder holds no photo, and without it there is ` +
+      `${present.length === 1 ? `one class only, ${quoteName(present[0]!)}` : "no class"}`,
   );
-}
-
-/** Throws a `DataError` unless every class has a training photo and the training split fills one batch. */
-export function requireBatch(dataset: Dataset, batchSize: number): void {
-  requireClasses(dataset);
-  const count = dataset.splits.train.length;
-  if (count < batchSize) {
-    throw new DataError(
-      `Cannot train on ${dataset.name}: it has ${count} training images, expected at least one batch of ${batchSize}`,
-    );
-  }
 }
 
 function byClassAndPath(a: FoundPhoto, b: FoundPhoto): number {
@@ -143,6 +138,8 @@ type Found = {
   leftOut: readonly LeftOut[];
   seeded?: true;
   notes?: readonly string[];
+  others?: Dataset["others"];
+  empty?: readonly string[];
 };
 
 async function readPhotos(dir: string, layout: Layout, options: DatasetOptions): Promise<Found> {
@@ -150,7 +147,23 @@ async function readPhotos(dir: string, layout: Layout, options: DatasetOptions):
   if (kind === "splits") return await readSplitFolders(dir, layout, options);
   if (kind === "classes") return await readClassFolders(dir, layout, options);
   const photos = await readSplitTable(root);
-  return { photos, origin: SPLIT_TABLE, leftOut: await unlisted(root, photos, options) };
+  const names = [...new Set(photos.map((photo) => photo.class))].sort();
+  const others = othersOf([{ root, folders: names }], options.classes ?? names);
+  return { photos, origin: SPLIT_TABLE, leftOut: await unlisted(root, photos, options), others };
+}
+
+/** The folders at these levels that are none of the classes, by their names. */
+function othersOf(
+  levels: readonly Pick<Level, "root" | "folders">[],
+  classes: readonly string[],
+): Map<string, string[]> {
+  const others = new Map<string, string[]>();
+  for (const { root, folders } of levels) {
+    for (const name of folders) {
+      if (!classes.includes(name)) others.set(name, [...others.get(name) ?? [], join(root, name)]);
+    }
+  }
+  return others;
 }
 
 /** What lies in the folders of a table's classes and is not in the table. */
@@ -189,8 +202,11 @@ async function readClassFolders(
 ): Promise<Found> {
   const chosen = wanted(folders, chooseClasses(dir, folders, options));
   const { photos, leftOut } = await listClasses(root, chosen, listing(options));
-  const origin = `split 80/10/10 by class with seed ${options.seed}`;
-  return { photos: drawn(photos, options, 0.1), origin, leftOut, seeded: true };
+  const about = options.rule === 1 ? "" : "about "; // a hash decides, see `hashedSplit`
+  const origin = `split ${about}80/10/10 by class with seed ${options.seed}`;
+  const empty = options.classes ? [] : withoutPhoto(chosen, photos);
+  const others = othersOf([{ root, folders }], chosen);
+  return { photos: drawn(photos, options, 0.1), origin, leftOut, seeded: true, others, empty };
 }
 
 async function readSplitFolders(
@@ -216,26 +232,40 @@ async function readSplitFolders(
   const bySplit = new Map<SplitName, FoundPhoto[]>();
   const leftOut: LeftOut[] = [];
   for (const [split, level] of present) {
-    const listed = await listClasses(level.root, wanted(level.folders, classes), listing(options));
+    const listed = await listClasses(level.root, wanted(level.folders, classes), {
+      ...listing(options),
+      // A class that cannot be tested can be trained.
+      ...split !== "train" && { allowMissing: true },
+    });
     bySplit.set(split, listed.photos.map((photo) => ({ ...photo, split })));
     for (const file of imageNames(level.files)) {
-      leftOut.push({ path: join(level.root, file), reason: "in no class folder" });
+      leftOut.push({ path: join(level.root, file), reason: LOOSE });
     }
     leftOut.push(...level.leftOut, ...listed.leftOut);
   }
-  const found = { leftOut, notes: levels.flatMap(({ notes }) => notes) };
   const origin = `folders ${folders.join(", ")}`, given = [...bySplit.values()].flat();
-  const train = bySplit.get("train");
+  const found = {
+    leftOut,
+    notes: levels.flatMap(({ notes }) => notes),
+    others: othersOf(levels, classes),
+    empty: options.classes ? [] : withoutPhoto(classes, given),
+  };
+  const train = bySplit.get("train"), about = options.rule === 1 ? "" : "about ";
   if (train === undefined || bySplit.has("valid")) return { ...found, photos: given, origin };
   return {
     ...found,
     photos: [...drawn(train, options, 0), ...bySplit.get("test") ?? []],
-    origin: `${origin}; validation is 10 % of train with seed ${options.seed}`,
+    origin: `${origin}; validation is ${about}10 % of train with seed ${options.seed}`,
   };
 }
 
-function listing({ allowMissing, rule }: DatasetOptions) {
-  return { allowMissing, flat: rule === 1 };
+function listing({ allowMissing, classes, rule }: DatasetOptions) {
+  return { allowMissing, allowEmpty: classes === undefined, flat: rule === 1 };
+}
+
+function withoutPhoto(classes: readonly string[], photos: Listed["photos"]): string[] {
+  const some = new Set(photos.map((photo) => photo.class));
+  return classes.filter((name) => !some.has(name));
 }
 
 function wanted(present: readonly string[], classes: readonly string[]): string[] {
@@ -253,7 +283,11 @@ function chooseClasses(
   const missing = allowMissing && unknown.length < chosen.length ? undefined : unknown[0];
   if (missing !== undefined) {
     const which = allowMissing ? `none of the classes ${nameList(chosen)}` : `no class "${missing}"`;
-    throw new DataError(`Cannot use ${dir}: it has ${which}, its classes are ${nameList(present)}`);
+    throw new DataError(
+      `Cannot use ${dir}: it has ${which}, its classes are ${nameList(present)}${
+        lookalikeHint(missing, present)
+      }`,
+    );
   }
   const twice = chosen.find((name, i) => chosen.indexOf(name) !== i);
   if (twice !== undefined) throw new DataError(`Cannot use ${dir}: class "${twice}" was asked for twice`);

@@ -5,7 +5,7 @@
  */
 import { join } from "@std/path";
 import { DataError, listFolder, SPLIT_TABLE, splitNamed } from "./listing.ts";
-import { imageNames, type LeftOut, nameBelow } from "./walk.ts";
+import { imageNames, type LeftOut, LOOSE, nameBelow } from "./walk.ts";
 
 /** Folders of one level: of classes, or of splits. */
 export interface Level {
@@ -143,7 +143,7 @@ async function looseFiles(folder: string): Promise<LeftOut[]> {
   const entries = await Array.fromAsync(Deno.readDir(folder));
   return entries.filter(({ isFile, name }) => isFile && name !== SPLIT_TABLE).map(({ name }) => ({
     path: join(folder, name),
-    reason: name.startsWith(".") ? "hidden" : "in no class folder",
+    reason: name.startsWith(".") ? "hidden" : LOOSE,
   })).sort((a, b) => a.path < b.path ? -1 : 1);
 }
 

@@ -6,6 +6,7 @@
 import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
 import { PHOTO_FORMAT_NAMES } from "../image/formats.ts";
+import { withoutClasses } from "./names.ts";
 import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
 
 /** Something is wrong with a data set, said in one sentence that names the place. */
@@ -79,6 +80,8 @@ export async function listFolder(path: string): Promise<{ folders: string[]; fil
 export interface ListOptions {
   /** Whether a class may have no photo. Default: that is a `DataError`. */
   readonly allowMissing?: boolean | undefined;
+  /** Whether a class may have no file at all, hidden ones aside. Default: that is a `DataError`. */
+  readonly allowEmpty?: boolean | undefined;
   /** Take only files that lie in the class's folder itself and are named as photos, as runs before version 2 of the split did. */
   readonly flat?: boolean | undefined;
 }
@@ -87,17 +90,19 @@ export interface ListOptions {
 export async function listClasses(
   parent: string,
   folders: readonly string[],
-  { allowMissing = false, flat = false }: ListOptions = {},
+  { allowMissing = false, allowEmpty = false, flat = false }: ListOptions = {},
 ): Promise<Listed> {
   const photos: Listed["photos"][number][] = [], leftOut: LeftOut[] = [];
   for (const folder of folders) {
     const path = join(parent, folder), found = await walkClass(path);
     const usable = flat ? imageNames(found.photos.filter((file) => !file.includes("/"))) : found.photos;
-    if (usable.length === 0 && !allowMissing) {
+    const empty = found.photos.length === 0 && found.leftOut.every(({ reason }) => reason === "hidden");
+    if (usable.length === 0 && !allowMissing && !(allowEmpty && empty)) {
       const others = new Set(found.leftOut.map((file) => file.reason));
       const instead = others.size > 0 ? ` (but files that are ${[...others].join(", ")})` : "";
       throw new DataError(
-        `Cannot use class "${folder}": ${path} holds no ${PHOTO_FORMAT_NAMES} file${instead}`,
+        `Cannot use class "${folder}": ${path} holds no ${PHOTO_FORMAT_NAMES} file${instead}` +
+          withoutClasses([folder], folders, "convert its files"),
       );
     }
     const kept = new Set(usable);

@@ -23,6 +23,9 @@ export interface Walked {
   readonly leftOut: readonly LeftOut[];
 }
 
+/** Why a photo beside the folders of classes is left out. */
+export const LOOSE = "in no class folder";
+
 const IMAGE_NAME = new RegExp(`\\.(${PHOTO_FORMATS.flatMap(({ endings }) => endings).join("|")})$`, "i");
 
 /** Raw formats begin as TIFF does, but what a TIFF decoder finds in them is a thumbnail. */
@@ -118,23 +121,22 @@ async function kindOf(path: string): Promise<string> {
 }
 
 /**
- * What is left out of how many files, by reason, the most frequent first, each with its first names below `dir`, unless all for that
- * reason were `named` already; undefined for nothing.
+ * What is left out of how many files, by reason, the most frequent first, each with its first names below `dir`; undefined for nothing.
+ * `where` says which files were counted.
  */
 export function leftOutText(
   dir: string,
   leftOut: readonly LeftOut[],
   files: number,
-  named?: string,
+  where = "",
 ): string | undefined {
   if (leftOut.length === 0) return undefined;
   const reasons = [...Map.groupBy(leftOut, (file) => file.reason)].sort((a, b) => b[1].length - a[1].length);
   const texts = reasons.map(([reason, list]) => {
-    if (reason === named) return `${list.length} ${reason}`;
     const names = list.slice(0, 3).map(({ path }) => nameBelow(dir, path));
     return `${list.length} ${reason} (${names.join(", ")}${list.length > 3 ? ", …" : ""})`;
   });
-  return `Left out ${leftOut.length} of ${count(files, "file")}: ${texts.join("; ")}`;
+  return `Left out ${leftOut.length} of ${count(files, "file")}${where}: ${texts.join("; ")}`;
 }
 
 /** A path without the folder that it lies in. */

@@ -1,15 +1,15 @@
 /**
- * What a data set may mislead its user with: classes that are alone, tiny or unequal, and the same photo on both sides of a split.
+ * What a data set may mislead its user with: classes that are alone, tiny, unequal or hardly tested, named alike, and the same photo in
+ * two places.
  * @module
  */
-import { createHash } from "node:crypto";
 import { count } from "../../engine/text.ts";
-import type { Dataset, Sample } from "./folder.ts";
+import type { Dataset } from "./folder.ts";
 import { join } from "@std/path";
 import { IMAGES } from "./layout.ts";
 import { splitNamed } from "./listing.ts";
-import { quoteName } from "./names.ts";
-import { nameBelow } from "./walk.ts";
+import { difference, lookalike, quoteName } from "./names.ts";
+import { sharedPhotos } from "./shared_photos.ts";
 
 /** From this ratio of the largest class to the smallest on, accuracy can hide that a class is never found. */
 const UNEQUAL = 4;
@@ -23,6 +23,12 @@ export function datasetWarnings(dataset: Dataset): string[] {
     all: Object.values(splits).flat().filter((sample) => sample.label === label).length,
   }));
   const warnings: string[] = [];
+  if (dataset.empty.length > 0) {
+    const why = dataset.empty.length > 1
+      ? "classes, since their folders hold"
+      : "class, since its folder holds";
+    warnings.push(`left out as no ${why} no photo: ${listed(dataset.empty)}`);
+  }
   if (classes.length === 1) {
     const folders = new Set(
       splits.train.map(({ file }) => file.split("/")[0]!).filter((name) => !name.includes(".")),
@@ -52,7 +58,39 @@ export function datasetWarnings(dataset: Dataset): string[] {
       } to 1); look at the balanced accuracy, and --class-weights balanced gives them equal shares`,
     );
   }
-  return [...warnings, ...sharedPhotos(dataset)];
+  return [...warnings, ...hardlyTested(dataset), ...namedAlike(dataset), ...sharedPhotos(dataset)];
+}
+
+/** Classes of which a held-out split has one photo or none, and not because that is all there is. */
+function hardlyTested({ classes, splits }: Dataset): string[] {
+  if (classes.length < 2) return [];
+  const of = (split: keyof Dataset["splits"]) => {
+    const counts = new Array<number>(classes.length).fill(0);
+    for (const { label } of splits[split]) counts[label]!++;
+    return counts;
+  };
+  const [train, valid, test] = [of("train"), of("valid"), of("test")];
+  return ([["validation", valid], ["test", test]] as const).flatMap(([split, counts]) => {
+    if (counts.every((n) => n === 0)) return []; // there is no such split
+    const having = (n: number) =>
+      classes.filter((_, k) => counts[k] === n && train[k]! + valid[k]! + test[k]! > 1);
+    const parts = [[having(0), "no photo"], [having(1), "1 photo"]] as const;
+    const texts = parts.filter(([names]) => names.length > 0).map(([names, what]) =>
+      `${what} of ${names.length > 1 && what === "1 photo" ? "each of " : ""}${listed(names)}`
+    );
+    return texts.length > 0 ? [`${split} has ${texts.join(", ")}: its figures say little`] : [];
+  });
+}
+
+/** Classes that are one for whoever reads their names. */
+function namedAlike({ classes }: Dataset): string[] {
+  const pairs = classes.flatMap((name, k) => {
+    const other = lookalike(name, classes.slice(k + 1));
+    return other ? [[name, other] as const] : [];
+  });
+  return pairs.slice(0, 3).map(([a, b]) =>
+    `the classes ${quoteName(a)} and ${quoteName(b)} differ ${difference(a, b)}`
+  );
 }
 
 /** Classes whose photos all lie in several folders of theirs, which may have been meant as the classes. */
@@ -89,42 +127,4 @@ function imagesAsClass({ classes }: Dataset): string[] {
 function listed(names: readonly string[]): string {
   return names.slice(0, 5).map(quoteName).join(", ") +
     (names.length > 5 ? ` and ${count(names.length - 5, "more class", "more classes")}` : "");
-}
-
-/** Held-out photos that are also training photos, byte by byte; only files of equal size are read. */
-function sharedPhotos({ dir, splits }: Dataset): string[] {
-  const held = [...splits.valid, ...splits.test];
-  const trained = Map.groupBy(splits.train, sizeOf);
-  const hashes = new Map<number, Map<string, Sample>>();
-  const pairs: [Sample, Sample][] = [];
-  for (const photo of held) {
-    const size = sizeOf(photo), same = trained.get(size);
-    if (size === undefined || same === undefined) continue;
-    if (!hashes.has(size)) hashes.set(size, new Map(same.map((other) => [contentOf(other), other])));
-    const other = hashes.get(size)!.get(contentOf(photo));
-    if (other) pairs.push([photo, other]);
-  }
-  if (pairs.length === 0) return [];
-  const [a, b] = pairs[0]!.map(({ path }) => nameBelow(dir, path));
-  return [
-    `${pairs.length} of ${count(held.length, "held-out photo")} ${
-      pairs.length === 1 ? "is a training photo" : "are training photos"
-    } too (${a} is ${b})`,
-  ];
-}
-
-function sizeOf({ path }: Sample): number | undefined {
-  try {
-    return Deno.statSync(path).size;
-  } catch {
-    return undefined; // found out when it is decoded
-  }
-}
-
-function contentOf({ path }: Sample): string {
-  try {
-    return createHash("sha256").update(Deno.readFileSync(path)).digest("base64");
-  } catch {
-    return path;
-  }
 }

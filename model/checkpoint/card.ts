@@ -102,6 +102,8 @@ const splitRecordSchema: z.ZodType<SplitRecord> = z.object({
   valid: hashes,
   test: hashes,
   before: hashes.optional(),
+  out: hashes.optional(),
+  contents: z.object({ train: hashes, valid: hashes, test: hashes }).optional(),
 });
 
 /** Reads a `ModelCard`. */

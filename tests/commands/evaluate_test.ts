@@ -63,7 +63,7 @@ test("a plain folder of classes is evaluated whole, and its seeded split only wh
     );
     assertStringIncludes(lines[1]!, "12 images, accuracy");
     const asked = await evaluate("--split", "test");
-    assertEquals(asked.lines[0], "Split test: 4 images of data (split 80/10/10 by class with seed 1)");
+    assertEquals(asked.lines[0], "Split test: 4 images of data (split about 80/10/10 by class with seed 1)");
     assertStringIncludes(asked.lines[1]!, "Warning: the checkpoint does not say what it was trained on");
     assertStringIncludes(asked.lines[2]!, "4 images, accuracy");
   }));
@@ -75,7 +75,11 @@ test("a folder with a test split alone is evaluated whole", () =>
     assertEquals(lines[0], "Split all: 8 images of data (folders test)");
     const none = await evaluate("--split", "valid");
     assertEquals(none.code, 1);
-    assertEquals(none.err, "deno task evaluate: Cannot evaluate: data has no valid images (folders test)\n");
+    assertEquals(
+      none.err,
+      "deno task evaluate: Cannot evaluate: data has no valid images of the model's classes (folders test); " +
+        "there is --split test (8), --split all (8)\n",
+    );
   }));
 
 test("a SPLIT.tsv with test rows alone is evaluated on those", () =>
@@ -93,7 +97,7 @@ test("a folder with training photos is evaluated on its test split, or whole whe
     assertEquals([lines.length, JSON.parse(lines[0]!).n], [1, 4]);
     assertStringIncludes(
       err,
-      "Split test: 4 images of data (folders test, train; validation is 10 % of train",
+      "Split test: 4 images of data (folders test, train; validation is about 10 % of train",
     );
     const all = await evaluate("--json", "--split", "all");
     assertEquals(JSON.parse(all.lines[0]!).n, 12);
@@ -121,6 +125,7 @@ async function withRun(
     draw(path: string, id: number): Promise<void>;
     evaluate(...args: string[]): ReturnType<typeof run>;
   }) => Promise<void>,
+  spoil?: (data: string) => Promise<void>,
 ) {
   const dir = await Deno.makeTempDir(), data = join(dir, "data"), cache = join(dir, "cache");
   const draw = async (path: string, id: number) => {
@@ -132,6 +137,7 @@ async function withRun(
   };
   try {
     for (const [id, path] of paths.entries()) await draw(path, id);
+    await spoil?.(data);
     let end: RunEvent | undefined;
     await train(smallOptions(data, ...flags), { out: join(dir, "run"), cache, workers: 2 }, (e) => end = e);
     if (end?.event !== "end") throw new Error("the run did not end");
@@ -175,7 +181,9 @@ test("photos that came later change nothing in the run's own split, and can be e
     const { lines } = await evaluate();
     assertEquals(
       lines[0],
-      `Split test: ${end.result!.n} images of data (the run's own: split 80/10/10 by class with seed 7; ` +
+      `Split test: ${
+        end.result!.n
+      } images of data (the run's own: split about 80/10/10 by class with seed 7; ` +
         "30 more are new: --split unseen)",
     );
     assertEquals(lines.slice(1), evaluationText(end.result!));
@@ -199,7 +207,7 @@ test("evaluate warns where photos were trained on, by the run's split or another
       `Warning: the model was trained on ${trained} of these images, so the figures flatter it`,
     );
     const other = await evaluate("--split", "test", "--seed", "1");
-    assertStringIncludes(other.lines[0]!, "(split 80/10/10 by class with seed 1)");
+    assertStringIncludes(other.lines[0]!, "(split about 80/10/10 by class with seed 1)");
     assertMatch(other.lines[1]!, /^Warning: the model was trained on \d+ of these images/);
     // A folder of the training photos alone, under another name.
     await Deno.rename(join(data, "star"), join(data, "..", "star"));
@@ -252,6 +260,39 @@ test("what the starting weights were trained on is said by train and evaluate, a
     assertEquals([JSON.parse(fresh.lines[0]!).n, JSON.parse(fresh.lines[0]!).trainedOn], [1, 0]);
   }));
 
+test("folders that are no classes of the model are named and counted beside what is evaluated", () =>
+  withPhotos(
+    [...ofAll("", 2), ...photos("cow/star", 3), ...photos("Star/star", 1)],
+    async (evaluate, data) => {
+      const { code, lines, err } = await evaluate();
+      assertEquals(code, 0, err);
+      assertEquals(
+        lines[0],
+        "Left out 2 folders that are no classes of the model: Star, cow (4 files); Star and star differ in case only",
+      );
+      assertStringIncludes(lines[1]!, "Split all: 8 images of data");
+      const name = "a\x1b[31m\nb.jpg";
+      await Deno.writeTextFile(join(data, "star", name), "no photo");
+      assertStringIncludes((await evaluate()).lines.join("\n"), "(star/a\\x1b[31m\\nb.jpg)");
+    },
+  ));
+
+test("evaluate leaves out the files that the run left out, whichever split it measures, and takes --split val", () =>
+  withRun(ofAll("", 20), ["--epochs", "1"], async ({ evaluate }) => {
+    for (const split of ["test", "val"]) {
+      const { lines } = await evaluate("--split", split);
+      assertStringIncludes(lines[1]!, "Left out 9 of 89 files in class folders: 9 that cannot be decoded");
+    }
+    const { code, err } = await evaluate("--split", "unseen");
+    assertEquals(code, 1);
+    assertStringIncludes(
+      err,
+      "data has no unseen images of the model's classes (photos that the run did not",
+    );
+  }, async (data) => {
+    for (let i = 0; i < 9; i++) await Deno.writeTextFile(join(data, "star", `bad${i}.jpg`), "no photo");
+  }));
+
 test("files that cannot be used are counted by reason before the figures", () =>
   withPhotos(ofAll("", 2), async (evaluate, data) => {
     await Deno.writeTextFile(join(data, "star", "broken.jpg"), "no photo");
@@ -260,6 +301,6 @@ test("files that cannot be used are counted by reason before the figures", () =>
     assertStringIncludes(lines[0]!, "Split all: 8 images of data");
     assertEquals(
       lines[1],
-      "Left out 2 of 10 files: 1 WebP (star/a.webp); 1 that cannot be decoded (star/broken.jpg)",
+      "Left out 2 of 10 files in class folders: 1 WebP (star/a.webp); 1 that cannot be decoded (star/broken.jpg)",
     );
   }));

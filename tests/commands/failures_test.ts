@@ -17,6 +17,10 @@ Deno.test("what a person can put right is one line, without a stack", () => {
   for (const error of errors) assertEquals(describeFailure("train", error), "train: no", error.name);
 });
 
+Deno.test("a name in a message does not act on the terminal, and lines of its own stay", () => {
+  assertEquals(describeFailure("train", new UserError("no \x1b[2J\nthen")), "train: no \\x1b[2J\nthen");
+});
+
 Deno.test("a fault of the program keeps its stack, a RangeError too", () => {
   for (const error of [new RangeError("Invalid array length"), new TypeError("no"), new Error("no")]) {
     assertMatch(describeFailure("train", error), /^train: \w*Error: .*\n +at .*failures_test\.ts/);

@@ -75,7 +75,10 @@ test("a class of which no photo can be decoded ends the run before it begins, wh
     await spoil("dog", 20);
     for (const flags of [["--steps", "5"], ["--epochs", "2"], ["--epochs", "1", "--batch-size", "32"]]) {
       const error = await assertRejects(() => train(...flags), DataError);
-      assertStringIncludes(error.message, 'class "dog" has no training image that can be decoded');
+      assertStringIncludes(
+        error.message,
+        'class "dog" has no training image that can be decoded; convert its files',
+      );
       assertEquals(await exists(run("config.json")), false);
     }
   }));
@@ -89,10 +92,11 @@ test("photos that cannot be decoded are counted out: used and left out are toget
     const events = await train("--epochs", "1");
     const { images, leftOut } = startOf(events);
     assertEquals([images.train + images.valid + images.test, leftOut], [24, 10]);
-    const text = notes(events).find((note) => note.startsWith("Left out 10 of 34 files"));
-    // Each was named with its reason, once.
-    assertMatch(text!, /: 9 that cannot be decoded; 1 no photo \(dog\/notes\.txt\)/);
-    assertEquals(notes(events).join("\n").split("bad0.jpg").length, 2);
+    const text = notes(events).find((note) => note.startsWith("Left out 10 of 34 files in class folders: "));
+    assertMatch(
+      text!,
+      /: 9 that cannot be decoded \(dog\/bad\d\.jpg, .*, …\); 1 no photo \(dog\/notes\.txt\)/,
+    );
     const end = events.at(-1)!;
     assert(end.event === "end" && await exists(end.last) && await exists(end.best!));
     assertEquals(JSON.parse(await Deno.readTextFile(run("photos.json"))).photos.length, 33);
@@ -140,18 +144,21 @@ test("a run goes on with the photos that it began with: new ones are named and w
     await train("--steps", "4", "--warmup", "0", "--schedule", "constant");
     const list = await Deno.readTextFile(run("photos.json"));
     await draw("dog", upTo(9, 80), "star");
+    await draw("emu", upTo(2, 90));
     const events = await resume({ steps: 6 });
+    assert(notes(events).includes("Classes   Left out 1 folder that is no class of the run: emu (2 files)"));
     assertStringIncludes(
       notes(events).join("\n"),
       "Photos    9 new (dog/80.jpg, dog/81.jpg, dog/82.jpg, …): the run goes on without",
     );
-    assertStringIncludes(notes(events).join("\n"), "Left out 9 of 49 files: 9 new to the run");
+    assertEquals(notes(events).filter((note) => note.includes("dog/80.jpg")).length, 1, "said once");
     assertEquals(await Deno.readTextFile(run("photos.json")), list);
     const config = await Deno.readTextFile(run("config.json"));
     await Deno.remove(join(data, "bird", "3.jpg"));
     await Deno.writeTextFile(join(data, "bird", "4.jpg"), "another");
     const error = await assertRejects(() => resume({ steps: 8 }), DataError);
-    assertStringIncludes(error.message, "1 gone (bird/3.jpg), 1 changed (bird/4.jpg), 9 new (dog/80.jpg");
+    assertStringIncludes(error.message, "1 gone (bird/3.jpg), 1 changed (bird/4.jpg); a run");
+    assert(!error.message.includes("new"), error.message);
     assertEquals(await Deno.readTextFile(run("config.json")), config);
   }));
 

@@ -179,6 +179,12 @@ Deno.test("a progress line is rewritten, and gone when all is done; off a termin
   assertEquals(tell(false), "Compiling kernel 1 of 3\nCompiling kernel 3 of 3\nNext\n");
 });
 
+Deno.test("a name in a note does not act on the terminal", () => {
+  let text = "";
+  textReporter((t) => text += t, { terminal: false })({ event: "note", text: "Left out a\x1b[2J\n.jpg" });
+  assertEquals(text, "Left out a\\x1b[2J\\n.jpg\n");
+});
+
 Deno.test("the JSON reporter writes one object a line", () => {
   const lines: string[] = [];
   const report = jsonReporter((line) => lines.push(line));

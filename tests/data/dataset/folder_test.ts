@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { DataError, openDataset, requireBatch, type Sample } from "../../../data/dataset/folder.ts";
+import { DataError, openDataset, type Sample } from "../../../data/dataset/folder.ts";
+import { requireBatch } from "../../../data/dataset/requirements.ts";
+import { otherClassesText } from "../../../data/dataset/left_out.ts";
 import { present, testNeeding } from "../../permissions.ts";
 
 const test = testNeeding("all");
@@ -37,7 +39,7 @@ test("a folder per class is split about 80/10/10 within each class, the same whe
     const { classes, splits, origin, name } = await openDataset(dir, { seed: 1 });
     assertEquals(classes, ["cat", "dog"]);
     assert(dir.endsWith(name));
-    assertEquals(origin, "split 80/10/10 by class with seed 1");
+    assertEquals(origin, "split about 80/10/10 by class with seed 1");
     const count = (samples: readonly Sample[], label: number) =>
       samples.filter((s) => s.label === label).length;
     // A hash of each name decides, so these are the counts on every machine.
@@ -113,7 +115,7 @@ test("without a validation folder about a tenth of the training photos validates
   await withFolder([...photos("train/a", 20), ...photos("test/a", 2)], async (dir) => {
     const { splits, origin } = await openDataset(dir, { seed: 1 });
     assertEquals([splits.train.length, splits.valid.length, splits.test.length], [19, 1, 2]);
-    assertEquals(origin, "folders test, train; validation is 10 % of train with seed 1");
+    assertEquals(origin, "folders test, train; validation is about 10 % of train with seed 1");
   });
 });
 
@@ -188,7 +190,8 @@ test("a folder that holds no data set is refused with the reason", async () => {
     ["train/a/1.jpg", "val/a/1.jpg", "valid/a/2.jpg"],
     "more than one of its folders is the valid split",
   );
-  await refuses(["train/a/1.jpg", "val/a/"], 'Cannot use class "a"');
+  await refuses(["a/1.jpg", "b/"], "its folder holds no photo, and without it there is one class only, a");
+  await refuses(["a/1.jpg", "b/.DS_Store", "c/notes.txt"], 'Cannot use class "c"');
   await assertRejects(
     () => openDataset("/no/such/folder", { seed: 1 }),
     DataError,
@@ -197,6 +200,62 @@ test("a folder that holds no data set is refused with the reason", async () => {
   const file = await Deno.makeTempFile();
   await assertRejects(() => openDataset(file, { seed: 1 }), DataError, "is a file, expected a folder");
   await Deno.remove(file);
+});
+
+test("a class folder without a file is left out where two classes remain, and one of other files is refused with the way out", async () => {
+  await withFolder([...photos("a", 3), ...photos("b", 3), "c/", "d/.DS_Store"], async (dir) => {
+    const { classes, empty } = await openDataset(dir, { seed: 1 });
+    assertEquals([classes, empty], [["a", "b"], ["c", "d"]]);
+  });
+  await refuses(
+    [...photos("a", 3), ...photos("b's", 3), "c/notes.txt"],
+    "file (but files that are no photo); convert its files, move it away, or leave it out with " +
+      `--classes 'a,b'\\''s'`,
+  );
+  await refuses([...photos("a", 3), ...photos("b", 3), "c/"], 'Cannot use class "c"', ["a", "c"]);
+});
+
+test("a class that is empty in a held-out split alone is trained on", async () => {
+  await withFolder(
+    [...photos("train/a", 3), ...photos("train/b", 3), "val/a/1.jpg", "val/b/"],
+    async (dir) => {
+      const { classes, empty, splits } = await openDataset(dir, { seed: 1 });
+      assertEquals([classes, empty, splits.valid.length], [["a", "b"], [], 1]);
+    },
+  );
+  await withFolder(
+    [...photos("train/a", 3), ...photos("train/b", 3), "train/c/", "val/a/1.jpg", "val/c/"],
+    async (dir) => {
+      const { classes, empty } = await openDataset(dir, { seed: 1 });
+      assertEquals([classes, empty], [["a", "b"], ["c"]]);
+    },
+  );
+});
+
+test("a class that differs from another in case only is said where one of them is refused", async () => {
+  await refuses(["dog/1.jpg", "cat/1.jpg"], '; "Dog" and "dog" differ in case only', ["cat", "Dog"]);
+  await withFolder(["Train/cat/1.jpg", "Train/b/1.jpg", "Val/Cat/1.jpg", "Val/b/1.jpg"], async (dir) => {
+    const dataset = await openDataset(dir, { seed: 1 });
+    assertThrows(
+      () => requireBatch(dataset, 1),
+      DataError,
+      `class "Cat" has no training image; "Cat" and "cat" differ in case only`,
+    );
+  });
+});
+
+test("folders that are none of the chosen classes are named with their files, and lookalikes are pointed out", async () => {
+  const files = [...photos("dog", 3), ...photos("Dog", 2), "cow/1.jpg", "cow/notes.txt", "empty/"];
+  for (const parent of ["", "train/"]) {
+    await withFolder(files.map((file) => parent + file), async (dir) => {
+      const dataset = await openDataset(dir, { seed: 1, classes: ["dog", "ant"], allowMissing: true });
+      assertEquals(
+        await otherClassesText(dataset, "the model"),
+        "Left out 2 folders that are no classes of the model: Dog, cow (4 files); Dog and dog differ in case only",
+      );
+      assertEquals(await otherClassesText(await openDataset(dir, { seed: 1 }), "the model"), undefined);
+    });
+  }
 });
 
 test("unknown and repeated classes are refused by name", async () => {
@@ -225,7 +284,7 @@ test("a class without a training image cannot be trained on, though the folder i
     assertThrows(
       () => requireBatch(dataset, 1),
       DataError,
-      `Cannot train on ${dir}: class "b" has no training image`,
+      `Cannot train on ${dir}: class "b" has no training image; give it some`,
     );
   });
 });

@@ -110,7 +110,9 @@ test("what may mislead is said before training: one class, one photo, unequal cl
     });
     return found.join("\n");
   };
-  const cats = many("train/cat", 12), dogs = many("train/dog", 12), held = many("valid/dog", 2, "held");
+  const cats = many("train/cat", 12),
+    dogs = many("train/dog", 12),
+    held = { ...many("valid/dog", 2, "held"), ...many("valid/cat", 2, "kept") };
   assertEquals(await warnings({ ...cats, ...dogs, ...held }), "");
   assertEquals(
     await warnings({ ...many("pets", 1), ...many("pets/cat", 3), ...many("pets/dog", 3) }),
@@ -127,9 +129,10 @@ test("what may mislead is said before training: one class, one photo, unequal cl
       ...cats,
       ...dogs,
       ...held,
-      "test/cat/x.jpg": "train/dog3",
-      "test/cat/y.jpg": "train/dogX",
+      ...many("test/cat", 2),
+      "test/dog/x.jpg": "train/dog3",
+      "test/dog/y.jpg": "train/dogX",
     }),
-    "1 of 4 held-out photos is a training photo too (test/cat/x.jpg is train/dog/3.jpg)",
+    "1 of 8 held-out photos is a training photo too (test/dog/x.jpg is train/dog/3.jpg)",
   );
 });
