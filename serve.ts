@@ -4,6 +4,7 @@
  */
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./commands/cli/args.ts";
 import { giveUpPermissions, requirePermissions } from "./commands/cli/permissions.ts";
+import { shownPath, userPath } from "./commands/cli/user_path.ts";
 import { delay } from "@std/async/delay";
 import { fromFileUrl } from "@std/path";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
@@ -32,7 +33,7 @@ const flags = parseOrExit(Deno.args, {
     name: flag.string({
       help: "name of a model that has none in --checkpoint; default: its run's or file's",
     }),
-    repository: flag.string({ help: "folder of runs that may be loaded by name", value: "DIR" }),
+    repository: flag.path({ help: "folder of runs that may be loaded by name", value: "DIR" }),
     host: flag.string({ help: "address to listen on", default: "127.0.0.1" }),
     port: flag.int({ help: "port to listen on; 0: any free one", default: 8000, min: 0, max: 65535 }),
     maxBatch: flag.int({ help: "images in one pass at most", default: 32, min: 1, max: 1024 }),
@@ -115,7 +116,7 @@ const flags = parseOrExit(Deno.args, {
       default: 0,
       min: 0,
     }),
-    tokenFile: flag.string({
+    tokenFile: flag.path({
       help: "file with the bearer token that requests must carry; or ALEXNET_TOKEN in the environment",
       value: "FILE",
     }),
@@ -246,10 +247,10 @@ async function chooseSources(): Promise<ModelSource[]> {
   if (flags.checkpoint !== undefined) {
     return await Promise.all(flags.checkpoint.map(async (text) => {
       const { path } = namedSource(text);
-      return namedSource(text.slice(0, text.length - path.length) + await checkpointAt(path));
+      return namedSource(text.slice(0, text.length - path.length) + await checkpointAt(userPath(path)));
     }));
   }
-  const newest = (await findRuns("runs")).find(({ name }) => isModelName(name));
+  const newest = (await findRuns(shownPath("runs"))).find(({ name }) => isModelName(name));
   if (newest === undefined) {
     throw new Error(
       "there is no checkpoint in runs/: train one with `deno task train`, or name one with --checkpoint",

@@ -2,10 +2,11 @@
 import { parseOrExit } from "./commands/cli/args.ts";
 import { runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
+import { shownPath } from "./commands/cli/user_path.ts";
 import { requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
 import { runOptions } from "./training/options.ts";
-import { jsonReporter, textReporter } from "./training/reporter.ts";
+import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
 const flags = parseOrExit(Deno.args, TRAIN_COMMAND);
@@ -14,9 +15,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   const encoder = new TextEncoder();
   const write = (text: string) => void Deno.stdout.writeSync(encoder.encode(text));
   const terminal = Deno.stdout.isTerminal();
-  const report = flags.json
+  const tell = flags.json
     ? jsonReporter(console.log)
     : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
+  const report: Reporter = (event) => tell(withShownPaths(event));
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
@@ -35,3 +37,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     await resumeTraining(flags.resume, flags, flags, report, stop.signal);
   }
 });
+
+/** A run's paths as people can type them in the next command. */
+function withShownPaths(event: RunEvent): RunEvent {
+  if (event.event === "start") return { ...event, out: shownPath(event.out) };
+  if (event.event !== "end") return event;
+  return { ...event, last: shownPath(event.last), best: event.best && shownPath(event.best) };
+}

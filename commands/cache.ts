@@ -27,7 +27,7 @@ const flags = parseOrExit(Deno.args, {
         "remove it without asking, and say what was freed; what a running program uses stays, and so do runs/ and " +
         "the driver's own",
     }),
-    folder: flag.string({ help: "the cache's folder", default: CACHE_ROOT, value: "DIR" }),
+    folder: flag.path({ help: "the cache's folder", default: CACHE_ROOT, value: "DIR" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
   positionals: { name: "KIND" },

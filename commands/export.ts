@@ -13,7 +13,7 @@ const flags = parseOrExit(Deno.args, {
   summary:
     "Writes CHECKPOINT, a file or a run's folder, as OUT.onnx (opset 17, any batch size), for onnxruntime and others.",
   flags: {},
-  positionals: { name: "FILE", min: 2, max: 2 },
+  positionals: { name: "FILE", min: 2, max: 2, paths: true },
 });
 
 await runCommand(NAME, async () => {

@@ -25,7 +25,7 @@ const flags = parseOrExit(Deno.args, {
     maxUrlMb: flag.float({ help: "megabytes of a fetched photo at most", default: 20, min: 0.001 }),
     urlTimeoutMs: flag.int({ help: "time for fetching a photo", default: 15_000, min: 1 }),
   },
-  positionals: { name: "PHOTO", min: 1 },
+  positionals: { name: "PHOTO", min: 1, paths: true },
 });
 
 await runCommand(NAME, async () => {

@@ -15,7 +15,7 @@ export const TRAIN_COMMAND = {
   flags: {
     ...flagsOf(RUN_OPTIONS),
     out,
-    resume: flag.string({
+    resume: flag.path({
       help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it",
       value: "RUN",
     }),

@@ -34,7 +34,7 @@ const flags = parseOrExit(Deno.args, {
     inference: flag.boolean({ help: "only what inference needs" }),
     quick: flag.boolean({ help: "only the built-in tiles' nearest neighbours" }),
     minutes: flag.float({ help: "stop after so long", default: 10, min: 0.01, max: 1440 }),
-    file: flag.string({ help: "where the winners are kept", default: TILE_FILE, value: "FILE" }),
+    file: flag.path({ help: "where the winners are kept", default: TILE_FILE, value: "FILE" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
 });

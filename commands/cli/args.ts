@@ -18,6 +18,7 @@ import { parseArgs } from "node:util";
 import { type Flag, flag, UsageError } from "./flags.ts";
 import { nearestFlag } from "./suggest.ts";
 import { terminalColumns, wrap } from "./terminal.ts";
+import { userPath } from "./user_path.ts";
 
 export { type Flag, flag, UsageError };
 
@@ -30,7 +31,13 @@ export interface Command<F extends Readonly<Record<string, Flag<unknown>>>> {
   /** Its flags by camel-case name. */
   readonly flags: F;
   /** Arguments without a flag; absent: none are taken. */
-  readonly positionals?: { readonly name: string; readonly min?: number; readonly max?: number };
+  readonly positionals?: {
+    readonly name: string;
+    readonly min?: number;
+    readonly max?: number;
+    /** Whether they are files or folders. */
+    readonly paths?: boolean;
+  };
 }
 
 /** A command, whatever its flags. */
@@ -48,12 +55,14 @@ export function parseFlags<F extends Readonly<Record<string, Flag<unknown>>>>(
 ): Parsed<F> {
   const flags = byName(command);
   const { given, positionals } = collect(args, flags);
-  const values: Record<string, unknown> = { positionals };
+  const values: Record<string, unknown> = {
+    positionals: command.positionals?.paths ? positionals.map(userPath) : positionals,
+  };
   for (const [name, { key, flag }] of flags) {
     const texts = given.get(name);
     if (texts === undefined) {
       if (flag.required) throw new UsageError(`--${name} is missing`);
-      values[key] = flag.fallback;
+      values[key] = flag.absent ? flag.absent() : flag.fallback;
     } else {
       values[key] = read(name, flag, texts);
     }
