@@ -30,7 +30,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   }
   if (flags.resume === undefined) {
     // What is recorded is the file: which run is the newest may have changed when this one goes on.
-    const weights = flags.weights === undefined ? undefined : await checkpointAt(flags.weights);
+    const weights = flags.weights === undefined ? undefined : await checkpointAt(
+      flags.weights,
+      (text) => report({ event: "note", text }),
+    );
     await train(runOptions({ ...flags, weights }), flags, report, stop.signal);
   } else {
     requireResumable(Deno.args);

@@ -51,7 +51,10 @@ await runCommand(NAME, async () => {
   const report = textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
   const onNote = (text: string) => report({ event: "note", text });
   using gpu = await requestTunedGpu({ onCompile: compileProgress(report) });
-  const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize, gpu });
+  const classifier = await loadClassifier(await checkpointAt(checkpoint, onNote), {
+    maxBatch: batchSize,
+    gpu,
+  });
   const { classes, preprocess, training, split: record } = classifier.card;
   const seed = flags.seed ?? record?.seed ?? 1;
   // Runs that did not record their split drew it by the first rule.

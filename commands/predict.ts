@@ -32,10 +32,11 @@ await runCommand(NAME, async () => {
   if (flags.positionals.filter((name) => name === "-").length > 1) {
     throw new UsageError("- is there twice, and standard input can be read once");
   }
-  const checkpoint = await checkpointAt(flags.checkpoint);
+  const onNote = (text: string) => console.error(printable(text));
+  const checkpoint = await checkpointAt(flags.checkpoint, onNote);
   const inputs = await photoInputs(flags.positionals, {
     web: flags.allowUrls ? { maxBytes: flags.maxUrlMb * 1e6, timeoutMs: flags.urlTimeoutMs } : undefined,
-    onNote: (text) => console.error(printable(text)),
+    onNote,
   });
   const classifier = await loadClassifier(checkpoint, { maxBatch: Math.min(flags.batchSize, inputs.length) });
   const answers: Answer[] = [];
