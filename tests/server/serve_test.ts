@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { requestAdapter } from "../../engine/gpu.ts";
-import { architecture } from "../../model/architectures/registry.ts";
-import { defaultPreprocess } from "../../data/preprocess.ts";
-import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
-import { initialValues } from "../../model/init.ts";
-import { describeLayers } from "../../model/network.ts";
 import { encodePhoto, serveFake, textLines, until } from "./fixture.ts";
+import { writeCheckpoint } from "../formats/checkpoints.ts";
 import { testNeeding } from "../permissions.ts";
 
 const test = testNeeding("all");
@@ -62,32 +58,6 @@ async function start(args: readonly string[], permissions?: readonly string[]) {
     await ended;
   };
   return { url, lines, process, ended, [Symbol.asyncDispose]: clean };
-}
-
-/** Writes a compact network with random weights; the same seed gives the same ones. */
-async function writeCheckpoint(
-  path: string,
-  seed: number,
-  classes = ["bird", "dog", "panda"],
-): Promise<void> {
-  const size = 224;
-  const tensors = new Map<string, TensorValue>();
-  for (
-    const { name, parameters } of describeLayers(
-      architecture("compact", { classes: classes.length, size }),
-      2 ** 27,
-    )
-  ) {
-    for (const spec of parameters) {
-      const full = `${name}.${spec.name}`;
-      tensors.set(full, { shape: spec.shape, data: initialValues(spec, full, seed) });
-    }
-  }
-  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
-  await saveCheckpoint(path, {
-    card: { model: "compact", classes, preprocess: defaultPreprocess(size), parameters },
-    tensors,
-  });
 }
 
 test("serve names an unknown flag or an unreadable value and exits with 2", async () => {
