@@ -3,9 +3,8 @@ import { parseOrExit } from "./commands/cli/args.ts";
 import { runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
 import { shownPath } from "./commands/cli/user_path.ts";
-import { requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
+import { optionsOfFlags, requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
-import { runOptions } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
@@ -34,7 +33,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       flags.weights,
       (text) => report({ event: "note", text }),
     );
-    await train(runOptions({ ...flags, weights }), flags, report, stop.signal);
+    await train(optionsOfFlags({ ...flags, weights }), flags, report, stop.signal);
   } else {
     requireResumable(Deno.args);
     await resumeTraining(flags.resume, flags, flags, report, stop.signal);

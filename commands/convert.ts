@@ -29,7 +29,7 @@ const flags = parseOrExit(Deno.args, {
       value: "DIR",
     }),
   },
-  positionals: { name: "FILE", min: 2, max: 2, paths: true },
+  positionals: { name: "FILE", usage: "SEED.model OUT.safetensors", min: 2, max: 2, paths: true },
 });
 
 await runCommand(NAME, async () => {

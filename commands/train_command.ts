@@ -2,9 +2,11 @@
  * The command line of `deno task train`.
  * @module
  */
-import { PLACE_OPTIONS, RUN_OPTIONS } from "../training/options.ts";
+import { UserError } from "../engine/errors.ts";
+import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
 import { flag, givenFlags, UsageError } from "./cli/args.ts";
 import { flagsOf } from "./cli/schema_flags.ts";
+import { requireModel, requireSize } from "./cli/size.ts";
 
 const { out, ...places } = flagsOf(PLACE_OPTIONS);
 
@@ -22,7 +24,21 @@ export const TRAIN_COMMAND = {
     ...places,
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
+  hints: { name: "a run is called as its folder is, --out runs/NAME" },
 };
+
+/** `runOptions` of what flags say, also whether the model can be built: what is wrong with them is a `UsageError`. */
+export function optionsOfFlags(given: Parameters<typeof runOptions>[0]): RunOptions {
+  try {
+    const options = runOptions(given);
+    requireModel(options.model);
+    requireSize(options.size, [options.model]);
+    return options;
+  } catch (error) {
+    if (error instanceof UserError) throw new UsageError(error.message);
+    throw error;
+  }
+}
 
 /** Throws a `UsageError` for a flag beside --resume that the run's own options would contradict. */
 export function requireResumable(args: readonly string[]): void {

@@ -1,7 +1,7 @@
 /** `deno task tune`: measures which tiles suit this adapter and keeps the winners for train, serve and the others. */
-import { flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { requireSize, sizeFlag } from "./cli/size.ts";
+import { requireModel, requireSize, sizeFlag } from "./cli/size.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { TILE_FILE, tileAdapter } from "../model/tuned_gpu.ts";
 import { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
@@ -40,9 +40,7 @@ const flags = parseOrExit(Deno.args, {
 });
 
 await runCommand(NAME, async () => {
-  if (!Object.hasOwn(ARCHITECTURES, flags.model)) {
-    throw new UsageError(`--model is ${flags.model}, wanted one of ${Object.keys(ARCHITECTURES).join(", ")}`);
-  }
+  requireModel(flags.model);
   const { classes, size } = flags;
   requireSize(size, [flags.model]);
   const network = architecture(flags.model, { classes, ...(size === undefined ? {} : { size }) });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { parseFlags, UsageError } from "../../commands/cli/args.ts";
-import { requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
+import { optionsOfFlags, requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options.ts";
 import { testNeeding } from "../permissions.ts";
@@ -57,6 +57,18 @@ Deno.test("flags that the run's own options would contradict cannot stand beside
     const { message } = assertThrows(refuse, UsageError, "cannot stand beside --resume");
     assertMatch(message, /^--(lr|out|nesterov) /);
   }
+});
+
+Deno.test("options that cannot be trained with are wrong usage", () => {
+  const refused = (given: Parameters<typeof optionsOfFlags>[0]) =>
+    assertThrows(() => optionsOfFlags(given), UsageError).message;
+  assertMatch(refused({ model: "yolov8n" }), /^--model is yolov8n, wanted one of compact, /);
+  assertEquals(refused({ size: 32 }), "--size is 32, compact wants at least 61");
+  assertEquals(
+    refused({ optimizer: "adam", momentum: 0.9 }),
+    "Cannot train: adam has no momentum, only sgd and rmsprop have it",
+  );
+  assertEquals(optionsOfFlags({ size: 61 }).size, 61);
 });
 
 testNeeding("all")(
