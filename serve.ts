@@ -4,13 +4,15 @@
  */
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./commands/cli/args.ts";
 import { giveUpPermissions, requirePermissions } from "./commands/cli/permissions.ts";
+import { shownPath, userPath } from "./commands/cli/user_path.ts";
 import { delay } from "@std/async/delay";
 import { fromFileUrl } from "@std/path";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
-import { checkpointAt, findRuns } from "./model/checkpoint/runs.ts";
-import { isModelName, type ModelSource, parseSource } from "./server/inference/checkpoint_file.ts";
+import { requireWeightsFile } from "./model/checkpoint/files.ts";
+import { checkpointAt, chosenText, findRuns } from "./model/checkpoint/runs.ts";
+import { type ModelSource, parseSource, requireDistinct } from "./server/inference/checkpoint_file.ts";
 import { createLogger, LOG_LEVELS } from "./server/inference/log.ts";
-import { startServer } from "./server/server.ts";
+import { type RunningServer, startServer } from "./server/server.ts";
 
 const NAME = "deno task serve";
 
@@ -32,7 +34,7 @@ const flags = parseOrExit(Deno.args, {
     name: flag.string({
       help: "name of a model that has none in --checkpoint; default: its run's or file's",
     }),
-    repository: flag.string({ help: "folder of runs that may be loaded by name", value: "DIR" }),
+    repository: flag.path({ help: "folder of runs that may be loaded by name", value: "DIR" }),
     host: flag.string({ help: "address to listen on", default: "127.0.0.1" }),
     port: flag.int({ help: "port to listen on; 0: any free one", default: 8000, min: 0, max: 65535 }),
     maxBatch: flag.int({ help: "images in one pass at most", default: 32, min: 1, max: 1024 }),
@@ -115,7 +117,7 @@ const flags = parseOrExit(Deno.args, {
       default: 0,
       min: 0,
     }),
-    tokenFile: flag.string({
+    tokenFile: flag.path({
       help: "file with the bearer token that requests must carry; or ALEXNET_TOKEN in the environment",
       value: "FILE",
     }),
@@ -147,6 +149,21 @@ const flags = parseOrExit(Deno.args, {
 
 const log = createLogger(flags.log);
 
+// Before anything is opened: whoever starts the server may end it at any time.
+const loading = new AbortController();
+let running: RunningServer | undefined, stopping = false;
+if (Deno.build.os !== "windows") {
+  Deno.addSignalListener("SIGHUP", () => void running?.models.reloadAll().catch(() => {})); // the log has it
+}
+for (const signal of Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGTERM", "SIGINT"] as const) {
+  Deno.addSignalListener(signal, async () => {
+    if (stopping) Deno.exit(1); // asked twice: now
+    stopping = true;
+    if (running === undefined) loading.abort(new Error("it was asked to end while loading"));
+    else await exit(await running.drain() ? 0 : 1);
+  });
+}
+
 try {
   giveUpPermissions("write", "ffi"); // nothing here needs them, whoever granted everything
   requirePermissions([
@@ -176,7 +193,8 @@ try {
       ]
       : [],
   ]);
-  const server = await startServer({
+  for (const { path } of sources) await requireWeightsFile(path);
+  running = await startServer({
     ...flags,
     sources,
     decoder: new DecoderPool({
@@ -198,18 +216,15 @@ try {
     heartbeatMs: 5000,
     token: await readToken(),
     openRepository: flags.repositoryApi,
+    stop: loading.signal,
   });
+  if (loading.signal.aborted) await exit(await running.drain() ? 0 : 1); // asked just as it was done
   giveUpPermissions("net"); // the port is open; nothing here connects to anywhere
-  Deno.addSignalListener("SIGHUP", () => void server.models.reloadAll().catch(() => {})); // the log has it
-  let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, async () => {
-      if (stopping) Deno.exit(1); // asked twice: now
-      stopping = true;
-      await exit(await server.drain() ? 0 : 1);
-    });
-  }
 } catch (error) {
+  if (loading.signal.aborted) {
+    log.info("stopped", { everythingAnswered: true }); // nothing is accepted before all is loaded
+    await exit(0);
+  }
   if (error instanceof UsageError) exitWithUsageError(NAME, error);
   console.error(`${NAME}: ${(error as Error).message}`);
   await exit(1);
@@ -242,18 +257,33 @@ function namedSource(text: string): ModelSource {
   }
 }
 
+/** What to serve, by names that differ unless somebody gave them twice. */
 async function chooseSources(): Promise<ModelSource[]> {
-  if (flags.checkpoint !== undefined) {
-    return await Promise.all(flags.checkpoint.map(async (text) => {
-      const { path } = namedSource(text);
-      return namedSource(text.slice(0, text.length - path.length) + await checkpointAt(path));
-    }));
+  const sources = flags.checkpoint === undefined
+    ? [await newestSource()]
+    : await Promise.all(flags.checkpoint.map(givenSource));
+  try {
+    requireDistinct(sources);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
   }
-  const newest = (await findRuns("runs")).find(({ name }) => isModelName(name));
+  return sources;
+}
+
+async function givenSource(text: string): Promise<ModelSource> {
+  const { path } = namedSource(text);
+  const file = await checkpointAt(userPath(path), (text) => log.info(text));
+  return namedSource(text.slice(0, text.length - path.length) + file);
+}
+
+async function newestSource(): Promise<ModelSource> {
+  const folder = shownPath("runs");
+  const [newest] = await findRuns(folder);
   if (newest === undefined) {
     throw new Error(
       "there is no checkpoint in runs/: train one with `deno task train`, or name one with --checkpoint",
     );
   }
-  return [{ ...newest, name: flags.name ?? newest.name }];
+  log.info(await chosenText(folder, newest));
+  return parseSource(newest.path, flags.name);
 }

@@ -2,11 +2,16 @@
 import { givenFlags, parseOrExit } from "./commands/cli/args.ts";
 import { describeFailure, runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
-import { requireOneLength, requireResumable, TRAIN_COMMAND } from "./commands/train_command.ts";
+import { shownPath } from "./commands/cli/user_path.ts";
+import {
+  optionsOfFlags,
+  requireOneLength,
+  requireResumable,
+  TRAIN_COMMAND,
+} from "./commands/train_command.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
-import { runOptions } from "./training/options.ts";
-import { jsonReporter, type Reporter, textReporter } from "./training/reporter.ts";
+import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
 import { seedOfWeights } from "./training/seen_before.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
@@ -26,7 +31,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   let stopped = false, by: keyof typeof CODES | undefined;
   const report: Reporter = (event) => {
     stopped ||= event.event === "end" && event.stopped;
-    tell(event);
+    tell(withShownPaths(event));
   };
   const stop = new AbortController();
   for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
@@ -41,7 +46,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   try {
     if (flags.resume === undefined) {
       // What is recorded is the file: which run is the newest may have changed when this one goes on.
-      const weights = flags.weights === undefined ? undefined : await checkpointAt(flags.weights);
+      const weights = flags.weights === undefined ? undefined : await checkpointAt(
+        flags.weights,
+        (text) => report({ event: "note", text }),
+      );
       // The same photos are split as they were for the weights: what those were trained on is no test.
       const told = givenFlags(Deno.args, TRAIN_COMMAND).has("seed");
       const seed = weights === undefined || told ? undefined : await seedOfWeights(weights);
@@ -52,7 +60,12 @@ await runCommand(TRAIN_COMMAND.name, async () => {
             `Seed      ${seed}, with which the photos of the weights' run were split: they are split as they were there`,
         });
       }
-      await train(runOptions({ ...flags, weights, seed: seed ?? flags.seed }), flags, report, stop.signal);
+      await train(
+        optionsOfFlags({ ...flags, weights, seed: seed ?? flags.seed }),
+        flags,
+        report,
+        stop.signal,
+      );
     } else {
       requireResumable(Deno.args);
       await resumeTraining(flags.resume, flags, flags, report, stop.signal);
@@ -65,3 +78,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   // A signal that came once the run had ended stopped nothing.
   return stopped && by !== undefined ? CODES[by] : 0;
 });
+
+/** A run's paths as people can type them in the next command. */
+function withShownPaths(event: RunEvent): RunEvent {
+  if (event.event === "start") return { ...event, out: shownPath(event.out) };
+  if (event.event !== "end") return event;
+  return { ...event, last: shownPath(event.last), best: event.best && shownPath(event.best) };
+}

@@ -28,7 +28,7 @@ const flags = parseOrExit(Deno.args, {
       value: "TEXT",
     }),
     repeats: flag.int({ help: "runs of which medians are taken", default: 5, min: 1, max: 100 }),
-    data: flag.string({
+    data: flag.path({
       help: "photos to train on; without it, training on photos is not measured",
       value: "DIR",
     }),

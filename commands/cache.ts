@@ -27,7 +27,7 @@ const flags = parseOrExit(Deno.args, {
         "remove it without asking, and say what was freed; what a running program uses stays, and so do runs/ and " +
         "the driver's own",
     }),
-    folder: flag.string({ help: "the cache's folder", default: CACHE_ROOT, value: "DIR" }),
+    folder: flag.path({ help: "the cache's folder", default: CACHE_ROOT, value: "DIR" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
   positionals: { name: "KIND" },
@@ -42,23 +42,29 @@ await runCommand(NAME, async () => {
     ? await clearCache(chosen, folder)
     : (await surveyCache(folder)).filter(({ kind }) => kinds.length === 0 || kinds.includes(kind));
   const gone = entries.filter(({ held }) => held === undefined);
-  const bytes = (clear ? gone : entries).reduce((sum, entry) => sum + entry.bytes, 0);
+  const sizeOf = (some: readonly CacheEntry[]) => some.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bytes = sizeOf(clear ? gone : entries);
   if (json) return console.log(JSON.stringify({ folder, [clear ? "freed" : "bytes"]: bytes, entries }));
-  console.log(entries.map((entry) => lineOf(entry, clear)).join("\n") || `Nothing is kept in ${folder}`);
+  if (entries.every(({ kind }) => kind === "driver")) console.log(`Nothing is kept in ${folder}`);
+  for (const entry of entries) console.log(lineOf(entry, clear));
   if (clear) console.log(`${formatBytes(bytes)} freed`);
   else if (entries.length > 0) {
-    console.log(`${formatBytes(bytes)} in all; --clear [${KINDS.join("|")}] removes it`);
+    const removable = gone.filter(({ kind }) => KINDS.includes(kind as CacheKind));
+    const what = removable.length > 0
+      ? `--clear [${KINDS.join("|")}] removes ${formatBytes(sizeOf(removable))} of it`
+      : "--clear removes nothing of it";
+    console.log(`${formatBytes(bytes)} in all; ${what}`);
   }
 });
 
-function lineOf({ kind, path, bytes, used, held }: CacheEntry, clear: boolean): string {
+function lineOf({ kind, path, bytes, used, held, note }: CacheEntry, clear: boolean): string {
   const when = used ? `used ${used.toISOString().slice(0, 10)}` : "empty";
   const what = clear ? held === undefined ? "removed, " : "kept, " : "";
   const why = kind === "driver"
     ? "the driver's own, not removed here"
     : kind === "other"
     ? "not of this project"
-    : held;
+    : held ?? note;
   return `${kind.padEnd(7)} ${formatBytes(bytes).padStart(8)}  ${what}${when}  ${path}${
     why ? ` (${why})` : ""
   }`;

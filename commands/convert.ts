@@ -24,12 +24,12 @@ const flags = parseOrExit(Deno.args, {
       separator: ",",
       required: true,
     }),
-    data: flag.string({
+    data: flag.path({
       help: "folder of training photos, for a file that lacks the batch norms' moving statistics",
       value: "DIR",
     }),
   },
-  positionals: { name: "FILE", min: 2, max: 2 },
+  positionals: { name: "FILE", usage: "SEED.model OUT.safetensors", min: 2, max: 2, paths: true },
 });
 
 await runCommand(NAME, async () => {

@@ -24,7 +24,7 @@ const flags = parseOrExit(Deno.args, {
   flags: {
     json: flag.boolean({ help: "print one JSON object" }),
     only: flag.string({ help: "run the cases of one operation, such as conv2d", value: "OPERATION" }),
-    dumpWgsl: flag.string({
+    dumpWgsl: flag.path({
       help: "write every kernel that was compiled, as WGSL, into this folder",
       value: "DIR",
     }),

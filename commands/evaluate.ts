@@ -26,7 +26,7 @@ const COMMAND = {
   summary: "Measures a checkpoint's accuracy and loss on a split of a data set, or on all of it.",
   flags: {
     checkpoint: CHECKPOINT_FLAG,
-    data: flag.string({ help: "folder of photos, laid out as for train", value: "DIR", required: true }),
+    data: flag.path({ help: "folder of photos, laid out as for train", value: "DIR", required: true }),
     split: flag.choice([...EVALUATED, "val", "validation"], {
       help: "which part of it; unseen: what the run did not have (default: what the run was tested on, " +
         "of its own photos; test of others; all where the folder itself names no training photos or has no others)",
@@ -37,7 +37,7 @@ const COMMAND = {
       min: 0,
       max: 2 ** 32 - 1,
     }),
-    cache: flag.string({ help: "folder for decoded photos", default: CACHE_FOLDER, value: "DIR" }),
+    cache: flag.path({ help: "folder for decoded photos", default: CACHE_FOLDER, value: "DIR" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
 };
@@ -51,7 +51,10 @@ await runCommand(NAME, async () => {
   const report = textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
   const onNote = (text: string) => report({ event: "note", text });
   using gpu = await requestTunedGpu({ onCompile: compileProgress(report) });
-  const classifier = await loadClassifier(await checkpointAt(checkpoint), { maxBatch: batchSize, gpu });
+  const classifier = await loadClassifier(await checkpointAt(checkpoint, onNote), {
+    maxBatch: batchSize,
+    gpu,
+  });
   const { classes, preprocess, training, split: record } = classifier.card;
   const seed = flags.seed ?? record?.seed ?? 1;
   // Runs that did not record their split drew it by the first rule.

@@ -25,17 +25,18 @@ const flags = parseOrExit(Deno.args, {
     maxUrlMb: flag.float({ help: "megabytes of a fetched photo at most", default: 20, min: 0.001 }),
     urlTimeoutMs: flag.int({ help: "time for fetching a photo", default: 15_000, min: 1 }),
   },
-  positionals: { name: "PHOTO", min: 1 },
+  positionals: { name: "PHOTO", min: 1, paths: true },
 });
 
 await runCommand(NAME, async () => {
   if (flags.positionals.filter((name) => name === "-").length > 1) {
     throw new UsageError("- is there twice, and standard input can be read once");
   }
-  const checkpoint = await checkpointAt(flags.checkpoint);
+  const onNote = (text: string) => console.error(printable(text));
+  const checkpoint = await checkpointAt(flags.checkpoint, onNote);
   const inputs = await photoInputs(flags.positionals, {
     web: flags.allowUrls ? { maxBytes: flags.maxUrlMb * 1e6, timeoutMs: flags.urlTimeoutMs } : undefined,
-    onNote: (text) => console.error(printable(text)),
+    onNote,
   });
   const classifier = await loadClassifier(checkpoint, { maxBatch: Math.min(flags.batchSize, inputs.length) });
   const answers: Answer[] = [];

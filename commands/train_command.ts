@@ -2,9 +2,11 @@
  * The command line of `deno task train`.
  * @module
  */
-import { PLACE_OPTIONS, RUN_OPTIONS } from "../training/options.ts";
+import { UserError } from "../engine/errors.ts";
+import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
 import { flag, givenFlags, UsageError } from "./cli/args.ts";
 import { flagsOf } from "./cli/schema_flags.ts";
+import { requireModel, requireSize } from "./cli/size.ts";
 
 const { out, ...places } = flagsOf(PLACE_OPTIONS);
 
@@ -15,7 +17,7 @@ export const TRAIN_COMMAND = {
   flags: {
     ...flagsOf(RUN_OPTIONS),
     out,
-    resume: flag.string({
+    resume: flag.path({
       help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it; " +
         "of a folder of runs, the newest",
       value: "RUN",
@@ -23,6 +25,7 @@ export const TRAIN_COMMAND = {
     ...places,
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
+  hints: { name: "a run is called as its folder is, --out runs/NAME" },
 };
 
 /** Throws a `UsageError` where a run is given two lengths. */
@@ -30,6 +33,19 @@ export function requireOneLength(args: readonly string[]): void {
   const given = givenFlags(args, TRAIN_COMMAND);
   if (!given.has("epochs") || !given.has("steps")) return;
   throw new UsageError("--epochs cannot stand beside --steps: both say how long the run is");
+}
+
+/** `runOptions` of what flags say, also whether the model can be built: what is wrong with them is a `UsageError`. */
+export function optionsOfFlags(given: Parameters<typeof runOptions>[0]): RunOptions {
+  try {
+    const options = runOptions(given);
+    requireModel(options.model);
+    requireSize(options.size, [options.model]);
+    return options;
+  } catch (error) {
+    if (error instanceof UserError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 /** Throws a `UsageError` for a flag beside --resume that the run's own options would contradict. */

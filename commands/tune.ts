@@ -1,7 +1,7 @@
 /** `deno task tune`: measures which tiles suit this adapter and keeps the winners for train, serve and the others. */
-import { flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
-import { requireSize, sizeFlag } from "./cli/size.ts";
+import { requireModel, requireSize, sizeFlag } from "./cli/size.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { TILE_FILE, tileAdapter } from "../model/tuned_gpu.ts";
 import { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
@@ -34,15 +34,13 @@ const flags = parseOrExit(Deno.args, {
     inference: flag.boolean({ help: "only what inference needs" }),
     quick: flag.boolean({ help: "only the built-in tiles' nearest neighbours" }),
     minutes: flag.float({ help: "stop after so long", default: 10, min: 0.01, max: 1440 }),
-    file: flag.string({ help: "where the winners are kept", default: TILE_FILE, value: "FILE" }),
+    file: flag.path({ help: "where the winners are kept", default: TILE_FILE, value: "FILE" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
 });
 
 await runCommand(NAME, async () => {
-  if (!Object.hasOwn(ARCHITECTURES, flags.model)) {
-    throw new UsageError(`--model is ${flags.model}, wanted one of ${Object.keys(ARCHITECTURES).join(", ")}`);
-  }
+  requireModel(flags.model);
   const { classes, size } = flags;
   requireSize(size, [flags.model]);
   const network = architecture(flags.model, { classes, ...(size === undefined ? {} : { size }) });

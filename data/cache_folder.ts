@@ -4,6 +4,7 @@
  * @module
  */
 import { basename, join, resolve } from "@std/path";
+import { ABANDONED_MS, draftState } from "./drafts.ts";
 
 /** The folder of all of it, relative to the working directory; nothing outside of it is ever removed. */
 export const CACHE_ROOT = ".cache";
@@ -16,6 +17,8 @@ export const CACHE_KINDS = {
   shapes: { place: "shapes", what: "the drawn data set" },
   /** What `tune` has measured. */
   tiles: { place: "tiles.json", what: "tuned tiles" },
+  /** What `setup` has fetched, and what it decided. */
+  drivers: { place: "drivers", what: "this project's own graphics driver and the choice of it" },
 } as const;
 
 /** A kind of what is kept. */
@@ -38,13 +41,12 @@ export interface CacheEntry {
   readonly used: Date | undefined;
   /** Why it must stay for now; undefined where it may go. */
   readonly held?: string | undefined;
+  /** What is to be known of one that may go. */
+  readonly note?: string | undefined;
 }
 
 /** An entry that was to be removed: `held` says why it is still there. */
 export type Cleared = CacheEntry;
-
-/** A draft that nothing was added to for so long was left by a program that was killed. */
-export const ABANDONED_MS = 3_600_000;
 
 /** Everything that is kept in `root`, and the driver's own cache. */
 export async function surveyCache(root: string = CACHE_ROOT): Promise<CacheEntry[]> {
@@ -58,6 +60,7 @@ export async function surveyCache(root: string = CACHE_ROOT): Promise<CacheEntry
     const path = join(root, name);
     if (name === CACHE_KINDS.photos.place) continue;
     if (name === CACHE_KINDS.tiles.place) entries.push(await entryOf("tiles", path));
+    else if (name === CACHE_KINDS.drivers.place) entries.push(await driversEntry(path));
     else if (name === CACHE_KINDS.shapes.place || name.startsWith(`.${CACHE_KINDS.shapes.place}-`)) {
       const shapes = await entryOf("shapes", path);
       // A run decodes them from here into the photos' cache.
@@ -104,12 +107,43 @@ async function remove(path: string): Promise<void> {
 async function entryOf(kind: CacheEntry["kind"], path: string): Promise<CacheEntry> {
   const { bytes, used } = await measure(path);
   const draft = basename(path).startsWith(".") && kind !== "driver" && kind !== "other";
-  const held = kind === "photos" && await isLocked(path)
-    ? "a program reads it"
-    : draft && used && Date.now() - used.getTime() < ABANDONED_MS
+  if (kind === "photos" && await isLocked(path)) {
+    return { kind, path, bytes, used, held: "a program reads it" };
+  }
+  if (!draft) return { kind, path, bytes, used };
+  const state = await draftState(path);
+  const held = state === "written"
     ? "a program writes it"
+    : state === "unknown" && used && Date.now() - used.getTime() < ABANDONED_MS
+    ? "it is new, and a program may write it"
     : undefined;
-  return { kind, path, bytes, used, held };
+  return { kind, path, bytes, used, ...held ? { held } : { note: "left by a program that ended" } };
+}
+
+/** Drivers that a program has loaded stay: it reads the manifest again when the device was lost. */
+async function driversEntry(path: string): Promise<CacheEntry> {
+  const entry = await entryOf("drivers", path);
+  const drafts = (await namesIn(path)).filter((name) => /^\..*\.tmp$/.test(name));
+  const ages = await Promise.all(
+    drafts.map(async (name) =>
+      Date.now() - ((await measure(join(path, name))).used?.getTime() ?? Date.now())
+    ),
+  );
+  if (ages.some((age) => age < ABANDONED_MS)) {
+    return { ...entry, held: "`deno task setup` may be writing it" };
+  }
+  return await isLoaded(path) ? { ...entry, held: "a program runs with it" } : entry;
+}
+
+/** Whether a process has a library of a folder in its memory, as far as the system tells. */
+async function isLoaded(folder: string): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false;
+  const place = join(await Deno.realPath(folder), "/");
+  for (const id of (await namesIn("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const maps = await Deno.readTextFile(`/proc/${id}/maps`).catch(() => ""); // it has ended, or is another user's
+    if (maps.includes(place)) return true;
+  }
+  return false;
 }
 
 async function measure(path: string): Promise<{ bytes: number; used: Date | undefined }> {

@@ -51,6 +51,8 @@ export interface ServerOptions extends GuardOptions {
   readonly headerTimeoutMs: number;
   /** How long a connection may be idle between requests. */
   readonly keepAliveMs: number;
+  /** Ends the server while it still loads; afterwards `drain` does. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 /** What is refused when the server closes is still written; nobody is waited for longer. */
@@ -68,7 +70,7 @@ export interface RunningServer {
 
 /**
  * Listens, then loads: the server is live from the start and ready when every model is loaded. Rejects, with everything ended, where
- * the port is taken or a model cannot be loaded.
+ * the port is taken, a model cannot be loaded, or `stop` is aborted before all are.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, limits, maxBatch, maxDelayMs, maxQueue, maxWaitMs } = options;
@@ -86,7 +88,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const models = new ModelRegistry(options.sources, {
     open: (path) => supervisor.open(path, { maxBatch }),
     batching: { maxBatch, maxDelayMs, maxQueue, maxWaitMs },
-    log,
+    // A load that is broken off because the server was asked to end is no failure.
+    log: { ...log, error: (...line) => void (options.stop?.aborted || log.error(...line)) },
     ...(repository === undefined ? {} : { available: () => servedRuns(repository) }),
     onBatch: (model, size) => metrics.batchSizes.observe({ model }, size),
     onLoad: ({ name }, succeeded) =>
@@ -113,7 +116,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   log.info("listening", { url: url.href });
   try {
-    await Promise.all([supervisor.start(models), codec.warm()]);
+    await unlessStopped(Promise.all([supervisor.start(models), codec.warm()]), options.stop);
   } catch (error) {
     await close();
     throw error;
@@ -133,6 +136,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return inTime;
   };
   return { url, models, drain, close };
+}
+
+/** What a promise gives, unless the signal is aborted before: then its reason is thrown. */
+async function unlessStopped<T>(work: Promise<T>, stop: AbortSignal | undefined): Promise<T> {
+  if (stop === undefined) return await work;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(stop.reason);
+  stop.addEventListener("abort", onAbort);
+  try {
+    if (stop.aborted) onAbort();
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    stop.removeEventListener("abort", onAbort);
+  }
 }
 
 /** The runs of a folder whose names can be models'. */

@@ -17,7 +17,7 @@ export type ClassWeights = "equal" | "balanced";
 
 const CLASS_WEIGHTS = ["equal", "balanced"] as const satisfies readonly ClassWeights[];
 
-/** A zod schema of one option; its `meta` holds the help text (`description`) and what that calls the value (`value`). */
+/** A zod schema of one option; its `meta` holds the help text (`description`), what that calls the value (`value`), and whether it is a `path`. */
 export interface Option<T> {
   /** The value that something stands for, the default for undefined; throws where it is wrong. */
   parse(value: unknown): T;
@@ -43,6 +43,7 @@ export const RUN_OPTIONS = {
   data: z.string().optional().meta({
     description: "folder of photos; without it, shapes are drawn into a cache folder",
     value: "DIR",
+    path: true,
   }) as Option<string | undefined>,
   /** Classes and their order; absent: all, sorted. */
   classes: names.meta({
@@ -114,6 +115,7 @@ export const RUN_OPTIONS = {
   weights: z.string().optional().meta({
     description: "safetensors file with weights to start from, or a run's folder: its best",
     value: "PATH",
+    path: true,
   }) as Option<string | undefined>,
   /** Blocks or layers whose parameters stay as they are. */
   freeze: names.meta({
@@ -161,6 +163,7 @@ export const PLACE_OPTIONS = {
   out: z.string().optional().meta({
     description: "folder of the run (default: a new one under runs/)",
     value: "DIR",
+    path: true,
   }) as Option<string | undefined>,
   /** Steps after which the state is saved, besides the end of every epoch. */
   saveEvery: z.int().min(1).optional().meta({
@@ -178,6 +181,7 @@ export const PLACE_OPTIONS = {
   cache: z.string().optional().meta({
     description: `folder for decoded photos (default: ${CACHE_FOLDER}, or the resumed run's)`,
     value: "DIR",
+    path: true,
   }) as Option<string | undefined>,
 };
 

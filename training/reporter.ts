@@ -78,9 +78,22 @@ export type RunEvent =
 /** Receives events. */
 export type Reporter = (event: RunEvent) => void;
 
-/** One JSON object a line on standard output, for programs. */
-export function jsonReporter(write: (line: string) => void): Reporter {
-  return (event) => write(JSON.stringify(event));
+/** Between two lines about the progress of one thing, in milliseconds. */
+const JSON_PROGRESS_MS = 250;
+
+/** One JSON object a line on standard output, for programs. Of a thing's progress the first, the last and at most four a second are told. */
+export function jsonReporter(
+  write: (line: string) => void,
+  now: () => number = () => performance.now(),
+): Reporter {
+  let what: string | undefined, told = 0;
+  return (event) => {
+    if (event.event === "progress") {
+      if (event.what === what && event.done < event.total && now() - told < JSON_PROGRESS_MS) return;
+      [what, told] = [event.what, now()];
+    }
+    write(JSON.stringify(event));
+  };
 }
 
 /**

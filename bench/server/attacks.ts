@@ -19,7 +19,7 @@ const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/attacks.ts",
   summary: "Attacks servers on this machine and prints what came of each attack as a line of JSON.",
   flags: {
-    checkpoint: flag.string({ help: "the model", value: "PATH", required: true }),
+    checkpoint: flag.path({ help: "the model", value: "PATH", required: true }),
     only: flag.list({ help: "attacks whose name contains this text; default: all", value: "TEXT" }),
     seconds: flag.float({ help: "how long an attack goes on", default: 20, min: 1, max: 600 }),
     from: flag.string({

@@ -11,9 +11,9 @@ const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/batching.ts",
   summary: "Compares the server with and without batching and prints what came of it as JSON.",
   flags: {
-    checkpoint: flag.string({ help: "the model", value: "PATH", required: true }),
+    checkpoint: flag.path({ help: "the model", value: "PATH", required: true }),
     mode: flag.choice(["photo", "tensor"], { help: "what to send", default: "photo" }),
-    photos: flag.string({ help: "folder of photos, for --mode photo", value: "DIR" }),
+    photos: flag.path({ help: "folder of photos, for --mode photo", value: "DIR" }),
     maxBatch: flag.int({ help: "the batch that is compared with 1", default: 32, min: 2 }),
     concurrency: flag.int({ help: "clients", default: 64, min: 1 }),
     seconds: flag.float({ help: "how long for each", default: 60, min: 1, max: 600 }),

@@ -12,7 +12,7 @@ const flags = parseOrExit(Deno.args, {
   flags: {
     url: flag.string({ help: "the server", default: "http://127.0.0.1:8000" }),
     mode: flag.choice(MODES, { help: "what to send", default: "photo" }),
-    photos: flag.string({ help: "folder of photos, at any depth, for --mode photo", value: "DIR" }),
+    photos: flag.path({ help: "folder of photos, at any depth, for --mode photo", value: "DIR" }),
     maxPhotos: flag.int({ help: "how many of them to use", default: 64, min: 1 }),
     path: flag.string({ help: "what to ask for with --mode get", default: "/health" }),
     batch: flag.int({ help: "inputs in each tensor request", default: 1, min: 1 }),

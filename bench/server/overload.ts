@@ -19,9 +19,9 @@ const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/overload.ts",
   summary: "Overloads a server and prints whether it held and recovered as JSON.",
   flags: {
-    checkpoint: flag.string({ help: "the model", value: "PATH", required: true }),
+    checkpoint: flag.path({ help: "the model", value: "PATH", required: true }),
     mode: flag.choice(["photo", "tensor"], { help: "what to send", default: "photo" }),
-    photos: flag.string({ help: "folder of photos, for --mode photo", value: "DIR" }),
+    photos: flag.path({ help: "folder of photos, for --mode photo", value: "DIR" }),
     times: flag.float({ help: "the overload, in capacities", default: 5, min: 1 }),
     calm: flag.float({ help: "the load before and after, in capacities", default: 0.3, min: 0.01, max: 1 }),
     concurrency: flag.int({

@@ -12,10 +12,10 @@ const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/reloads.ts",
   summary: "Reloads a model under load and prints what came of it as JSON.",
   flags: {
-    checkpoint: flag.string({ help: "the model", value: "PATH", required: true }),
+    checkpoint: flag.path({ help: "the model", value: "PATH", required: true }),
     mode: flag.choice(["photo", "tensor"], { help: "what to send", default: "photo" }),
-    to: flag.string({ help: "a model that takes its place with the first reload", value: "PATH" }),
-    photos: flag.string({ help: "folder of photos, for --mode photo", value: "DIR" }),
+    to: flag.path({ help: "a model that takes its place with the first reload", value: "PATH" }),
+    photos: flag.path({ help: "folder of photos, for --mode photo", value: "DIR" }),
     reloads: flag.int({ help: "how many", default: 200, min: 1 }),
     samples: flag.int({ help: "how often memory is looked at", default: 20, min: 1 }),
     concurrency: flag.int({ help: "clients", default: 4, min: 1 }),

@@ -13,12 +13,12 @@ const flags = parseOrExit(Deno.args, {
   name: "deno task bench:serving",
   summary: "Compares our server with one on TensorFlow.js and prints what came of it as JSON.",
   flags: {
-    checkpoint: flag.string({
+    checkpoint: flag.path({
       help: "the model, of an architecture that is a chain of convolutions, poolings and linear layers",
       value: "PATH",
       required: true,
     }),
-    photos: flag.string({ help: "folder of photos", value: "DIR", required: true }),
+    photos: flag.path({ help: "folder of photos", value: "DIR", required: true }),
     maxPhotos: flag.int({ help: "how many of them to use", default: 64, min: 1 }),
     concurrency: flag.int({ help: "clients", default: 32, min: 1 }),
     rounds: flag.int({ help: "how often each has its turn", default: 3, min: 1 }),

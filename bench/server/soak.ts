@@ -17,7 +17,7 @@ const flags = parseOrExit(Deno.args, {
   name: "deno run -A bench/server/soak.ts",
   summary: "Serves under load and faults for a long time and prints what came of it as JSON.",
   flags: {
-    checkpoint: flag.string({ help: "the model", value: "PATH", required: true }),
+    checkpoint: flag.path({ help: "the model", value: "PATH", required: true }),
     minutes: flag.float({ help: "how long", default: 20, min: 0.1 }),
     share: flag.float({ help: "the load, in capacities", default: 0.8, min: 0.01, max: 1 }),
     faultSeconds: flag.float({ help: "time from one fault to the next", default: 6, min: 4 }),

@@ -16,9 +16,11 @@
  */
 import { wrap } from "../../engine/text.ts";
 import { parseArgs } from "node:util";
+import { count } from "../../engine/text.ts";
 import { type Flag, flag, UsageError } from "./flags.ts";
-import { nearestFlag } from "./suggest.ts";
+import { hintFor, nearestFlag } from "./suggest.ts";
 import { terminalColumns } from "./terminal.ts";
+import { userPath } from "./user_path.ts";
 
 export { type Flag, flag, UsageError };
 
@@ -31,7 +33,17 @@ export interface Command<F extends Readonly<Record<string, Flag<unknown>>>> {
   /** Its flags by camel-case name. */
   readonly flags: F;
   /** Arguments without a flag; absent: none are taken. */
-  readonly positionals?: { readonly name: string; readonly min?: number; readonly max?: number };
+  readonly positionals?: {
+    readonly name: string;
+    /** What the help text calls them together, where each is something else, such as `FROM TO`; default: the name and three dots. */
+    readonly usage?: string;
+    readonly min?: number;
+    readonly max?: number;
+    /** Whether they are files or folders. */
+    readonly paths?: boolean;
+  };
+  /** What to say of flags that people know from elsewhere and this command does not have, by their name without dashes. */
+  readonly hints?: Readonly<Record<string, string>>;
 }
 
 /** A command, whatever its flags. */
@@ -48,22 +60,28 @@ export function parseFlags<F extends Readonly<Record<string, Flag<unknown>>>>(
   command: Command<F>,
 ): Parsed<F> {
   const flags = byName(command);
-  const { given, positionals } = collect(args, flags);
-  const values: Record<string, unknown> = { positionals };
+  const { given, positionals } = collect(args, flags, command.hints);
+  const values: Record<string, unknown> = {
+    positionals: command.positionals?.paths ? positionals.map(userPath) : positionals,
+  };
   for (const [name, { key, flag }] of flags) {
     const texts = given.get(name);
     if (texts === undefined) {
       if (flag.required) throw new UsageError(`--${name} is missing`);
-      values[key] = flag.fallback;
+      values[key] = flag.absent ? flag.absent() : flag.fallback;
     } else {
       values[key] = read(name, flag, texts);
     }
   }
-  const { name, min = 0, max = Infinity } = command.positionals ?? { name: "argument", max: 0 };
+  const { name, usage, min = 0, max = Infinity } = command.positionals ?? { name: "argument", max: 0 };
   if (positionals.length > max) {
-    throw new UsageError(`unexpected argument ${JSON.stringify(positionals[max])}`);
+    const wanted = usage === undefined ? "" : `, expected ${usage}`;
+    throw new UsageError(`unexpected argument ${JSON.stringify(positionals[max])}${wanted}`);
   }
   if (positionals.length < min) {
+    if (usage !== undefined) {
+      throw new UsageError(`got ${count(positionals.length, "argument")}, expected exactly ${min}: ${usage}`);
+    }
     throw new UsageError(`got ${positionals.length} ${name}, expected at least ${min}`);
   }
   return values as Parsed<F>;
@@ -117,7 +135,7 @@ export function helpText(command: AnyCommand, columns = Infinity): string {
   });
   rows.push(["--help", "print this text"]);
   const width = Math.max(...rows.map(([left]) => left.length));
-  const after = command.positionals ? ` ${command.positionals.name}…` : "";
+  const after = command.positionals ? ` ${command.positionals.usage ?? `${command.positionals.name}…`}` : "";
   const beside = columns - width - 4, below = beside < LEAST_BESIDE;
   const indent = " ".repeat(below ? 6 : width + 4);
   const lines = rows.flatMap(([left, right]) => {
@@ -138,7 +156,9 @@ function kebabCase(key: string): string {
 /** The flags that `args` hold, by their key and as people write them (`--max-batch`); throws a `UsageError` for an unknown one. */
 export function givenFlags(args: readonly string[], command: AnyCommand): Map<string, string> {
   const flags = byName(command);
-  return new Map([...collect(args, flags).given.keys()].map((name) => [flags.get(name)!.key, `--${name}`]));
+  return new Map(
+    [...collect(args, flags, command.hints).given.keys()].map((name) => [flags.get(name)!.key, `--${name}`]),
+  );
 }
 
 type Known = ReadonlyMap<string, { readonly key: string; readonly flag: Flag<unknown> }>;
@@ -154,6 +174,7 @@ function byName({ flags }: AnyCommand): Known {
 function collect(
   args: readonly string[],
   flags: Known,
+  hints: AnyCommand["hints"],
 ): { given: Map<string, string[]>; positionals: string[] } {
   const types = [...flags].map(([name, { flag }]) =>
     [name, { type: flag.kind === "switch" ? "boolean" : "string" }] as const
@@ -169,7 +190,7 @@ function collect(
   for (const token of tokens) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
-    const { name, text } = optionOf(token, flags);
+    const { name, text } = optionOf(token, flags, hints);
     given.set(name, [...given.get(name) ?? [], text]);
   }
   return { given, positionals };
@@ -183,7 +204,11 @@ interface OptionToken {
 }
 
 /** Which flag a token means, and its value as text: of a switch `true` or `false`. */
-function optionOf({ name, rawName, value, inlineValue }: OptionToken, flags: Known) {
+function optionOf(
+  { name, rawName, value, inlineValue }: OptionToken,
+  flags: Known,
+  hints: AnyCommand["hints"],
+) {
   const isSwitch = (name: string) => flags.get(name)?.flag.kind === "switch";
   const negated = rawName.startsWith("--no-");
   if (negated && value === undefined && isSwitch(name.slice(3))) {
@@ -191,6 +216,8 @@ function optionOf({ name, rawName, value, inlineValue }: OptionToken, flags: Kno
   }
   if (rawName !== `--${name}` || !flags.has(name)) {
     const given = `${rawName}${negated && inlineValue ? `=${value}` : ""}`;
+    const hint = hintFor(rawName, hints);
+    if (hint !== undefined) throw new UsageError(`unknown flag ${given}: ${hint}`);
     const meant = meantBy(rawName, flags);
     throw new UsageError(`unknown flag ${given}${meant === undefined ? "" : `, did you mean ${meant}?`}`);
   }

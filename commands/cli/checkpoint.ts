@@ -5,7 +5,7 @@
 import { flag } from "./flags.ts";
 
 /** `--checkpoint`; `checkpointAt` says which file it means. */
-export const CHECKPOINT_FLAG = flag.string({
+export const CHECKPOINT_FLAG = flag.path({
   help: "file written by train or convert, or a run's folder: its best",
   value: "PATH",
   required: true,

@@ -3,6 +3,7 @@
  * @module
  */
 import { parse } from "@std/csv/parse";
+import { shownPath, userPath } from "./user_path.ts";
 
 /** Something is wrong with how a command was called; commands print it and exit with code 2. */
 export class UsageError extends Error {
@@ -22,6 +23,8 @@ export interface Flag<T> {
   readonly fallback: T;
   /** Leaving the flag out is an error. */
   readonly required: boolean;
+  /** The value without the flag, where it is not `fallback` itself. */
+  readonly absent?: () => T;
   /** Turns the texts given (at least one) into the value; throws a plain `Error` that says what was wanted. */
   parse(texts: readonly string[]): T;
 }
@@ -61,6 +64,17 @@ function string<D extends string | undefined = undefined, R extends boolean = fa
   options: Options<D, R>,
 ): Flag<Value<string, D, R>> {
   return single(options, "TEXT", (text) => text);
+}
+
+/** A file or folder, given from the folder that people are in; a default lies in the one that the program runs in. */
+function path<D extends string | undefined = undefined, R extends boolean = false>(
+  options: Options<D, R>,
+): Flag<Value<string, D, R>> {
+  const found = single(options, "PATH", userPath);
+  const { fallback } = found;
+  return typeof fallback === "string"
+    ? { ...found, absent: () => shownPath(fallback) as Value<string, D, R> }
+    : found;
 }
 
 interface Range {
@@ -169,4 +183,4 @@ function fieldsOf(text: string): string[] {
 }
 
 /** The kinds of flags: `flag.int({ help, default, min, max })` and so on. */
-export const flag = { string, int, float, floats, choice, boolean, list };
+export const flag = { string, path, int, float, floats, choice, boolean, list };

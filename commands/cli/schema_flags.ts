@@ -21,8 +21,8 @@ export type FlagsOf<F> = { readonly [K in keyof F]: F[K] extends Schema<infer T>
 
 /**
  * A flag for each schema: of a string, number, whole number, choice, switch, list of strings, or tuple of numbers, either of which may be
- * optional, read-only or have a default. Ranges become the flag's; `meta` gives its help text (`description`) and what that calls the
- * value (`value`). Throws a `TypeError` for any other schema.
+ * optional, read-only or have a default. Ranges become the flag's; `meta` gives its help text (`description`), what that calls the
+ * value (`value`), and whether a string is a file's or folder's (`path`). Throws a `TypeError` for any other schema.
  */
 export function flagsOf<F extends Readonly<Record<string, Schema<unknown>>>>(fields: F): FlagsOf<F> {
   return Object.fromEntries(
@@ -37,12 +37,12 @@ interface Common {
 }
 
 function flagOf(key: string, schema: z.ZodType): Flag<unknown> {
-  const { description = "", value } = schema.meta() ?? {};
+  const { description = "", value, path } = schema.meta() ?? {};
   const { inner, fallback, required } = unwrap(schema);
   const common: Common = { help: description, required, ...typeof value === "string" && { value } };
   // A flag's default has the type of its value, which only the schema knows here.
   const preset = { ...common, default: fallback as undefined };
-  if (inner instanceof z.ZodString) return flag.string(preset);
+  if (inner instanceof z.ZodString) return (path === true ? flag.path : flag.string)(preset);
   if (inner instanceof z.ZodNumber) {
     return (inner.isInt ? flag.int : flag.float)({ ...preset, ...rangeOf(inner) });
   }

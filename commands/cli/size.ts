@@ -1,14 +1,20 @@
 /**
- * The flag `--size` of commands that build networks.
+ * The flags `--size` and `--model` of commands that build networks.
  * @module
  */
-import { smallestSize, smallestSizes } from "../../model/architectures/registry.ts";
+import { ARCHITECTURES, smallestSize, smallestSizes } from "../../model/architectures/registry.ts";
 import { flag, UsageError } from "./flags.ts";
 
 /** `--size`; `usual` says what is taken without it. */
 export function sizeFlag(usual: string) {
   const help = `height and width of the input, at least ${smallestSizes()} (default ${usual})`;
   return flag.int({ help, min: 1, max: 1024 });
+}
+
+/** Throws a `UsageError` where there is no model of that name. */
+export function requireModel(name: string): void {
+  if (Object.hasOwn(ARCHITECTURES, name)) return;
+  throw new UsageError(`--model is ${name}, wanted one of ${Object.keys(ARCHITECTURES).join(", ")}`);
 }
 
 /** Throws a `UsageError` where `--size` is too small for one of the models. */

@@ -73,6 +73,26 @@ const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
   "weights": ["checkpoint"],
 };
 
+const ADAPTER =
+  "the system chooses the adapter, which `deno task doctor` names; on Linux, VK_DRIVER_FILES set to " +
+  "a driver's manifest chooses another";
+
+/** Words of other programs that no command here has a flag for, and what to say of them. */
+const NOWHERE: Readonly<Record<string, string>> = {
+  "cpu": ADAPTER,
+  "cuda": ADAPTER,
+  "device": ADAPTER,
+  "devices": ADAPTER,
+  "gpu": ADAPTER,
+  "gpus": ADAPTER,
+};
+
+/** What to say of an unknown flag that is known elsewhere: what the command has to say, else what all of them have; undefined: nothing. */
+export function hintFor(rawName: string, hints: Readonly<Record<string, string>> = {}): string | undefined {
+  const plain = kebabCase(rawName.replace(/^-+/, ""));
+  return [hints, NOWHERE].find((texts) => Object.hasOwn(texts, plain))?.[plain];
+}
+
 /** The flag of `known` (in kebab case, without dashes) that `name` means in other programs, begins, or is a slip of the pen away from. */
 export function nearestFlag(name: string, known: readonly string[]): string | undefined {
   const plain = kebabCase(name);

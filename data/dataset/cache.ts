@@ -6,7 +6,8 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "@std/path";
-import { ABANDONED_MS, cachePlace } from "../cache_folder.ts";
+import { cachePlace } from "../cache_folder.ts";
+import { ABANDONED_MS, draftState, makeDraft } from "../drafts.ts";
 import { type CacheIndex, covers, type FileStamp, newIndex, readIndex, writeIndex } from "./cache_index.ts";
 import { DecoderPool } from "../image/decoder_pool.ts";
 import type { Sample } from "./folder.ts";
@@ -100,8 +101,8 @@ async function build(
     });
   await write(Deno.mkdir(parent, { recursive: true }));
   await removeAbandoned(parent, prefix);
-  const scratch = await write(Deno.makeTempDir({ dir: parent, prefix }));
-  const drafts = join(scratch, "new");
+  await using draft = await write(makeDraft(parent, prefix));
+  const scratch = draft.path, drafts = join(scratch, "new");
   const writer = new FileShardWriter(drafts);
   try {
     await write(Deno.mkdir(drafts));
@@ -122,15 +123,15 @@ async function build(
     }
   } finally {
     writer.abort();
-    await Deno.remove(scratch, { recursive: true });
   }
 }
 
-/** Removes what programs that were killed have left: drafts that nothing was added to for long. */
+/** Removes drafts without a lock that nothing was added to for long; `makeDraft` removes the others. */
 async function removeAbandoned(parent: string, prefix: string): Promise<void> {
   for await (const { name } of Deno.readDir(parent)) {
     if (!name.startsWith(prefix)) continue;
     const path = join(parent, name);
+    if (await draftState(path) !== "unknown") continue;
     const times = await Promise.all([path, join(path, "new")].map((dir) => Deno.stat(dir).catch(() => null)));
     const touched = Math.max(...times.map((stat) => stat?.mtime?.getTime() ?? 0));
     if (Date.now() - touched > ABANDONED_MS) await Deno.remove(path, { recursive: true }).catch(() => {});

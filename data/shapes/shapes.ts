@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from "@std/path";
 import { cachePlace } from "../cache_folder.ts";
 import { DataError, listFolder, type SplitName } from "../dataset/listing.ts";
 import { type ShapeFile, SHAPES, type ShapesReply, type ShapesRequest } from "./shape_drawing.ts";
+import { makeDraft } from "../drafts.ts";
 
 /** Where the pictures go unless another folder is named, relative to the working directory. */
 export const SHAPES_FOLDER: string = cachePlace("shapes");
@@ -45,18 +46,15 @@ export async function ensureShapes(
   const parent = dirname(resolve(dir));
   await Deno.mkdir(parent, { recursive: true });
   // Drawn elsewhere and moved when finished: so that the folder is whole whenever it is there.
-  const scratch = await Deno.makeTempDir({ dir: parent, prefix: `.${basename(resolve(dir))}-` });
-  try {
-    const drawing = join(scratch, "new");
-    await draw(await plan(drawing, counts), seed, onProgress);
-    await Deno.writeTextFile(join(drawing, MARKER), marker);
-    if (found === "outdated") await Deno.rename(dir, join(scratch, "old"));
-    await Deno.rename(drawing, dir).catch(async (error) => {
-      if (await inspect(dir, marker, counts) !== "finished") throw error; // or another program was quicker
-    });
-  } finally {
-    await Deno.remove(scratch, { recursive: true });
-  }
+  await using draft = await makeDraft(parent, `.${basename(resolve(dir))}-`);
+  const scratch = draft.path;
+  const drawing = join(scratch, "new");
+  await draw(await plan(drawing, counts), seed, onProgress);
+  await Deno.writeTextFile(join(drawing, MARKER), marker);
+  if (found === "outdated") await Deno.rename(dir, join(scratch, "old"));
+  await Deno.rename(drawing, dir).catch(async (error) => {
+    if (await inspect(dir, marker, counts) !== "finished") throw error; // or another program was quicker
+  });
   return dir;
 }
 

@@ -22,12 +22,26 @@ export async function readWeightsFile(path: string): Promise<Uint8Array<ArrayBuf
   try {
     return await Deno.readFile(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Deno.errors.IsADirectory
-      ? "it is a folder, wanted a file"
-      : (error as Error).message;
-    throw new CheckpointError(`Cannot read ${path}: ${reason}`);
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): CheckpointError {
+  const reason = error instanceof Deno.errors.NotFound
+    ? "there is no such file"
+    : error instanceof Deno.errors.IsADirectory
+    ? "it is a folder, wanted a file"
+    : (error as Error).message;
+  return new CheckpointError(`Cannot read ${path}: ${reason}`);
+}
+
+/** Throws a `CheckpointError` that names a file which is missing, a folder or may not be read, without reading it. */
+export async function requireWeightsFile(path: string): Promise<void> {
+  try {
+    using file = await Deno.open(path);
+    if ((await file.stat()).isDirectory) throw new Deno.errors.IsADirectory();
+  } catch (error) {
+    throw unreadable(path, error);
   }
 }
 

@@ -36,7 +36,7 @@ const KERAS =
 
 /** The lines of Python that turn a PyTorch file into one that is read here. */
 export function conversionLines(path: string): string[] {
-  const out = `${basename(path, extname(path))}.safetensors`;
+  const out = convertedName(path);
   return [
     "import torch; from safetensors.torch import save_file",
     `weights = torch.load(${JSON.stringify(path)}, map_location="cpu", weights_only=True)`,
@@ -44,9 +44,15 @@ export function conversionLines(path: string): string[] {
   ];
 }
 
+function convertedName(path: string): string {
+  return `${basename(path, extname(path))}.safetensors`;
+}
+
 function convertText(path: string): string {
   return `which could run code and is not read here; in Python, this makes a safetensors file of it:\n\n${
     conversionLines(path).join("\n")
+  }\n\nand this trains from it:\n\ndeno task train --data photos --weights ${
+    JSON.stringify(convertedName(path))
   }\n`;
 }
 

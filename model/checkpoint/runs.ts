@@ -41,14 +41,18 @@ async function entryNames(folder: string): Promise<string[]> {
 
 /**
  * The checkpoint that a path means: a file itself, a run's folder its best one, a folder of runs that of the newest. Throws a
- * `CheckpointError` that says what to do where a folder has none; what is no folder is left to whoever reads it.
+ * `CheckpointError` that says what to do where a folder has none; what is no folder is left to whoever reads it. `onNote` is told which
+ * run was taken of a folder of runs, and which newer ones have no checkpoint yet.
  */
-export async function checkpointAt(path: string): Promise<string> {
+export async function checkpointAt(path: string, onNote: (text: string) => void = () => {}): Promise<string> {
   if (!await isDirectory(path)) return path;
   const best = join(path, BEST);
   if (await isFile(best)) return best;
   const [newest] = await findRuns(path);
-  if (newest !== undefined) return newest.path;
+  if (newest !== undefined) {
+    onNote(await chosenText(path, newest));
+    return newest.path;
+  }
   const last = join(path, "last.safetensors"), diverged = await isFile(join(path, DIVERGED));
   const advice = diverged
     ? `the run diverged (${join(path, DIVERGED)} says where): train another with a lower --lr` +
@@ -59,6 +63,27 @@ export async function checkpointAt(path: string): Promise<string> {
     ? `nothing was saved of the run: train with \`deno task train --resume ${path}\` first`
     : `name a file, or a run's folder that has one, as \`deno task train\` writes them to runs/`;
   throw new CheckpointError(`Cannot find a checkpoint in ${path}: there is no ${BEST}; ${advice}`);
+}
+
+/** Which run of a folder was taken, as a line for people, and which newer ones have no checkpoint yet. */
+export async function chosenText(folder: string, { path }: FoundRun): Promise<string> {
+  const since = await modified(path) ?? 0;
+  const newer: string[] = [];
+  for (const name of await entryNames(folder)) {
+    const run = join(folder, name);
+    const begun = await modified(join(run, "config.json"));
+    if (begun !== undefined && begun > since && !await isFile(join(run, BEST))) newer.push(run);
+  }
+  const skipped = newer.length === 0
+    ? ""
+    : `; newer, but without a ${BEST} so far: ${newer.slice(0, 3).join(", ")}${
+      newer.length > 3 ? ", …" : ""
+    }`;
+  return `Checkpoint ${path}${skipped}`;
+}
+
+async function modified(path: string): Promise<number | undefined> {
+  return await Deno.stat(path).then(({ mtime }) => mtime?.getTime(), () => undefined);
 }
 
 async function isDirectory(path: string): Promise<boolean> {

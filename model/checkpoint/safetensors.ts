@@ -47,7 +47,12 @@ export function parseSafetensors(bytes: Uint8Array, name = "safetensors data"): 
   if (bytes.length < 8) fail(`it has ${bytes.length} bytes, wanted at least 8 for the header's length`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getBigUint64(0, true);
-  if (length > MAX_HEADER) fail(`its header claims ${length} bytes, wanted at most ${MAX_HEADER}`);
+  // Any text begins with bytes that would be such a length.
+  if (length > MAX_HEADER) {
+    fail(
+      `it is no safetensors file (its header would have ${length} bytes by its first 8, wanted at most ${MAX_HEADER})`,
+    );
+  }
   const start = 8 + Number(length);
   if (start > bytes.length) fail(`its header claims ${length} bytes, ${bytes.length - 8} follow`);
   const header = parseHeader(bytes.subarray(8, start), fail);

@@ -70,7 +70,8 @@ const route = createRoute({
   path: "/predict",
   tags: ["Predict"],
   summary: "Classify one or several photos",
-  description: `${PHOTO_FORMAT_NAMES}, as the body or in a form; several photos in one form share a pass.`,
+  description:
+    `${PHOTO_FORMAT_NAMES}, as the body or in a form, whose field may also be called images, photo, photos, file or files; several photos in one form share a pass.`,
   request: {
     query: querySchema,
     body: {

@@ -9,6 +9,8 @@ import { basename, dirname } from "@std/path";
 export interface ModelSource {
   readonly name: string;
   readonly path: string;
+  /** Whether somebody chose the name; else it comes from the path. */
+  readonly named?: boolean;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
@@ -28,14 +30,37 @@ export function parseSource(text: string, name?: string): ModelSource {
       `Cannot name a model ${JSON.stringify(chosen)}: expected letters, digits, dots, dashes and underscores`,
     );
   }
-  return { name: chosen, path };
+  return { name: chosen, path, named: given !== undefined || name !== undefined };
+}
+
+/**
+ * Throws where two checkpoints would answer by one name that nobody gave to both: a name given twice has two versions, and that has to be
+ * meant. Throws too where one file is to be served twice by one name.
+ */
+export function requireDistinct(sources: readonly ModelSource[]): void {
+  for (const [i, source] of sources.entries()) {
+    const other = sources.slice(0, i).find(({ name }) => name === source.name);
+    if (other === undefined) continue;
+    if (sources.slice(0, i).some(({ name, path }) => name === source.name && path === source.path)) {
+      throw new Error(`Cannot serve ${source.path} twice as ${source.name}: one is enough`);
+    }
+    if (source.named && other.named) continue;
+    throw new Error(
+      `Cannot serve ${other.path} and ${source.path} both as ${source.name}: give each a name, as in ` +
+        `--checkpoint NAME=PATH, or both the same one if they are versions of one model`,
+    );
+  }
 }
 
 function nameOf(path: string): string {
   const stem = basename(path).replace(/\.[^.]*$/, "");
-  const folder = basename(dirname(path));
-  const name = (stem === "best" || stem === "last") && isModelName(folder) ? folder : stem;
-  return name.replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[^A-Za-z0-9]+/, "") || "model";
+  const folder = stem === "best" || stem === "last" ? validName(basename(dirname(path))) : "";
+  return folder || validName(stem) || "model";
+}
+
+/** The nearest text that can be a model's name; empty where nothing is left. */
+export function validName(text: string): string {
+  return text.replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[^A-Za-z0-9]+/, "").slice(0, 128);
 }
 
 /** The text with the file's name in place of its path, which clients need not know. */

@@ -15,6 +15,9 @@ export interface UploadedPhoto {
 /** The multipart field that holds photos. */
 export const FIELD = "image";
 
+/** What other servers call that field. */
+const ALIASES: readonly string[] = ["file", "files", "images", "photo", "photos"];
+
 /** Photos in one request at most, parts of a form, and bytes of a part's header. */
 const MAX_PHOTOS = 256, MAX_PARTS = 2 * MAX_PHOTOS, MAX_HEADER = 4096;
 
@@ -24,7 +27,7 @@ const BOUNDARY = /^[\x20-\x7e]{1,70}$/;
 const LF = 0x0a, CR = 0x0d, DASH = 0x2d, BLANK_LINE = Uint8Array.of(CR, LF, CR, LF);
 
 /**
- * The photos of a body: all `image` fields of a multipart form, or the body itself. What they are is read from their bytes; the content
+ * The photos of a body: all `image` fields of a multipart form (or what others call them), or the body itself. What they are is read from their bytes; the content
  * type only tells a form from a photo. Throws a `RequestError` with status 400, 413 or 415.
  */
 export function findPhotos(
@@ -47,15 +50,16 @@ export function findPhotos(
 function findInForm(body: Uint8Array<ArrayBuffer>, contentType: string): UploadedPhoto[] {
   const others = new Set<string>();
   const photos: UploadedPhoto[] = [];
+  let textual: string | undefined;
   for (const { header, content } of splitForm(body, contentType)) {
     const { name, filename } = describe(header);
-    if (name !== FIELD) {
+    const alias = name !== undefined && ALIASES.includes(name);
+    if (name !== FIELD && !(alias && filename !== undefined)) {
       others.add(name ?? "");
+      if (alias) textual ??= name;
       continue;
     }
-    if (filename === undefined) {
-      throw new RequestError(400, `Cannot read the form: "${FIELD}" holds text, expected a file`);
-    }
+    if (filename === undefined) throw holdsText(FIELD);
     if (photos.length === MAX_PHOTOS) {
       throw new RequestError(413, `Cannot take more than ${MAX_PHOTOS} photos in one request`);
     }
@@ -65,11 +69,16 @@ function findInForm(body: Uint8Array<ArrayBuffer>, contentType: string): Uploade
     photos.push({ bytes: content.slice(), file: filename }); // each is given away to its decoder
   }
   if (photos.length > 0) return photos;
+  if (textual !== undefined) throw holdsText(textual);
   const found = [...others].slice(0, 8).map((key) => JSON.stringify(key)).join(", ") || "no field";
   throw new RequestError(
     400,
     `Cannot find a photo in the form: it has ${found}, expected a file in "${FIELD}"`,
   );
+}
+
+function holdsText(field: string): RequestError {
+  return new RequestError(400, `Cannot read the form: "${field}" holds text, expected a file`);
 }
 
 interface Part {

@@ -125,6 +125,29 @@ Deno.test("arguments without a flag are refused, or counted where they are taken
   assertThrows(() => parseFlags(["a", "b", "c"], taking), UsageError, 'unexpected argument "c"');
 });
 
+Deno.test("arguments that are not alike are named by what each is", () => {
+  const copy = { ...command, positionals: { name: "FILE", usage: "FROM TO", min: 2, max: 2 } };
+  assertMatch(helpText(copy), /^\S.* \[FLAGS\] FROM TO\n/);
+  const refused = (...args: string[]) => assertThrows(() => parseFlags(args, copy), UsageError).message;
+  assertEquals(refused("a"), "got 1 argument, expected exactly 2: FROM TO");
+  assertEquals(refused("a", "b", "c"), 'unexpected argument "c", expected FROM TO');
+});
+
+Deno.test("a flag that a command cannot have is answered with what to do", () => {
+  const train = (...args: string[]) =>
+    assertThrows(() => parseFlags(args, TRAIN_COMMAND), UsageError).message;
+  assertEquals(
+    train("--name", "x"),
+    "unknown flag --name: a run is called as its folder is, --out runs/NAME",
+  );
+  assertMatch(
+    train("--device", "0"),
+    /^unknown flag --device: the system chooses the adapter, .+VK_DRIVER_FILES/,
+  );
+  fails(["--gpu=1"], /^unknown flag --gpu: the system chooses/);
+  fails(["--__proto__"], /^unknown flag --__proto__$/);
+});
+
 Deno.test("a required flag that is missing is named", () => {
   const strict = { ...command, flags: { checkpoint: flag.string({ help: "file", required: true }) } };
   assertThrows(() => parseFlags([], strict), UsageError, "--checkpoint is missing");

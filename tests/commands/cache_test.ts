@@ -4,6 +4,8 @@ import { clearCache, surveyCache } from "../../data/cache_folder.ts";
 import { CACHE_FOLDER, openPhotoStore } from "../../data/dataset/cache.ts";
 import { drawShape, encodeJpeg } from "../../data/shapes/shape_drawing.ts";
 import { SHAPES_FOLDER } from "../../data/shapes/shapes.ts";
+import { DRIVER_FOLDER } from "../../engine/driver.ts";
+import { makeDraft } from "../../data/drafts.ts";
 import { TILE_FILE } from "../../model/tuned_gpu.ts";
 import { testNeeding } from "../permissions.ts";
 
@@ -37,11 +39,15 @@ const kindsOf = (entries: readonly { kind: string }[]) =>
   entries.map(({ kind }) => kind).filter((kind) => kind !== "driver").toSorted();
 
 test("every place that is written between runs is a kind of the cache folder", () => {
-  assertEquals([CACHE_FOLDER, SHAPES_FOLDER, TILE_FILE].map((path) => path.replaceAll("\\", "/")), [
-    ".cache/photos",
-    ".cache/shapes",
-    ".cache/tiles.json",
-  ]);
+  assertEquals(
+    [CACHE_FOLDER, SHAPES_FOLDER, TILE_FILE, DRIVER_FOLDER].map((path) => path.replaceAll("\\", "/")),
+    [
+      ".cache/photos",
+      ".cache/shapes",
+      ".cache/tiles.json",
+      ".cache/drivers",
+    ],
+  );
 });
 
 test("what is kept is found with its size and last use, and cleared by kind", () =>
@@ -84,8 +90,72 @@ test("drafts that a program writes stay, those that were left go", () =>
     }
     await Deno.utime(join(root, "photos/.a-32-x-2/new/0"), 1_000_000, 1_000_000);
     const cleared = await clearCache(["photos"], root);
-    assertEquals(cleared.map(({ held }) => held), ["a program writes it", undefined]);
+    assertEquals(cleared.map(({ held }) => held), [
+      "it is new, and a program may write it",
+      undefined,
+    ]);
     assertEquals([...Deno.readDirSync(join(root, "photos"))].map(({ name }) => name), [".a-32-x-1"]);
+  }));
+
+test("a draft is known to be left as soon as its program has ended, and the next one removes it", () =>
+  withCache(async (root) => {
+    const photos = join(root, "photos");
+    await Deno.mkdir(photos);
+    const names = () => [...Deno.readDirSync(photos)].map(({ name }) => name);
+    const module = new URL("../../data/drafts.ts", import.meta.url).href;
+    const code = `const { makeDraft } = await import(${JSON.stringify(module)});
+      const { path } = await makeDraft(${JSON.stringify(photos)}, ".a-32-x-");
+      Deno.writeTextFileSync(path + "/0", "half");
+      console.log("writing");
+      setInterval(() => {}, 1000);`;
+    const killed = async () => {
+      const writer = new Deno.Command(Deno.execPath(), {
+        args: ["eval", "--config", new URL("../../deno.json", import.meta.url).pathname, code],
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      const reader = writer.stdout.getReader();
+      await reader.read();
+      const held = (await clearCache(["photos"], root)).map(({ held }) => held);
+      writer.kill("SIGKILL");
+      await writer.status;
+      await reader.cancel();
+      return held;
+    };
+    assertEquals(await killed(), ["a program writes it"]);
+    const left = (await surveyCache(root)).filter(({ kind }) => kind === "photos");
+    assertEquals(left.map(({ held, note }) => [held, note]), [[undefined, "left by a program that ended"]]);
+    {
+      const abandoned = names();
+      await using draft = await makeDraft(photos, ".a-32-x-");
+      assertEquals(names().map((name) => join(photos, name)), [draft.path]);
+      assert(!abandoned.some((name) => names().includes(name)));
+    }
+    assertEquals(names(), []);
+    assertEquals(await killed(), ["a program writes it"]);
+    assertEquals((await clearCache(["photos"], root)).map(({ held }) => held), [undefined]);
+    assertEquals(names(), []);
+  }));
+
+test("the project's own drivers are cleared with the choice, but not while setup writes or a program runs", () =>
+  withCache(async (root) => {
+    const drivers = join(root, "drivers");
+    await Deno.mkdir(join(drivers, ".1.tmp"), { recursive: true });
+    await Deno.writeTextFile(join(drivers, "choice.json"), "{}");
+    const clear = async () => (await clearCache(["drivers"], root)).map(({ held }) => held);
+    assertEquals(await clear(), ["`deno task setup` may be writing it"]);
+    await Deno.remove(join(drivers, ".1.tmp"));
+    if (Deno.build.os === "linux") {
+      // A program in the folder is in its own memory, as a library would be.
+      const program = join(drivers, "sleep");
+      await Deno.copyFile("/bin/sleep", program);
+      const running = new Deno.Command(program, { args: ["60"] }).spawn();
+      assertEquals(await clear(), ["a program runs with it"]);
+      running.kill("SIGKILL");
+      await running.status;
+    }
+    assertEquals(await clear(), [undefined]);
+    assertEquals(kindsOf(await surveyCache(root)), ["other", "shapes", "tiles"]);
   }));
 
 test("nothing outside of the folder is removed, though a link leads there", () =>
@@ -112,12 +182,12 @@ test("the command shows, clears and refuses what is no kind", () =>
     const shown = await run("--folder", root);
     assertMatch(shown.out, /shapes +1 kB +used \d{4}-\d\d-\d\d +\S+shapes\n/);
     assertMatch(shown.out, /other .+\(not of this project\)/);
-    assertMatch(shown.out, /in all; --clear \[photos\|shapes\|tiles\] removes it/);
+    assertMatch(shown.out, /in all; --clear \[photos\|shapes\|tiles\|drivers\] removes 1.1 kB of it/);
     const cleared = await run("--folder", root, "--clear", "shapes");
     assertMatch(cleared.out, /^shapes .+ removed, used .+\n1 kB freed\n$/);
     assertEquals(JSON.parse((await run("--folder", root, "--clear", "--json")).out).freed, 100);
     assertMatch((await run("--folder", join(root, "none"), "tiles")).out, /^Nothing is kept in /);
     const wrong = await run("--clear", "driver");
     assertEquals(wrong.code, 2);
-    assertStringIncludes(wrong.error, "KIND is driver, wanted one of photos, shapes, tiles");
+    assertStringIncludes(wrong.error, "KIND is driver, wanted one of photos, shapes, tiles, drivers");
   }));

@@ -108,7 +108,7 @@ test("convert refuses bad files and bad calls in one line and overwrites nothing
       "absent.model: there is no such file",
     );
     const { code, err } = await run("commands/convert.ts", [model, ...classes]);
-    assertEquals([code, err.includes("got 1 FILE, expected at least 2")], [2, true]);
+    assertEquals([code, err.includes("expected exactly 2: SEED.model OUT.safetensors")], [2, true]);
     await fails("commands/convert.ts", [path("."), out, ...classes], 1, "it is a folder, wanted a file");
     const within = await run("commands/convert.ts", [model, path("no/such/folder.safetensors"), ...classes]);
     assertEquals([within.code, within.err.includes("Cannot write")], [1, true], within.err);

@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { parseFlags, UsageError } from "../../commands/cli/args.ts";
-import { requireOneLength, requireResumable, TRAIN_COMMAND } from "../../commands/train_command.ts";
+import {
+  optionsOfFlags,
+  requireOneLength,
+  requireResumable,
+  TRAIN_COMMAND,
+} from "../../commands/train_command.ts";
 import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options.ts";
 import { testNeeding } from "../permissions.ts";
@@ -142,6 +147,18 @@ testNeeding("all")({
       assertEquals(await err, "deno task train: Stopped before training began\n");
       assertEquals((await child.status).code, 130);
     }),
+});
+
+Deno.test("options that cannot be trained with are wrong usage", () => {
+  const refused = (given: Parameters<typeof optionsOfFlags>[0]) =>
+    assertThrows(() => optionsOfFlags(given), UsageError).message;
+  assertMatch(refused({ model: "yolov8n" }), /^--model is yolov8n, wanted one of compact, /);
+  assertEquals(refused({ size: 32 }), "--size is 32, compact wants at least 61");
+  assertEquals(
+    refused({ optimizer: "adam", momentum: 0.9 }),
+    "Cannot train: adam has no momentum, only sgd and rmsprop have it",
+  );
+  assertEquals(optionsOfFlags({ size: 61 }).size, 61);
 });
 
 testNeeding("all")(

@@ -1,8 +1,10 @@
 /** Checkpoints of arbitrary weights, for tests of formats. */
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import type { ModelCard } from "../../model/checkpoint/card.ts";
-import type { Checkpoint } from "../../model/checkpoint/checkpoint.ts";
-import type { Network } from "../../model/network.ts";
+import { architecture } from "../../model/architectures/registry.ts";
+import { type Checkpoint, saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
+import { initialValues } from "../../model/init.ts";
+import { describeLayers, type Network } from "../../model/network.ts";
 import { fillParameters } from "../model/harness.ts";
 
 /** Fills a network with arbitrary weights and statistics and returns them as a checkpoint. */
@@ -20,4 +22,30 @@ export async function someCheckpoint(network: Network): Promise<Checkpoint> {
     return [name, { shape: spec.shape, data: values.get(name)! }] as const;
   }));
   return { card, tensors };
+}
+
+/** Writes a compact network with random weights; the same seed gives the same ones. */
+export async function writeCheckpoint(
+  path: string,
+  seed: number,
+  classes = ["bird", "dog", "panda"],
+): Promise<void> {
+  const size = 224;
+  const tensors = new Map<string, TensorValue>();
+  for (
+    const { name, parameters } of describeLayers(
+      architecture("compact", { classes: classes.length, size }),
+      2 ** 27,
+    )
+  ) {
+    for (const spec of parameters) {
+      const full = `${name}.${spec.name}`;
+      tensors.set(full, { shape: spec.shape, data: initialValues(spec, full, seed) });
+    }
+  }
+  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  await saveCheckpoint(path, {
+    card: { model: "compact", classes, preprocess: defaultPreprocess(size), parameters },
+    tensors,
+  });
 }

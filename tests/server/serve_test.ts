@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { requestAdapter } from "../../engine/gpu.ts";
-import { architecture } from "../../model/architectures/registry.ts";
-import { defaultPreprocess } from "../../data/preprocess.ts";
-import { saveCheckpoint, type TensorValue } from "../../model/checkpoint/checkpoint.ts";
-import { initialValues } from "../../model/init.ts";
-import { describeLayers } from "../../model/network.ts";
 import { encodePhoto, serveFake, textLines, until } from "./fixture.ts";
+import { writeCheckpoint } from "../formats/checkpoints.ts";
 import { testNeeding } from "../permissions.ts";
 
 const test = testNeeding("all");
@@ -64,32 +60,6 @@ async function start(args: readonly string[], permissions?: readonly string[]) {
   return { url, lines, process, ended, [Symbol.asyncDispose]: clean };
 }
 
-/** Writes a compact network with random weights; the same seed gives the same ones. */
-async function writeCheckpoint(
-  path: string,
-  seed: number,
-  classes = ["bird", "dog", "panda"],
-): Promise<void> {
-  const size = 224;
-  const tensors = new Map<string, TensorValue>();
-  for (
-    const { name, parameters } of describeLayers(
-      architecture("compact", { classes: classes.length, size }),
-      2 ** 27,
-    )
-  ) {
-    for (const spec of parameters) {
-      const full = `${name}.${spec.name}`;
-      tensors.set(full, { shape: spec.shape, data: initialValues(spec, full, seed) });
-    }
-  }
-  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
-  await saveCheckpoint(path, {
-    card: { model: "compact", classes, preprocess: defaultPreprocess(size), parameters },
-    tensors,
-  });
-}
-
 test("serve names an unknown flag or an unreadable value and exits with 2", async () => {
   for (
     const [args, message] of [
@@ -124,6 +94,9 @@ test({
       assertEquals(code, 1);
       assertStringIncludes(stderr, path);
     }
+    // What can be known before is said before anybody is listened to.
+    const { stdout } = await command(["--checkpoint", "/nowhere/best.safetensors", "--port", "0"]).output();
+    assertEquals(new TextDecoder().decode(stdout), "");
     // A run's folder means its best checkpoint, with a name before it or without.
     for (const given of [folder, `mine=${folder}`]) {
       const { code, stderr } = await run(["--checkpoint", given, "--port", "0"]);
@@ -181,6 +154,44 @@ test({
     assertEquals(server.lines.at(-1)!.message, "stopped");
     await Deno.remove(folder, { recursive: true });
   },
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test({
+    name: `serve that is sent ${signal} while it loads ends with 0`,
+    ignore: !hasAdapter || Deno.build.os === "windows",
+    fn: async () => {
+      const folder = await Deno.makeTempDir();
+      await writeCheckpoint(`${folder}/best.safetensors`, 1);
+      const process = command(["--checkpoint", folder, "--port", "0"]).spawn();
+      const errors = new Response(process.stderr).text();
+      const messages: string[] = [];
+      for await (const line of textLines(process.stdout)) {
+        messages.push(JSON.parse(line).message);
+        if (messages.at(-1) === "listening") process.kill(signal);
+      }
+      assertEquals([(await process.status).code, await errors], [0, ""]);
+      assertEquals(messages, ["listening", "stopped"]);
+      await Deno.remove(folder, { recursive: true });
+    },
+  });
+}
+
+test("serve takes a folder of runs, says which run it chose, and names the model after it", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/o odd`);
+  await Deno.mkdir(`${folder}/x/o odd`, { recursive: true });
+  for (const run of ["o odd", "x/o odd"]) {
+    await Deno.writeTextFile(`${folder}/${run}/best.safetensors`, "junk");
+  }
+  const { stdout } = await command(["--checkpoint", folder, "--port", "0"]).output();
+  const [first] = new TextDecoder().decode(stdout).split("\n");
+  assertEquals(JSON.parse(first!).message, `Checkpoint ${folder}/o odd/best.safetensors`);
+  const twice = ["o odd", "x/o odd"].flatMap((run) => ["--checkpoint", `${folder}/${run}`]);
+  const { code, stderr } = await run(twice);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "both as o_odd: give each a name");
+  await Deno.remove(folder, { recursive: true });
 });
 
 test({

@@ -192,6 +192,19 @@ Deno.test("the JSON reporter writes one object a line", () => {
   assertEquals(JSON.parse(lines[0]!), step(7));
 });
 
+Deno.test("the JSON reporter tells the first and last of a thing's progress, and at most four a second between", () => {
+  const told: string[] = [];
+  let now = 0;
+  const report = jsonReporter((line) => {
+    const { what, done } = JSON.parse(line);
+    told.push(`${what} ${done}`);
+  }, () => now);
+  for (const what of ["a", "b"]) {
+    for (let done = 1; done <= 10; done++, now += 100) report({ event: "progress", what, done, total: 10 });
+  }
+  assertEquals(told, ["a 1", "a 4", "a 7", "a 10", "b 1", "b 4", "b 7", "b 10"]);
+});
+
 Deno.test("one of a thing is one thing, and what the run chose stands in a line of its own", () => {
   let text = "";
   const report = textReporter((t) => text += t, { terminal: false });

@@ -40,6 +40,9 @@ for (const [name, bytes, words] of KINDS) {
     const { message } = assertThrows(() => decodeCheckpoint(bytes, name), CheckpointError);
     assertStringIncludes(message, `Cannot read ${name}: `);
     assertStringIncludes(message, words);
+    // Where Python makes a file of it, what to do with that file is the last line.
+    const next = `deno task train --data photos --weights "${name.replace(/\.\w+$/, "")}.safetensors"`;
+    assertEquals(message.trimEnd().endsWith(next), message.includes("in Python, this makes"));
     assertThrows(() => readHermosayhlCnn(bytes, ["a", "b"], name), CheckpointError, words);
   });
 }

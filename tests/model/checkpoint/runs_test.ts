@@ -37,6 +37,25 @@ test("a run's folder means its best checkpoint, a folder of runs that of the new
     },
   ));
 
+test("a folder of runs says which one it took, and which newer ones have no checkpoint", () =>
+  withFiles(
+    ["old/config.json", "a/config.json", "a/best.safetensors", "b/config.json", "b/log.csv", "no run/x"],
+    async (runs) => {
+      const notes: string[] = [];
+      const ask = (path: string) => checkpointAt(path, (text) => notes.push(text));
+      await ask(runs);
+      await ask(join(runs, "a")); // which run that is was said by whoever asked
+      await ask(join(runs, "a", "best.safetensors"));
+      const best = join(runs, "a", "best.safetensors"), newer = join(runs, "b");
+      assertEquals(notes, [
+        `Checkpoint ${best}; newer, but without a best.safetensors so far: ${newer}`,
+      ]);
+      await Deno.remove(newer, { recursive: true });
+      await ask(runs);
+      assertEquals(notes[1], `Checkpoint ${best}`);
+    },
+  ));
+
 test("a folder without a best checkpoint is refused with what to do", () =>
   withFiles(
     [

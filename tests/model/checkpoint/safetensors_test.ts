@@ -87,8 +87,9 @@ Deno.test("a header that claims to be huge is refused before it is read", () => 
   const bytes = new Uint8Array(16);
   for (const length of [100_000_001n, 2n ** 63n, 2n ** 64n - 1n]) {
     new DataView(bytes.buffer).setBigUint64(0, length, true);
-    refused(bytes, /wanted at most 100000000/);
+    refused(bytes, /it is no safetensors file \(.+, wanted at most 100000000\)/);
   }
+  refused(new TextEncoder().encode("epoch,step,lr\n"), /: it is no safetensors file \(/);
 });
 
 Deno.test("a header that is no JSON object is refused", () => {

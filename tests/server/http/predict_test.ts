@@ -186,6 +186,21 @@ for (const [name, status, body, headers, path = "/predict"] of bad) {
   });
 }
 
+test("a form may call its photos as other servers do, and text beside them is passed over", async () => {
+  await using server = await setUp();
+  const form = new FormData();
+  for (const field of ["file", "files", "image", "images", "photo", "photos"]) {
+    form.append(field, new File([RED], `${field}.png`));
+    if (field !== "image") form.append(field, "text");
+  }
+  const response = await server.app.request("/predict", { method: "POST", body: form });
+  assertEquals(response.status, 200);
+  const { predictions } = await response.json();
+  assertEquals(predictions.map(({ file }: { file: string }) => file), [
+    ...["file.png", "files.png", "image.png", "images.png", "photo.png", "photos.png"],
+  ]);
+});
+
 test("a form without the field, with text in it, or with an empty file says so", async () => {
   await using server = await setUp();
   const send = async (form: FormData) => {
@@ -193,14 +208,17 @@ test("a form without the field, with text in it, or with an empty file says so",
     return [response.status, (await response.json()).error] as const;
   };
   const wrong = new FormData();
-  wrong.append("photo", new File([RED], "a.png"));
+  wrong.append("picture", new File([RED], "a.png"));
   assertEquals(await send(wrong), [
     400,
-    'Cannot find a photo in the form: it has "photo", expected a file in "image"',
+    'Cannot find a photo in the form: it has "picture", expected a file in "image"',
   ]);
   const text = new FormData();
   text.append("image", "text");
   assertEquals((await send(text))[0], 400);
+  const forgotten = new FormData(); // curl -F file=photo.jpg, without the @
+  forgotten.append("file", "photo.jpg");
+  assertEquals(await send(forgotten), [400, 'Cannot read the form: "file" holds text, expected a file']);
   assertEquals((await send(formOf(["empty.png", new Uint8Array(0)])))[0], 400);
 });
 
