@@ -3,6 +3,7 @@
  * @module
  */
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./commands/cli/args.ts";
+import { chosenImplementation } from "./engine/implementation.ts";
 import { giveUpPermissions, requirePermissions } from "./commands/cli/permissions.ts";
 import { shownPath, userPath } from "./commands/cli/user_path.ts";
 import { delay } from "@std/async/delay";
@@ -26,6 +27,7 @@ const flags = parseOrExit(Deno.args, {
   summary:
     "Answers HTTP requests with trained networks. The first checkpoint is the default model; a name given twice " +
     "has two versions. SIGHUP loads the checkpoints again, SIGTERM finishes what was accepted and exits.",
+  usesGpu: true,
   flags: {
     checkpoint: flag.list({
       help: "file to serve, or a run's folder: its best; default: the best of the newest run in runs/",
@@ -165,7 +167,8 @@ for (const signal of Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGTE
 }
 
 try {
-  giveUpPermissions("write", "ffi"); // nothing here needs them, whoever granted everything
+  giveUpPermissions("write"); // nothing here needs it, whoever granted everything
+  if (chosenImplementation() === "deno") giveUpPermissions("ffi"); // Dawn is native code
   requirePermissions([
     { permission: { name: "env", variable: "ALEXNET_TOKEN" }, reason: "looks there for the token" },
     { permission: { name: "read", path: PROJECT }, reason: "reads its own files there" },

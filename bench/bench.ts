@@ -14,6 +14,7 @@ const flags = parseOrExit(Deno.args, {
   name: NAME,
   summary:
     "Checks every kernel on a model's real shapes, times it beside this adapter's measured ceilings, then times whole steps.",
+  usesGpu: true,
   flags: {
     model: flag.list({
       help: `models to measure, of ${Object.keys(ARCHITECTURES).join(", ")}`,

@@ -17,6 +17,7 @@ const NAME = "deno task convert";
 const flags = parseOrExit(Deno.args, {
   name: NAME,
   summary: "Converts SEED.model, a checkpoint of the C++ program, to OUT.safetensors.",
+  usesGpu: true,
   flags: {
     classes: flag.list({
       help: "class names in the order of its outputs",

@@ -5,7 +5,7 @@ import type { Gpu } from "../engine/gpu.ts";
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
-import { ALL_CASES } from "../model/cases.ts";
+import { ALL_CASES, QUICK_CASES } from "../model/cases.ts";
 import {
   adapterText,
   describeAdapter,
@@ -21,9 +21,11 @@ const NAME = "deno task doctor";
 const flags = parseOrExit(Deno.args, {
   name: NAME,
   summary: "Checks every kernel on this machine's GPU against plain float64 loops and finite differences.",
+  usesGpu: true,
   flags: {
     json: flag.boolean({ help: "print one JSON object" }),
     only: flag.string({ help: "run the cases of one operation, such as conv2d", value: "OPERATION" }),
+    quick: flag.boolean({ help: "run two cases of each operation and no network" }),
     dumpWgsl: flag.path({
       help: "write every kernel that was compiled, as WGSL, into this folder",
       value: "DIR",
@@ -36,7 +38,8 @@ await runCommand(NAME, async () => {
   if (flags.only !== undefined && !operations.has(flags.only)) {
     throw new UsageError(`--only is ${flags.only}, wanted one of ${[...operations].join(", ")}`);
   }
-  const cases = ALL_CASES.filter(({ op }) => flags.only === undefined || op === flags.only);
+  const all = flags.quick ? QUICK_CASES : ALL_CASES;
+  const cases = all.filter(({ op }) => flags.only === undefined || op === flags.only);
   using gpu = await requestTunedGpu({ onNote: (text) => console.error(text) });
   if (flags.json) {
     const examination = await examine(gpu, cases);

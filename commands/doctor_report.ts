@@ -3,6 +3,7 @@
  * @module
  */
 import { type Driver, ICD_FOLDERS } from "../engine/driver.ts";
+import { chosenImplementation } from "../engine/implementation.ts";
 import type { AdapterKind, Gpu } from "../engine/gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import { type Case, type Check, passed } from "../engine/verify/case.ts";
@@ -143,7 +144,9 @@ export async function describeAdapter(gpu: Gpu): Promise<AdapterReport> {
     drivers: await vulkanDrivers(),
     features: [...gpu.device.features].sort(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, gpu.limits[name]])),
-    runtime: `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}`,
+    runtime: `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, WebGPU of ${
+      chosenImplementation() === "dawn" ? "Dawn" : "wgpu"
+    }`,
   };
 }
 

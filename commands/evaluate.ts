@@ -24,6 +24,7 @@ const NAME = "deno task evaluate";
 const COMMAND = {
   name: NAME,
   summary: "Measures a checkpoint's accuracy and loss on a split of a data set, or on all of it.",
+  usesGpu: true,
   flags: {
     checkpoint: CHECKPOINT_FLAG,
     data: flag.path({ help: "folder of photos, laid out as for train", value: "DIR", required: true }),

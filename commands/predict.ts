@@ -15,6 +15,7 @@ const flags = parseOrExit(Deno.args, {
   summary:
     "Classifies photos with a checkpoint: files, folders and what is in them, - for one from standard input, " +
     "and web addresses with --allow-urls. What cannot be read is named, and the exit code is 1 then.",
+  usesGpu: true,
   flags: {
     checkpoint: CHECKPOINT_FLAG,
     json: flag.boolean({

@@ -14,6 +14,7 @@ const { out, ...places } = flagsOf(PLACE_OPTIONS);
 export const TRAIN_COMMAND = {
   name: "deno task train",
   summary: "Trains a network on a folder of photos, or on procedurally drawn shapes, on any WebGPU adapter.",
+  usesGpu: true,
   flags: {
     ...flagsOf(RUN_OPTIONS),
     out,

@@ -17,6 +17,7 @@ const flags = parseOrExit(Deno.args, {
   name: NAME,
   summary:
     "Measures which tiles of the matrix products are fastest on this machine's GPU and keeps them in a file.",
+  usesGpu: true,
   flags: {
     model: flag.string({
       help: `one of ${Object.keys(ARCHITECTURES).join(", ")}`,

@@ -7,7 +7,8 @@ import { type Driver, useDriver } from "./driver.ts";
 import { UserError } from "./errors.ts";
 import { KernelCache } from "./kernel.ts";
 import { Readback } from "./readback.ts";
-import { probeSubgroups } from "./subgroups.ts";
+import { probeSubgroups, type Subgroups } from "./subgroups.ts";
+import { openWebGpu } from "./implementation.ts";
 
 /** No WebGPU adapter was found. */
 export class GpuUnavailableError extends UserError {
@@ -58,6 +59,8 @@ const WANTED_LIMITS = [
 
 /** A WebGPU device with its adapter's real limits. Dispose of it to release the device. */
 export class Gpu implements Disposable {
+  /** Lanes of a subgroup in a one-dimensional workgroup, or 0 where subgroups cannot be used. */
+  readonly subgroupSize: number;
   /** Compiled pipelines, shared by all plans on this device. */
   readonly kernels: KernelCache;
   /** Settles with the reason when the device is lost; never rejects. */
@@ -70,8 +73,7 @@ export class Gpu implements Disposable {
   private constructor(
     readonly device: GPUDevice,
     readonly adapter: GPUAdapter,
-    /** Lanes of a subgroup in a one-dimensional workgroup, or 0 where subgroups cannot be used. */
-    readonly subgroupSize: number,
+    subgroups: Subgroups,
     /** Brings results back. */
     readonly readback: Readback,
     /** Which driver answers, as far as that is known: WebGPU itself does not tell. */
@@ -79,7 +81,8 @@ export class Gpu implements Disposable {
     /** Hears how far kernels are that become ready. */
     readonly onCompile: GpuOptions["onCompile"],
   ) {
-    this.kernels = new KernelCache(device);
+    this.subgroupSize = subgroups.lanes;
+    this.kernels = new KernelCache(device, subgroups.directive);
     this.lost = device.lost.then((info) => {
       this.#lostError = new GpuLostError(`The GPU device was lost: ${info.message || info.reason}`);
       return this.#lostError;
@@ -111,9 +114,9 @@ export class Gpu implements Disposable {
       adapter.requestDevice({ label: "alexnet-webgpu", requiredFeatures, requiredLimits });
     // Deno grants subgroups without listing them, so ask first and fall back.
     const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
-    const subgroupSize = options.noSubgroups ? 0 : await probeSubgroups(device);
+    const subgroups = options.noSubgroups ? { lanes: 0, directive: "" } : await probeSubgroups(device);
     const readback = await Readback.create(device);
-    return new Gpu(device, adapter, subgroupSize, readback, driver, options.onCompile);
+    return new Gpu(device, adapter, subgroups, readback, driver, options.onCompile);
   }
 
   /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
@@ -218,7 +221,7 @@ export async function requestAdapter(): Promise<GPUAdapter | null> {
   useDriver();
   // Deno reads it when the first adapter is asked for.
   if (Deno.build.os === "linux" && mayUse(BACKEND) && !Deno.env.has(BACKEND)) Deno.env.set(BACKEND, "vulkan");
-  return await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }) ?? null;
+  return await (await openWebGpu())?.requestAdapter({ powerPreference: "high-performance" }) ?? null;
 }
 
 /** Without the permission things stay as they are; nothing depends on it, so nobody is asked for it. */

@@ -52,8 +52,8 @@ export class KernelCache {
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  /** An empty cache for one device. */
-  constructor(readonly device: GPUDevice) {}
+  /** An empty cache for one device; `subgroups` is what a module that uses subgroup operations begins with. */
+  constructor(readonly device: GPUDevice, readonly subgroups = "") {}
 
   /** Every launch that a pipeline was compiled for, in that order: `--dump-wgsl` writes their text. */
   readonly compiled: Launch[] = [];
@@ -106,7 +106,8 @@ export class KernelCache {
       let module = this.#modules.get(wgsl);
       if (!module) {
         // The label is the file name, so that a driver's "line 12" is a line of that file.
-        module = this.device.createShaderModule({ label: `${name.split(".")[0]}.wgsl`, code: wgsl });
+        const code = /\bsubgroup/.test(wgsl) ? this.subgroups + wgsl : wgsl;
+        module = this.device.createShaderModule({ label: `${name.split(".")[0]}.wgsl`, code });
         this.#modules.set(wgsl, module);
       }
       pipeline = this.device.createComputePipeline({

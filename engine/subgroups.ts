@@ -16,14 +16,37 @@ fn main(@builtin(local_invocation_index) index: u32,
 }`;
 
 /**
- * Lanes of a subgroup, or 0 where subgroup broadcast is missing, the size is no power of two from 4 to 64,
- * or invocations are not assigned to lanes in order.
+ * What a module with subgroup operations begins with: Tint (Chrome, Dawn) demands it, naga (Deno, Firefox) refuses it. Without a line break,
+ * so that line numbers stay true.
  */
-export async function probeSubgroups(device: GPUDevice): Promise<number> {
+const ENABLE = "enable subgroups; ";
+
+/** How a device does subgroup operations. */
+export interface Subgroups {
+  /** Lanes of a subgroup; 0 where they cannot be used. */
+  readonly lanes: number;
+  /** What a module that uses them begins with. */
+  readonly directive: string;
+}
+
+/**
+ * Lanes are 0 where subgroup broadcast is missing, the size is no power of two from 4 to 64, or invocations are not assigned to lanes in
+ * order.
+ */
+export async function probeSubgroups(device: GPUDevice): Promise<Subgroups> {
+  for (const directive of ["", ENABLE]) {
+    const lanes = await probe(device, directive);
+    if (lanes !== undefined) return { lanes, directive };
+  }
+  return { lanes: 0, directive: "" };
+}
+
+/** Lanes, or undefined where the device does not take the module. */
+async function probe(device: GPUDevice, directive: string): Promise<number | undefined> {
   device.pushErrorScope("validation");
-  const module = device.createShaderModule({ label: "subgroup probe", code: PROBE });
+  const module = device.createShaderModule({ label: "subgroup probe", code: directive + PROBE });
   const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
-  if (await device.popErrorScope()) return 0;
+  if (await device.popErrorScope()) return undefined;
   const usage = GPUBufferUsage;
   const buffer = device.createBuffer({ size: GROUP * 4, usage: usage.STORAGE | usage.COPY_SRC });
   const back = device.createBuffer({ size: GROUP * 4, usage: usage.COPY_DST | usage.MAP_READ });

@@ -161,3 +161,8 @@ export const networkCases: readonly Case[] = [
 
 /** Every case there is, grouped by operation. */
 export const ALL_CASES: readonly Case[] = [...KERNEL_CASES, ...networkCases];
+
+/** Two cases of each operation and no network: for adapters that are slow, and for a first look. */
+export const QUICK_CASES: readonly Case[] = [
+  ...Map.groupBy(KERNEL_CASES, ({ op }) => op).values().flatMap((cases) => cases.slice(0, 2)),
+];

@@ -16,6 +16,7 @@
  */
 import { wrap } from "../../engine/text.ts";
 import { parseArgs } from "node:util";
+import { type Implementation, IMPLEMENTATIONS, WEBGPU } from "../../engine/implementation.ts";
 import { count } from "../../engine/text.ts";
 import { type Flag, flag, UsageError } from "./flags.ts";
 import { hintFor, nearestFlag } from "./suggest.ts";
@@ -32,6 +33,8 @@ export interface Command<F extends Readonly<Record<string, Flag<unknown>>>> {
   readonly summary: string;
   /** Its flags by camel-case name. */
   readonly flags: F;
+  /** Whether it opens a device: then it takes `--backend`, too, and minds it. */
+  readonly usesGpu?: boolean;
   /** Arguments without a flag; absent: none are taken. */
   readonly positionals?: {
     readonly name: string;
@@ -92,6 +95,7 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
   args: readonly string[],
   command: Command<F>,
 ): Parsed<F> {
+  if (command.usesGpu) command = { ...command, flags: { ...command.flags, backend: BACKEND_FLAG } };
   const end = args.indexOf("--");
   const ours = end === -1 ? args : args.slice(0, end);
   if (ours.includes("--help") || ours.includes("-h")) {
@@ -99,12 +103,21 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
     Deno.exit(0);
   }
   try {
-    return parseFlags(args, command);
+    const values = parseFlags(args, command);
+    const { backend } = values as { readonly backend?: Implementation };
+    if (backend !== undefined && command.usesGpu) Deno.env.set(WEBGPU, backend);
+    return values;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     exitWithUsageError(command.name, error);
   }
 }
+
+/** `--backend`, which workers and child processes learn from the environment. */
+const BACKEND_FLAG = flag.choice(IMPLEMENTATIONS, {
+  help:
+    `implementation of WebGPU, also as ${WEBGPU} in the environment: Deno's own, or Dawn, Chrome's, a package of 130 MB`,
+});
 
 /** Prints what is wrong with how the command was called and exits with code 2. */
 export function exitWithUsageError(name: string, error: UsageError): never {

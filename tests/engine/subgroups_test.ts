@@ -42,7 +42,7 @@ Deno.test("no answer, or part of one, is no subgroup", () => {
 });
 
 Deno.test("this device's answer is a size that kernels can use, or 0", async () => {
-  const size = await probeSubgroups(gpu.device);
-  assertEquals(size, gpu.subgroupSize);
-  assert([0, 4, 8, 16, 32, 64].includes(size));
+  const { lanes, directive } = await probeSubgroups(gpu.device);
+  assertEquals([lanes, directive], [gpu.subgroupSize, gpu.kernels.subgroups]);
+  assert([0, 4, 8, 16, 32, 64].includes(lanes));
 });
