@@ -15,6 +15,7 @@ import {
   readChoice,
   useDriver,
 } from "../engine/driver.ts";
+import { fetchDawn } from "./drivers/dawn.ts";
 import { choiceText, decideDriver } from "./drivers/decide.ts";
 import { distributionsOf, type Facts, plan } from "./drivers/missing.ts";
 
@@ -129,11 +130,13 @@ async function main(): Promise<number> {
           "decide anew: the system's driver, the newest of the package sources, or what suits the processor",
       }),
       check: flag.boolean({ help: "only look: exit code 0 with an adapter, 1 without" }),
+      dawn: flag.boolean({ help: "fetch Dawn, Chrome's WebGPU, for --backend dawn: 130 MB" }),
       verbose: flag.boolean({ help: "name the driver and the adapter that is found" }),
     },
   });
   const choices = CHOICES.flatMap((name) => isChosen(name) ? `${name}=${Deno.env.get(name)}` : []);
   try {
+    if (flags.dawn) await fetchDawn();
     if (!flags.check) await chooseDriver({ ...flags, choices });
   } catch (error) {
     if (error instanceof UsageError) exitWithUsageError("setup", error);

@@ -2,6 +2,9 @@
  * Which implementation of WebGPU there is under the engine: Deno's own, which stands on wgpu, or Dawn, Chrome's.
  * @module
  */
+import { join, resolve } from "@std/path";
+import { pathToFileURL } from "node:url";
+import { DRIVER_FOLDER } from "./driver.ts";
 import { UserError } from "./errors.ts";
 
 /** The environment's choice of an implementation. */
@@ -37,13 +40,16 @@ export function chosenImplementation(): Implementation {
   throw new UserError(`${WEBGPU} is ${JSON.stringify(wish)}, wanted one of ${IMPLEMENTATIONS.join(", ")}`);
 }
 
-/** A package of native code: it is fetched, 130 MB, only when somebody asks for it. */
+/** Where `deno task setup --dawn` puts the package, which is too large to be fetched for everybody. */
+export const DAWN_FOLDER: string = join(DRIVER_FOLDER, "dawn");
+
 async function loadDawn(): Promise<GPU> {
-  const name: string = "webgpu"; // not a literal, which every program would fetch
+  const module = resolve(DAWN_FOLDER, "node_modules", "webgpu", "index.js");
   try {
-    const { create }: DawnPackage = await import(name);
+    const { create }: DawnPackage = await import(pathToFileURL(module).href);
     return create([]);
   } catch (error) {
-    throw new UserError(`Cannot load Dawn, the package webgpu: ${(error as Error).message.split("\n")[0]}`);
+    const [reason] = (error as Error).message.split("\n");
+    throw new UserError(`Cannot load Dawn (deno task setup --dawn fetches it): ${reason}`);
   }
 }

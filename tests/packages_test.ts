@@ -18,6 +18,7 @@ const FILES = [
   "folders_property_test.ts",
   "foreign_page_test.ts",
   "fuzz_test.ts",
+  "implementations_test.ts",
   "infer_refusals_test.ts",
   "infer_test.ts",
   "onnxruntime_test.ts",

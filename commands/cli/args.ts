@@ -95,7 +95,6 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
   args: readonly string[],
   command: Command<F>,
 ): Parsed<F> {
-  if (command.usesGpu) command = { ...command, flags: { ...command.flags, backend: BACKEND_FLAG } };
   const end = args.indexOf("--");
   const ours = end === -1 ? args : args.slice(0, end);
   if (ours.includes("--help") || ours.includes("-h")) {
@@ -116,8 +115,13 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
 /** `--backend`, which workers and child processes learn from the environment. */
 const BACKEND_FLAG = flag.choice(IMPLEMENTATIONS, {
   help:
-    `implementation of WebGPU, also as ${WEBGPU} in the environment: Deno's own, or Dawn, Chrome's, a package of 130 MB`,
+    `implementation of WebGPU, also as ${WEBGPU} in the environment: Deno's own, or Chrome's, which setup --dawn fetches`,
 });
+
+/** A command's own flags, and those that every one of its kind has. */
+function flagsOf({ flags, usesGpu }: AnyCommand): AnyCommand["flags"] {
+  return usesGpu ? { ...flags, backend: BACKEND_FLAG } : flags;
+}
 
 /** Prints what is wrong with how the command was called and exits with code 2. */
 export function exitWithUsageError(name: string, error: UsageError): never {
@@ -133,7 +137,7 @@ const LEAST_BESIDE = 24;
  * by default none is.
  */
 export function helpText(command: AnyCommand, columns = Infinity): string {
-  const rows = Object.entries(command.flags).map(([key, flag]) => {
+  const rows = Object.entries(flagsOf(command)).map(([key, flag]) => {
     const name = flag.kind === "switch" && flag.fallback === true
       ? `--no-${kebabCase(key)}`
       : `--${kebabCase(key)}`;
@@ -176,8 +180,8 @@ export function givenFlags(args: readonly string[], command: AnyCommand): Map<st
 
 type Known = ReadonlyMap<string, { readonly key: string; readonly flag: Flag<unknown> }>;
 
-function byName({ flags }: AnyCommand): Known {
-  return new Map(Object.entries(flags).map(([key, flag]) => [kebabCase(key), { key, flag }]));
+function byName(command: AnyCommand): Known {
+  return new Map(Object.entries(flagsOf(command)).map(([key, flag]) => [kebabCase(key), { key, flag }]));
 }
 
 /**

@@ -229,3 +229,13 @@ Deno.test("an unknown flag is answered with the one that was meant, be it a slip
   }
   fails(["--batch-size", "3"], /^unknown flag --batch-size, did you mean --max-batch\?$/);
 });
+
+Deno.test("a command that opens a device takes --backend, whoever reads its flags", () => {
+  const command = { name: "c", summary: "s", usesGpu: true, flags: { size: flag.int({ help: "h" }) } };
+  const args = ["--size", "3", "--backend", "dawn"];
+  assertEquals(parseFlags(args, command).size, 3);
+  assertEquals([...givenFlags(args, command).keys()], ["size", "backend"]);
+  assertMatch(helpText(command), /--backend deno\|dawn /);
+  assertThrows(() => parseFlags(["--backend", "gl"], command), UsageError, "one of deno, dawn");
+  assertThrows(() => parseFlags(args, { ...command, usesGpu: false }), UsageError, "unknown flag --backend");
+});

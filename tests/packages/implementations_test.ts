@@ -3,7 +3,8 @@
  * with Chromium, and Dawn.
  */
 import { assertEquals } from "@std/assert";
-import { IMPLEMENTATIONS } from "../../engine/implementation.ts";
+import { fetchDawn } from "../../commands/drivers/dawn.ts";
+import { DAWN_FOLDER, IMPLEMENTATIONS } from "../../engine/implementation.ts";
 import { fromFileUrl } from "@std/path";
 import { present } from "../permissions.ts";
 
@@ -23,6 +24,8 @@ async function run(backend: string, script: string, ...args: string[]): Promise<
   assertEquals(code, 0, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
 }
+
+if (SWIFTSHADER !== undefined) await fetchDawn(fromFileUrl(new URL(DAWN_FOLDER, ROOT)));
 
 for (const backend of IMPLEMENTATIONS) {
   Deno.test({
