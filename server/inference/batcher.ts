@@ -61,6 +61,8 @@ export class Batcher {
   #computing = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #pace = new Pace();
+  /** Requests that are not answered yet. */
+  readonly #reserved = new Set<Reservation>();
   #idle: (() => void)[] = [];
 
   constructor(classifier: RowClassifier, options: BatcherOptions) {
@@ -83,14 +85,17 @@ export class Batcher {
   refuseBeyond(count: number): void {
     const { maxQueue } = this.#options;
     if (count > maxQueue) throw tooManyInputs(count, maxQueue);
-    const { load } = this, wait = load * this.#pace.msPerInput;
+    const { load } = this, { msPerInput } = this.#pace;
     if (load + count > maxQueue) {
       const problem = `${load} of ${maxQueue} places are taken`;
-      throw new OverloadError(`Cannot take ${count} more inputs: ${problem}`, wait / 1000);
+      throw new OverloadError(`Cannot take ${count} more inputs: ${problem}`, load * msPerInput / 1000);
     }
+    // Requests take turns, so one waits for as many inputs of each other as it has itself.
+    const before = this.#reserved.values().reduce((sum, other) => sum + Math.min(other.count, count), 0);
+    const wait = before * msPerInput;
     // What fills two passes keeps the device busy; a longer queue only makes everybody wait.
     if (load >= 2 * this.#maxBatch && wait > this.#options.maxWaitMs) {
-      const problem = `the ${load} before them take ${Math.round(wait)} ms`;
+      const problem = `the ${before} before them take ${Math.round(wait)} ms`;
       throw new OverloadError(`Cannot take ${count} more inputs: ${problem}`, wait / 1000);
     }
   }
@@ -100,10 +105,15 @@ export class Batcher {
     this.refuseBeyond(count);
     if (this.load === 0) this.#pace.begin();
     this.#announced += count;
-    return new Reservation(count, {
+    const reservation = new Reservation(count, {
       hand: (kind, input, signal) => this.#enqueue(kind, input, signal),
-      give: (places) => this.#giveBack(places),
+      give: (places) => {
+        this.#reserved.delete(reservation);
+        this.#giveBack(places);
+      },
     });
+    this.#reserved.add(reservation);
+    return reservation;
   }
 
   /** Resolves when no place is taken: every request that came before has been answered. */
@@ -233,7 +243,8 @@ export class Reservation implements Disposable {
   #left: number;
   readonly #places: Places;
 
-  constructor(count: number, places: Places) {
+  /** For so many inputs. */
+  constructor(readonly count: number, places: Places) {
     this.#left = count;
     this.#places = places;
   }
@@ -264,6 +275,6 @@ export class Reservation implements Disposable {
   [Symbol.dispose](): void {
     const left = this.#left;
     this.#left = 0;
-    if (left > 0) this.#places.give(left);
+    this.#places.give(left);
   }
 }

@@ -116,6 +116,7 @@ export const lifeAttacks: readonly Attack[] = [
   },
   {
     name: "640 clients",
+    honestMeans: true,
     what:
       "photos by 640 clients that ask again when they are answered, after 16 clients that measure the capacity",
     async run(context) {

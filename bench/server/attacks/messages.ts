@@ -82,6 +82,7 @@ export const messageAttacks: readonly Attack[] = [
   },
   {
     name: "form of 200 large photos",
+    honestMeans: true,
     what: "a form of 200 photos of 3000 x 3000 pixels in one colour, one a second",
     async run(context) {
       const data = new Uint8Array(3000 * 3000 * 4).fill(99);

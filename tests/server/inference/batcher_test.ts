@@ -61,8 +61,9 @@ function setUp(options: Partial<BatcherOptions> = {}) {
     ...options,
   });
   const send = (width = 1, signal = never) => {
-    const answer = batcher.reserve(1).classify(photo(width), { explain: false, signal });
-    answer.catch(() => {});
+    const places = batcher.reserve(1);
+    const answer = places.classify(photo(width), { explain: false, signal });
+    answer.catch(() => {}).finally(() => places[Symbol.dispose]());
     return answer;
   };
   return { classifier, batcher, send };
@@ -167,6 +168,17 @@ Deno.test("when those before it take too long an input is refused, but two passe
   const error = assertThrows(() => batcher.reserve(1), OverloadError, "the 4 before them take");
   assertEquals(error.status, 429);
   assert(Number(error.headers["Retry-After"]) >= 1);
+});
+
+Deno.test("one input waits for one of a large request, since they take turns, and another large request for all", async () => {
+  const { classifier, batcher, send } = setUp({ maxBatch: 2, maxQueue: 1000, maxWaitMs: 50 });
+  send();
+  await delay(10);
+  classifier.passes[0]!.finish(); // an input takes 10 ms or more
+  await tick();
+  using _large = batcher.reserve(200);
+  using _one = batcher.reserve(1);
+  assertThrows(() => batcher.reserve(200), OverloadError, "the 201 before them take");
 });
 
 Deno.test("an input that need not wait long may come behind many", async () => {
