@@ -193,6 +193,7 @@ export class Batcher {
       );
       this.#options.onBatch?.(batch.length);
     } catch (error) {
+      this.#pace.begin(); // what it took says nothing of the next one
       for (const job of batch) job.reject(error);
     } finally {
       this.#computing = 0;
@@ -219,7 +220,7 @@ class Pace {
   msPerInput = 0;
   #since = 0;
 
-  /** The first input comes to an empty queue. */
+  /** Counts from now: the first input comes to an empty queue, or a pass has failed. */
   begin(): void {
     this.#since = performance.now();
   }
