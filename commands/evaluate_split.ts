@@ -2,8 +2,7 @@
  * Which photos of a folder `deno task evaluate` measures a model on, and what they were to the run that trained it.
  * @module
  */
-import type { Dataset, ListedPhoto } from "../data/dataset/folder.ts";
-import { DataError } from "../data/dataset/folder.ts";
+import { DataError, type Dataset, type ListedPhoto } from "../data/dataset/folder.ts";
 import { RecordedSplit, type SplitRecord } from "../data/dataset/split_record.ts";
 import { count } from "../engine/text.ts";
 
@@ -45,7 +44,7 @@ export function chooseSplit(
   const { splits, origin, seeded } = dataset;
   const listed = Object.values(splits).flat();
   const recorded = record && new RecordedSplit(record), seen = recorded?.sort(listed);
-  const out = new Set(seen?.out), all = listed.filter((photo) => !out.has(photo));
+  const out = new Set(seen?.out);
   const { train = [], valid = [], test = [], unseen = [] } = seen ?? {};
   const ofRun = train.length + valid.length + test.length;
   // A folder with half of the run's photos is the run's own, whatever was added since.
@@ -58,7 +57,7 @@ export function chooseSplit(
       valid: decodable(splits.valid),
       test: decodable(splits.test),
     },
-    all,
+    all: decodable(listed),
     unseen,
   };
   const first = (...names: Evaluated[]) => names.find((name) => parts[name].length > 0) ?? "all";

@@ -3,6 +3,7 @@
  * disturbing a program that works with it.
  * @module
  */
+import { isDirectory } from "../engine/files.ts";
 import { basename, join, resolve } from "@std/path";
 import { ABANDONED_MS, draftState } from "./drafts.ts";
 
@@ -68,7 +69,7 @@ export async function surveyCache(root: string = CACHE_ROOT): Promise<CacheEntry
     } else entries.push(await entryOf("other", path));
   }
   const driver = driverCache();
-  if (driver && await exists(driver)) entries.push(await entryOf("driver", driver));
+  if (driver && isDirectory(driver)) entries.push(await entryOf("driver", driver));
   return entries;
 }
 
@@ -169,10 +170,6 @@ async function namesIn(folder: string): Promise<string[]> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /** The file of a photo cache that whoever reads it holds a lock on. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "@std/path";
+import { isFile } from "./files.ts";
 import { fingerprint } from "./random.ts";
 
 /** The environment's wish: `system` keeps the project's own driver out, `newest` wants it on any processor. */
@@ -93,7 +94,7 @@ export function useDriver(): Driver {
     // Another thread or process of this project has chosen; where one is tried out, that is before the choice is written.
     const manifest = inherited ??
       (holds && choice.own !== undefined ? resolve(DRIVER_FOLDER, choice.own.manifest) : undefined);
-    if (manifest !== undefined && exists(manifest)) {
+    if (manifest !== undefined && isFile(manifest)) {
       Deno.env.set(LOADER_VARIABLES[0], manifest);
       const known = choice?.own !== undefined && resolve(DRIVER_FOLDER, choice.own.manifest) === manifest;
       const [name, reason] = known ? [choice.own!.name, choice.reason] : [basename(dirname(manifest)), ""];
@@ -170,14 +171,6 @@ function namesIn(folder: string): string[] {
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return []; // there is no such folder
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
   }
 }
 

@@ -97,8 +97,7 @@ export class Gpu implements Disposable {
 
   /** Opens the default adapter; throws `GpuUnavailableError` where there is none. */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
-    const driver = useDriver();
-    const adapter = await requestAdapter();
+    const { adapter, driver } = await findAdapter();
     if (!adapter) {
       throw new GpuUnavailableError(
         "Cannot find a WebGPU adapter: no Vulkan, Metal or DirectX 12 driver answered; `deno task setup` says what is missing",
@@ -213,15 +212,21 @@ export function kindOf(name: string, vendor: string): AdapterKind {
 export const BACKEND = "DENO_WEBGPU_BACKEND";
 
 /**
- * The default adapter, or null, of the driver that setup chose. On Linux of Vulkan alone, unless the environment names a backend: Deno falls back to OpenGL, whose
- * drivers take minutes to compile a network that takes a second on Vulkan, so whoever gets it takes it for hanging.
+ * The default adapter, or null, of the driver that setup chose. On Linux of Vulkan alone, unless the environment names a backend: Deno
+ * falls back to OpenGL, whose drivers take minutes to compile a network that takes a second on Vulkan, so whoever gets it takes it for
+ * hanging.
  */
 export async function requestAdapter(): Promise<GPUAdapter | null> {
+  return (await findAdapter()).adapter;
+}
+
+async function findAdapter(): Promise<{ adapter: GPUAdapter | null; driver: Driver }> {
   silenceRuntimeDirNotice();
-  useDriver();
+  const driver = useDriver();
   // Deno reads it when the first adapter is asked for.
   if (Deno.build.os === "linux" && mayUse(BACKEND) && !Deno.env.has(BACKEND)) Deno.env.set(BACKEND, "vulkan");
-  return await (await openWebGpu())?.requestAdapter({ powerPreference: "high-performance" }) ?? null;
+  const gpu = await openWebGpu();
+  return { adapter: await gpu?.requestAdapter({ powerPreference: "high-performance" }) ?? null, driver };
 }
 
 /** Without the permission things stay as they are; nothing depends on it, so nobody is asked for it. */

@@ -18,6 +18,8 @@ export class Plan implements Disposable {
   readonly #tensors: AnyTensor[] = [];
   #bound: Bound[] | undefined;
   #disposed = false;
+  /** False for good once every kernel has run: it is asked at every step. */
+  #fresh = true;
 
   /** An empty plan; `label` names it in errors. */
   constructor(readonly gpu: Gpu, readonly label: string) {}
@@ -103,7 +105,8 @@ export class Plan implements Disposable {
 
   /** Whether a kernel of it has not run yet; throws before `compile`. */
   get fresh(): boolean {
-    return this.bound.some(({ pipeline }) => !this.gpu.kernels.ran.has(pipeline));
+    const { ran } = this.gpu.kernels;
+    return this.#fresh &&= this.bound.some(({ pipeline }) => !ran.has(pipeline));
   }
 
   /** Runs each launch in a pass of its own and times it; see `profileLaunches`. */
@@ -157,6 +160,7 @@ export async function submitFirst(
   plans: readonly Plan[],
   before?: (encoder: GPUCommandEncoder) => void,
 ): Promise<void> {
+  if (plans.every((plan) => !plan.fresh)) return submit(gpu, plans, before);
   const { ran } = gpu.kernels, bound = plans.flatMap((plan) => plan.bound);
   const starts: number[] = [];
   const met = new Set(ran);
@@ -164,7 +168,6 @@ export async function submitFirst(
     if (!met.has(pipeline)) starts.push(at);
     met.add(pipeline);
   }
-  if (starts.length === 0) return submitAll(gpu, plans[0]?.label ?? "empty", bound, before);
   let size = FIRST_GROUP;
   for (let next = 0; next < starts.length;) {
     const from = next === 0 ? 0 : starts[next]!, count = Math.round(size);

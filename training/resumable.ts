@@ -2,6 +2,7 @@
  * Which run `--resume` means: a run's folder itself, a file in it, or a folder of runs.
  * @module
  */
+import { isFile } from "../engine/files.ts";
 import { dirname, join } from "@std/path";
 import { UserError } from "../engine/errors.ts";
 import { DIVERGED } from "../model/checkpoint/runs.ts";
@@ -19,7 +20,7 @@ export async function resumableRun(path: string, onNote: (text: string) => void)
   }
   if (!info.isDirectory) {
     const run = dirname(path);
-    if (!await isFile(join(run, CONFIG))) {
+    if (!isFile(join(run, CONFIG))) {
       throw new UserError(
         `Cannot resume ${path}: it is a file that lies in no run's folder; to start from weights, give --weights ${path}`,
       );
@@ -27,7 +28,7 @@ export async function resumableRun(path: string, onNote: (text: string) => void)
     onNote(`Resuming  ${run}, the run that ${path} is of`);
     return run;
   }
-  if (await isFile(join(path, CONFIG))) return path;
+  if (isFile(join(path, CONFIG))) return path;
   const runs = await resumableIn(path);
   if (runs.length > 0) {
     onNote(`Resuming  ${runs[0]}, the newest run in ${path}`);
@@ -47,12 +48,8 @@ async function resumableIn(folder: string): Promise<string[]> {
   for await (const { name } of Deno.readDir(folder)) {
     const run = join(folder, name);
     const state = await Deno.stat(join(run, "last.state.safetensors")).catch(() => undefined);
-    if (!state?.isFile || !await isFile(join(run, CONFIG)) || await isFile(join(run, DIVERGED))) continue;
+    if (!state?.isFile || !isFile(join(run, CONFIG)) || isFile(join(run, DIVERGED))) continue;
     found.push({ run, saved: state.mtime?.getTime() ?? 0 });
   }
   return found.sort((a, b) => b.saved - a.saved).map(({ run }) => run);
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((info) => info.isFile, () => false);
 }

@@ -3,6 +3,7 @@
  * `diverged.txt` where its loss was not finite, and `run.lock`, which is locked while a program works there.
  * @module
  */
+import { isFile } from "../engine/files.ts";
 import { join } from "@std/path";
 import { z } from "zod";
 import { UserError } from "../engine/errors.ts";
@@ -60,8 +61,8 @@ export class RunFolder {
         `Cannot start a run in ${path}: it is a file, wanted a folder or a name that is free`,
       );
     }
-    const saved = ["last.state.safetensors", "last.safetensors"].map((name) => exists(folder.file(name)));
-    if (await exists(folder.file("config.json")) && (await Promise.all(saved)).includes(true)) {
+    const saved = ["last.state.safetensors", "last.safetensors"].map((name) => isFile(folder.file(name)));
+    if (isFile(folder.file("config.json")) && saved.includes(true)) {
       throw new UserError(
         `Cannot start a run in ${path}: it already holds one; go on with --resume ${path} or choose another --out`,
       );
@@ -78,8 +79,8 @@ export class RunFolder {
     const folder = new RunFolder(path);
     const text = await Deno.readTextFile(folder.file("config.json")).catch(() => undefined);
     if (text === undefined) throw new UserError(`Cannot resume ${path}: it has no config.json`);
-    const begun = await exists(folder.file("last.state.safetensors"));
-    if (!begun && await exists(folder.file("last.safetensors"))) {
+    const begun = isFile(folder.file("last.state.safetensors"));
+    if (!begun && isFile(folder.file("last.safetensors"))) {
       throw new UserError(
         `Cannot resume ${path}: it has no last.state.safetensors, which is written with every last.safetensors`,
       );
@@ -171,8 +172,8 @@ export class RunFolder {
   }
 
   /** Whether it diverged when it was last trained. */
-  async diverged(): Promise<boolean> {
-    return await exists(this.file(DIVERGED));
+  get diverged(): boolean {
+    return isFile(this.file(DIVERGED));
   }
 
   /** Path of a file in the folder. */
@@ -186,10 +187,6 @@ export class RunFolder {
     await saveCheckpoint(path, checkpoint);
     return path;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /**

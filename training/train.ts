@@ -60,7 +60,7 @@ export async function resumeTraining(
     ...epochs !== undefined && { epochs, steps: undefined },
     ...steps !== undefined && { steps },
   };
-  if (await folder.diverged()) {
+  if (folder.diverged) {
     report({
       event: "note",
       text:

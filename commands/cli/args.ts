@@ -14,12 +14,11 @@
  * ```
  * @module
  */
-import { wrap } from "../../engine/text.ts";
 import { parseArgs } from "node:util";
 import { type Implementation, IMPLEMENTATIONS, WEBGPU } from "../../engine/implementation.ts";
-import { count } from "../../engine/text.ts";
+import { count, wrap } from "../../engine/text.ts";
 import { type Flag, flag, UsageError } from "./flags.ts";
-import { hintFor, nearestFlag } from "./suggest.ts";
+import { hintFor, kebabCase, nearestFlag } from "./suggest.ts";
 import { terminalColumns } from "./terminal.ts";
 import { userPath } from "./user_path.ts";
 
@@ -164,10 +163,6 @@ export function helpText(command: AnyCommand, columns = Infinity): string {
   });
   const summary = wrap(command.summary, columns);
   return [`${command.name} [FLAGS]${after}`, "", ...summary, "", ...lines].join("\n");
-}
-
-function kebabCase(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** The flags that `args` hold, by their key and as people write them (`--max-batch`); throws a `UsageError` for an unknown one. */

@@ -113,6 +113,6 @@ export function nearestFlag(name: string, known: readonly string[]): string | un
 }
 
 /** `maxBatch`, `max_batch` and `MAX-BATCH` as flags are written: `max-batch`. */
-function kebabCase(name: string): string {
+export function kebabCase(name: string): string {
   return name.replace(/([a-z0-9])([A-Z])/g, "$1-$2").replaceAll("_", "-").toLowerCase();
 }

@@ -5,13 +5,14 @@
  */
 import { dirname, join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
+import { isFile } from "../../engine/files.ts";
 import { DAWN_FOLDER } from "../../engine/implementation.ts";
 
 const PACKAGE = "npm:webgpu@0.6.2";
 
 /** Puts the package where the engine looks for it, unless it is there; throws a `UserError` where it cannot be had, and leaves nothing. */
 export async function fetchDawn(folder: string = DAWN_FOLDER): Promise<void> {
-  if (await isThere(join(folder, "deno.json"))) return;
+  if (isFile(join(folder, "deno.json"))) return;
   const draft = join(dirname(folder), `.${crypto.randomUUID()}.tmp`); // as setup removes them, should this one be killed
   try {
     await Deno.mkdir(draft, { recursive: true });
@@ -30,8 +31,4 @@ export async function fetchDawn(folder: string = DAWN_FOLDER): Promise<void> {
     await Deno.remove(draft, { recursive: true }).catch(() => {});
     throw new UserError(`Cannot fetch Dawn: ${(error as Error).message}`);
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

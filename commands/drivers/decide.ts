@@ -2,6 +2,7 @@
  * Decides which driver this project's processes use on this machine, and remembers it in the cache for `engine/driver.ts`.
  * @module
  */
+import { isFile } from "../../engine/files.ts";
 import { join, resolve } from "@std/path";
 import {
   CHOICE_FILE,
@@ -219,12 +220,4 @@ async function look(manifest?: string): Promise<Seen | null> {
 function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replaceAll(/\s*\n\s*/g, " ");
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -64,12 +64,20 @@ export function recordSplit(
     pack(photos.map(contentOf).filter((key) => key !== undefined));
   const { rule, seed, origin } = drawn;
   const { train, valid, test } = splits;
-  const own = new Set(train.map(keyOf));
+  const trainKeys = train.map(keyOf), own = new Set(trainKeys);
   const before = start === undefined
     ? []
     : [...new Set([...unpack(start.train), ...unpack(start.before ?? "")])].filter((key) => !own.has(key));
   return {
-    ...{ rule, seed, origin, train: names(train), valid: names(valid), test: names(test), out: names(out) },
+    ...{
+      rule,
+      seed,
+      origin,
+      train: pack(trainKeys),
+      valid: names(valid),
+      test: names(test),
+      out: names(out),
+    },
     contents: { train: contents(train), valid: contents(valid), test: contents(test) },
     ...before.length > 0 && { before: pack(before) },
   };
@@ -138,13 +146,14 @@ export class RecordedSplit {
    */
   sort(photos: readonly ListedPhoto[]): SeenPhotos {
     const trained = new Set<ListedPhoto>();
-    const sorted = {
-      ...{ train: [], valid: [], test: [], out: [], before: [], unseen: [], copies: [], trained },
-    } as SeenPhotos;
+    const sorted: SeenPhotos = {
+      ...{ train: [], valid: [], test: [], out: [], before: [], unseen: [], copies: [] },
+      trained,
+    };
     const others: ListedPhoto[] = [];
     for (const photo of photos) {
-      const split = this.#names.get(keyOf(photo));
-      if (this.#before.has(keyOf(photo))) trained.add(photo);
+      const key = keyOf(photo), split = this.#names.get(key);
+      if (this.#before.has(key)) trained.add(photo);
       if (split) sorted[split].push(photo);
       else others.push(photo);
     }

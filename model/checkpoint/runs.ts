@@ -2,6 +2,7 @@
  * Checkpoints by the folder of their run: who trained in `runs/mine` need not know what the files in it are called.
  * @module
  */
+import { isDirectory, isFile } from "../../engine/files.ts";
 import { join } from "@std/path";
 import { CheckpointError } from "./files.ts";
 
@@ -45,21 +46,21 @@ async function entryNames(folder: string): Promise<string[]> {
  * run was taken of a folder of runs, and which newer ones have no checkpoint yet.
  */
 export async function checkpointAt(path: string, onNote: (text: string) => void = () => {}): Promise<string> {
-  if (!await isDirectory(path)) return path;
+  if (!isDirectory(path)) return path;
   const best = join(path, BEST);
-  if (await isFile(best)) return best;
+  if (isFile(best)) return best;
   const [newest] = await findRuns(path);
   if (newest !== undefined) {
     onNote(await chosenText(path, newest));
     return newest.path;
   }
-  const last = join(path, "last.safetensors"), diverged = await isFile(join(path, DIVERGED));
+  const last = join(path, "last.safetensors"), diverged = isFile(join(path, DIVERGED));
   const advice = diverged
     ? `the run diverged (${join(path, DIVERGED)} says where): train another with a lower --lr` +
-      (await isFile(last) ? `, or name ${last}` : "")
-    : await isFile(last)
+      (isFile(last) ? `, or name ${last}` : "")
+    : isFile(last)
     ? `the run ended before its first epoch did: go on with \`deno task train --resume ${path}\`, or name ${last}`
-    : await isFile(join(path, "config.json"))
+    : isFile(join(path, "config.json"))
     ? `nothing was saved of the run: train with \`deno task train --resume ${path}\` first`
     : `name a file, or a run's folder that has one, as \`deno task train\` writes them to runs/`;
   throw new CheckpointError(`Cannot find a checkpoint in ${path}: there is no ${BEST}; ${advice}`);
@@ -72,7 +73,7 @@ export async function chosenText(folder: string, { path }: FoundRun): Promise<st
   for (const name of await entryNames(folder)) {
     const run = join(folder, name);
     const begun = await modified(join(run, "config.json"));
-    if (begun !== undefined && begun > since && !await isFile(join(run, BEST))) newer.push(run);
+    if (begun !== undefined && begun > since && !isFile(join(run, BEST))) newer.push(run);
   }
   const skipped = newer.length === 0
     ? ""
@@ -84,12 +85,4 @@ export async function chosenText(folder: string, { path }: FoundRun): Promise<st
 
 async function modified(path: string): Promise<number | undefined> {
   return await Deno.stat(path).then(({ mtime }) => mtime?.getTime(), () => undefined);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((info) => info.isFile, () => false);
 }
