@@ -89,7 +89,10 @@ export async function listen(fetch: Fetch, options: ListenOptions): Promise<List
   const connections = new Connections(server, connectionLimit(options), onRefuse);
   const inTurns = new InTurns();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    inTurns.run(() => refuseConnection(error, socket, onRefuse));
+    const refuse = () => refuseConnection(error, socket, onRefuse);
+    // What is not HTTP is answered now: it goes on being read, and each further error would be told as one more.
+    if (isLate(error)) inTurns.run(refuse);
+    else refuse();
   });
   server.on("connect", (_request, socket: Socket) => {
     onRefuse("malformed");
@@ -266,6 +269,11 @@ function linger(request: IncomingMessage, response: ServerResponse): void {
   });
 }
 
+/** Whether a connection is refused since its request took too long to come. */
+function isLate(error: NodeJS.ErrnoException): boolean {
+  return error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+}
+
 /** Answers what is not HTTP, or comes too slowly, and closes its connection. */
 function refuseConnection(
   error: NodeJS.ErrnoException,
@@ -276,7 +284,7 @@ function refuseConnection(
     socket.destroy();
     return;
   }
-  const slow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const slow = isLate(error);
   const large = error.code === "HPE_HEADER_OVERFLOW";
   onRefuse(slow ? "slow headers" : "malformed");
   const [status, reason, text]: [number, string, string] = slow

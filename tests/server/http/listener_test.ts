@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, fromFileUrl } from "@std/path";
+import process from "node:process";
 import { encodePhoto, serveFake, textLines, until } from "../fixture.ts";
 import { testNeeding } from "../../permissions.ts";
 
@@ -26,6 +27,30 @@ test("headers that come too slowly, or never, are answered with 408 and their co
   }
   const { text } = await server.ask("/metrics");
   assertStringIncludes(text, 'alexnet_rejected_requests_total{reason="slow headers"} 2');
+});
+
+test("connections whose headers never end are refused once each, and leave nothing on their sockets", async () => {
+  const warnings: string[] = [];
+  const note = ({ name }: Error) => warnings.push(name);
+  process.on("warning", note);
+  try {
+    await using server = await serveFake();
+    const more = new TextEncoder().encode("X: a\r\n".repeat(10_000));
+    await Promise.all(Array.from({ length: 60 }, async () => {
+      const { connection, answer } = await open(server.url, "GET / HTTP/1.1\r\nHost: a\r\n");
+      try {
+        for (let i = 0; i < 40; i++) await connection.write(more);
+      } catch {
+        // It is cut off.
+      }
+      await answer();
+    }));
+    const { text } = await server.ask("/metrics");
+    assertStringIncludes(text, 'alexnet_rejected_requests_total{reason="malformed"} 60');
+    assertEquals(warnings, []);
+  } finally {
+    process.off("warning", note);
+  }
 });
 
 test("a connection that is idle after its answer is closed after a time", async () => {
