@@ -15,16 +15,33 @@ export interface LaunchTime {
   readonly source: "timestamp" | "wall";
 }
 
-/** Runs every launch `repeats + 1` times in passes of its own and returns the median of all but the first. */
+/**
+ * What a launch runs for, over and over, while a GPU's timestamps tell its time, in milliseconds: one that idles between short launches
+ * lowers its clock (an H200 to a sixth, whatever the launch), and in a training step it does not idle.
+ */
+const BUSY_MILLISECONDS = 5;
+
+/** How often the GPU runs all of that before anything counts, for the same reason: 60 ms of it at least. */
+const warmRuns = (launches: number) => Math.ceil(60 / (launches * BUSY_MILLISECONDS));
+
+/** Most launches in one pass, and how much more often than the time before; a clock may tell too little of a short launch, or nothing. */
+const MOST = 1000, GROWTH = 10;
+
+/**
+ * Runs every launch in passes of its own and returns the median of `repeats` runs after a first that is dropped. With
+ * `keepBusy`, as GPUs want it, a pass holds as many launches as fill some milliseconds.
+ */
 export async function profileLaunches(
   gpu: Gpu,
   bound: readonly Bound[],
   repeats: number,
+  keepBusy = gpu.kind !== "cpu",
 ): Promise<LaunchTime[]> {
   const runs: number[][] = bound.map(() => []);
   const stamped = gpu.device.features.has("timestamp-query");
+  const counts = stamped && keepBusy ? await busyCounts(gpu, bound) : bound.map(() => 1);
   for (let r = 0; r <= repeats; r++) {
-    const times = stamped ? await stamps(gpu, bound) : await wall(gpu, bound);
+    const times = stamped ? await stamps(gpu, bound, counts) : await wall(gpu, bound);
     if (r > 0) times.forEach((t, i) => runs[i]!.push(t));
   }
   return bound.map(({ launch }, i) => ({
@@ -41,14 +58,36 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[half]! : ((sorted[half - 1] ?? NaN) + (sorted[half] ?? NaN)) / 2;
 }
 
-function encode(pass: GPUComputePassEncoder, { pipeline, group, launch }: Bound): void {
+function encode(pass: GPUComputePassEncoder, { pipeline, group, launch }: Bound, count = 1): void {
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(...launch.grid);
+  for (let i = 0; i < count; i++) pass.dispatchWorkgroups(...launch.grid);
   pass.end();
 }
 
-async function stamps(gpu: Gpu, bound: readonly Bound[]): Promise<number[]> {
+/** How many of each launch fill `BUSY_MILLISECONDS`; leaves the GPU at the clock that it works at. */
+async function busyCounts(gpu: Gpu, bound: readonly Bound[]): Promise<number[]> {
+  let counts = bound.map(() => 1);
+  const refine = async () => {
+    const times = await stamps(gpu, bound, counts);
+    counts = counts.map((count, i) => nextCount(count, times[i]!));
+  };
+  while (Math.max(...counts) < MOST) {
+    const before = counts;
+    await refine();
+    if (counts.every((count, i) => count < 2 * before[i]!)) break;
+  }
+  for (let run = warmRuns(bound.length); run > 0; run--) await refine();
+  return counts;
+}
+
+/** How many launches of so many milliseconds fill a pass, where `count` were timed. */
+export function nextCount(count: number, milliseconds: number): number {
+  return Math.max(1, Math.min(MOST, GROWTH * count, Math.ceil(BUSY_MILLISECONDS / milliseconds)));
+}
+
+/** Milliseconds of one of each, of `counts` in a pass. */
+async function stamps(gpu: Gpu, bound: readonly Bound[], counts: readonly number[]): Promise<number[]> {
   const { device } = gpu;
   const count = bound.length * 2;
   const querySet = device.createQuerySet({ type: "timestamp", count });
@@ -66,20 +105,24 @@ async function stamps(gpu: Gpu, bound: readonly Bound[]): Promise<number[]> {
         beginningOfPassWriteIndex: i * 2,
         endOfPassWriteIndex: i * 2 + 1,
       };
-      encode(encoder.beginComputePass({ timestampWrites }), b);
+      encode(encoder.beginComputePass({ timestampWrites }), b, counts[i]);
     });
     encoder.resolveQuerySet(querySet, 0, count, resolve, 0);
     encoder.copyBufferToBuffer(resolve, 0, back, 0, count * 8);
     device.queue.submit([encoder.finish()]);
     await back.mapAsync(GPUMapMode.READ);
     gpu.check();
-    const ticks = new BigUint64Array(back.getMappedRange());
-    return bound.map((_, i) => Number(ticks[i * 2 + 1]! - ticks[i * 2]!) / 1e6);
+    return timesFrom(new BigUint64Array(back.getMappedRange()), counts);
   } finally {
     querySet.destroy();
     gpu.destroyBuffer(resolve);
     gpu.destroyBuffer(back);
   }
+}
+
+/** Milliseconds of one launch from the nanoseconds at which each pass, of `counts` launches, began and ended. */
+export function timesFrom(nanoseconds: BigUint64Array, counts: readonly number[]): number[] {
+  return counts.map((count, i) => Number(nanoseconds[i * 2 + 1]! - nanoseconds[i * 2]!) / 1e6 / count);
 }
 
 async function wall(gpu: Gpu, bound: readonly Bound[]): Promise<number[]> {

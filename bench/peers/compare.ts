@@ -12,6 +12,8 @@ export interface Contender {
   readonly name: string;
   readonly program: string;
   readonly config: string;
+  /** What the program is started with. */
+  readonly args?: readonly string[];
 }
 
 /** Everyone who takes part. */
@@ -19,6 +21,8 @@ export const CONTENDERS = [
   { name: "ours", program: "ours.ts", config: "../../deno.json" },
   { name: "tfjs", program: "tfjs.ts", config: "deno.json" },
   { name: "jax-js", program: "jax.ts", config: "deno.json" },
+  { name: "pytorch", program: "pytorch.ts", config: "../../deno.json" },
+  { name: "pytorch-tf32", program: "pytorch.ts", config: "../../deno.json", args: ["--tf32"] },
 ] as const satisfies readonly Contender[];
 
 /** Processes that have not been ended. */
@@ -66,7 +70,15 @@ export class Child implements AsyncDisposable {
   constructor(readonly contender: Contender) {
     const path = (file: string) => join(import.meta.dirname!, file);
     this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "-A", "--config", path(contender.config), path(contender.program)],
+      args: [
+        "run",
+        "--quiet",
+        "-A",
+        "--config",
+        path(contender.config),
+        path(contender.program),
+        ...contender.args ?? [],
+      ],
       stdin: "piped",
       stdout: "piped",
       // Mesa prints an error for every device where this is unset.

@@ -1,5 +1,6 @@
 /**
- * `deno task bench:peers`: this project beside TensorFlow.js and jax-js, same adapter, same network, same batch.
+ * `deno task bench:peers`: this project beside TensorFlow.js and jax-js, same adapter, same network, same batch; and beside PyTorch
+ * where `python3` has it, on the same device or, without CUDA, on the processor itself.
  *
  * How it is made fair: everyone starts from the same weights, input and labels, and the first losses (or logits, or values of
  * the product) are compared before anything is timed. Everyone has a process and a device of its own and is asked in turn
@@ -12,8 +13,9 @@
 import { flag, parseOrExit, UsageError } from "../../commands/cli/args.ts";
 import { runCommand } from "../../commands/cli/failures.ts";
 import { saveSection } from "../report.ts";
-import { compare } from "./compare.ts";
+import { compare, CONTENDERS } from "./compare.ts";
 import { type ComparisonResult, comparisons } from "./comparisons.ts";
+import { findPyTorch, PYTHON } from "./pytorch.ts";
 import { peersDocument, peersTable } from "./report.ts";
 
 const NAME = "deno task bench:peers";
@@ -26,6 +28,13 @@ const flags = parseOrExit(Deno.args, {
     json: flag.boolean({ help: "print one JSON document" }),
     save: flag.boolean({ help: "also write the table to bench/results/ADAPTER.md" }),
     only: flag.string({ help: "only lines whose name contains this text, such as product", value: "TEXT" }),
+    batch: flag.int({ help: "images of a training step, instead of each line's own", min: 1, max: 4096 }),
+    without: flag.list({
+      help: `who shall not take part, of ${CONTENDERS.map(({ name }) => name).join(", ")}`,
+      value: "NAME",
+      separator: ",",
+      default: [] as string[],
+    }),
     rounds: flag.int({ help: "rounds, of which medians are taken", default: 5, min: 1, max: 100 }),
     roundSeconds: flag.float({ help: "length of a round", default: 1, min: 0.01, max: 60 }),
     quick: flag.boolean({ help: "small inputs and short rounds: shows that all works, measures nothing" }),
@@ -33,9 +42,22 @@ const flags = parseOrExit(Deno.args, {
 });
 
 await runCommand(NAME, async () => {
-  const chosen = comparisons(flags.quick).filter(({ name }) => name.includes(flags.only ?? ""));
+  const unknown = flags.without.find((name) => !CONTENDERS.some((c) => c.name === name));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `--without is ${unknown}, wanted some of ${CONTENDERS.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  const { quick, batch } = flags, pytorch = await findPyTorch();
+  if (pytorch) Deno.env.set(PYTHON, pytorch.python);
+  const beside = pytorch ? ["pytorch", ...pytorch.cuda ? ["pytorch-tf32"] : []] : [];
+  const all = comparisons({ quick, batch, beside });
+  const chosen = all.filter(({ name }) => name.includes(flags.only ?? "")).map((comparison) => ({
+    ...comparison,
+    contenders: comparison.contenders.filter((name) => !flags.without.includes(name)),
+  }));
   if (chosen.length === 0) {
-    const names = comparisons(flags.quick).map(({ name }) => `"${name}"`);
+    const names = all.map(({ name }) => `"${name}"`);
     throw new UsageError(
       `--only is ${JSON.stringify(flags.only)}, wanted a part of one of ${names.join(", ")}`,
     );

@@ -25,6 +25,9 @@ export type Reply =
 export interface Work {
   /** Numbers that all contenders must agree on: the first losses, the logits, the product's first values. */
   readonly answer: number[];
+  /** What it runs on, and with which version of the library, where only the work itself can tell. */
+  readonly adapter?: string;
+  readonly library?: string;
   /** Does `steps` more steps and resolves when the device has finished them all. */
   run(steps: number): Promise<void>;
 }
@@ -44,7 +47,12 @@ export async function serveContender(
     try {
       if (request.ask === "prepare") {
         work = await prepare(request.task);
-        reply = { reply: "prepared", library, adapter, answer: work.answer };
+        reply = {
+          reply: "prepared",
+          library: work.library ?? library,
+          adapter: work.adapter ?? adapter,
+          answer: work.answer,
+        };
       } else {
         if (!work) throw new Error("Cannot run: nothing is prepared");
         const start = performance.now();

@@ -66,7 +66,7 @@ export function peersTable(results: readonly ComparisonResult[]): string[] {
       digits(s.median),
       digits(1000 * perStep / s.median),
       i === 0 ? "" : digits(s.ratio),
-      i === 0 ? `${digits(ratio)} (${reached ? "" : "MISSED, "}wanted ${wanted})` : "",
+      i > 0 || ratio === undefined ? "" : `${digits(ratio)} (${reached ? "" : "MISSED, "}wanted ${wanted})`,
       i === 0
         ? ""
         : s.same

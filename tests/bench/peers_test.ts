@@ -15,6 +15,7 @@ import {
   transposed,
 } from "../../bench/peers/workload.ts";
 import { architecture } from "../../model/architectures/registry.ts";
+import { findPyTorch, PYTHON } from "../../bench/peers/pytorch.ts";
 import { gpu } from "../gpu.ts";
 import { testNeeding } from "../permissions.ts";
 
@@ -53,7 +54,10 @@ Deno.test("the best of the peers that count decides", () => {
 });
 
 Deno.test("the table and the document show a missed target and a different result", () => {
-  const comparison = { ...comparisons(true)[0]!, target: { ratio: 9, against: ["tfjs", "jax-js"] } };
+  const comparison = {
+    ...comparisons({ quick: true })[0]!,
+    target: { ratio: 9, against: ["tfjs", "jax-js"] },
+  };
   const result = { comparison, summaries: summarise(ROUNDS), failures: ["x: no luck"] };
   assertEquals(verdict(result), { ratio: 8, wanted: 9, reached: false });
   const text = peersTable([result]).join("\n");
@@ -66,16 +70,32 @@ Deno.test("the table and the document show a missed target and a different resul
 });
 
 Deno.test("the comparisons are those that are promised", () => {
-  const promised = comparisons(false).map(({ name, target }) =>
+  const promised = comparisons({ quick: false }).map(({ name, target }) =>
     `${name}: ${target.ratio} over ${target.against}`
   );
   assertEquals(promised, [
-    "compact training, batch 32: 10 over tfjs,jax-js",
-    "compact training, batch 4: 6 over tfjs,jax-js",
-    "1024^3 product: 5 over jax-js",
-    "compact inference, batch 1: 3 over tfjs",
+    "compact training, batch 32: 15 over tfjs,jax-js",
+    "compact training, batch 4: 12 over tfjs,jax-js",
+    "1024^3 product: 10 over tfjs,jax-js",
+    "compact inference, batch 1: 8 over tfjs,jax-js",
     "alexnet training, batch 8: 10 over tfjs",
   ]);
+});
+
+Deno.test("with a batch of the user's own each network is compared once, and who is beside takes part and decides nothing", () => {
+  const found = comparisons({ quick: false, batch: 128, beside: ["pytorch"] });
+  assertEquals(found.map(({ name }) => name), [
+    "compact training, batch 128",
+    "1024^3 product",
+    "compact inference, batch 1",
+    "alexnet training, batch 128",
+  ]);
+  assert(
+    found.every(({ contenders, target }) =>
+      contenders.at(-1) === "pytorch" && !target.against.includes("pytorch")
+    ),
+  );
+  assertEquals(found[0]!.perStep, 128);
 });
 
 Deno.test("weights and images are rearranged and not changed", () => {
@@ -135,6 +155,42 @@ test("a contender in its own process answers as the same work here does", async 
   const { answer, run } = await prepareOurs(gpu, task);
   assert(answer.length === 2 && answer.every((loss) => loss > 0));
   await run(2);
+});
+
+const mayRun = (await Deno.permissions.query({ name: "run" })).state === "granted";
+const pytorch = mayRun ? await findPyTorch() : undefined;
+
+test({
+  name: "PyTorch computes the same losses, logits and products, where a Python has it",
+  ignore: pytorch === undefined,
+  fn: async () => {
+    Deno.env.set(PYTHON, pytorch!.python);
+    const training = { kind: "training", model: "compact", batch: 2, size: 61 } as const;
+    for (
+      const task of [
+        training,
+        { ...training, kind: "inference" } as const,
+        {
+          kind: "product",
+          size: 64,
+        } as const,
+      ]
+    ) {
+      const comparison = {
+        name: task.kind,
+        task,
+        contenders: ["ours", "pytorch"],
+        target: { ratio: 1, against: [] },
+        perStep: 1,
+      };
+      const { failures, summaries } = await compare(comparison, { rounds: 1, milliseconds: 1 }, () => {});
+      assertEquals(failures, []);
+      const theirs = summaries[1]!;
+      // Float32 sums in another order.
+      assert(theirs.difference < 1e-5, `${task.kind}: ${theirs.difference}`);
+      assert(theirs.library.startsWith("PyTorch "), theirs.library);
+    }
+  },
 });
 
 test("a contender that cannot do the work is told, and leaves nothing running", async () => {

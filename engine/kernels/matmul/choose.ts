@@ -21,6 +21,7 @@ export function chooseTile(gpu: TileHost, shape: ProductShape): TileChoice {
 }
 
 function builtInTile(gpu: TileHost, shape: ProductShape): Tile {
+  if (gpu.kind !== "cpu") return gpuTile(shape);
   if (shape.op === "weight_grad" && shape.m <= 36 && shape.n <= 16 && shape.k >= 4096) {
     // Few rows (a first layer's 36) would leave lanes idle; long sums feed them instead.
     return {
@@ -31,8 +32,30 @@ function builtInTile(gpu: TileHost, shape: ProductShape): Tile {
       tn: widthFor(shape.n, 16),
     };
   }
-  // Software adapters have eight slow loads to a vector: broadcast saves most. Real GPUs have workgroup memory.
-  return gpu.kind === "cpu" && gpu.subgroupSize > 0 ? subgroupTile(gpu, shape) : workgroupTile(shape);
+  // Software adapters have eight slow loads to a vector: broadcast saves most.
+  return gpu.subgroupSize > 0 ? subgroupTile(gpu, shape) : workgroupTile(shape);
+}
+
+/**
+ * For GPUs: blocks of 64x64 by two warps, smaller ones where there would be too few of them for a GPU's many cores. Of 24 to 51 tiles
+ * that were measured for each of AlexNet's products at batch 128 on an H200 (bench/results/nvidia-h200.md) these are the best or within a tenth of
+ * it, but for input gradients of few rows.
+ */
+function gpuTile(shape: ProductShape): Tile {
+  const across = shape.n <= 16 ? 16 : 8, wide = shape.n > 32 ? 8 : 4;
+  const sizes = ([[8, wide], [4, 4], [2, 4]] as const).map(([tm, tn]) =>
+    ({ core: "workgroup", lanes: 1, group: 64, across, tm, tn, bk: 4 }) as const
+  );
+  // A weight gradient has vectors of four rows, and its sums can be split until there is enough for all cores.
+  if (shape.op === "weight_grad") return shape.m <= 32 ? sizes[1]! : sizes[0]!;
+  return sizes.find((tile) => blocks(shape, tile) >= MANY_BLOCKS) ?? sizes.at(-1)!;
+}
+
+/** Workgroups that keep every core of a large GPU busy: three on each of an H200's 132. */
+const MANY_BLOCKS = 400;
+
+function blocks({ m, n }: ProductShape, tile: Tile): number {
+  return Math.ceil(m / blockM(tile)) * Math.ceil(n / blockN(tile));
 }
 
 function subgroupTile({ subgroupSize: lanes }: TileHost, shape: ProductShape): Tile {
@@ -83,9 +106,8 @@ function widthFor(columns: number, most: number): number {
 
 /** Into how many partial sums K is cut so that every core of the adapter has work. */
 export function chooseSplitK(gpu: TileHost, shape: ProductShape, tile: Tile): number {
-  const wanted = gpu.kind === "cpu" ? 16 : 256;
+  const cpu = gpu.kind === "cpu", wanted = cpu ? 16 : MANY_BLOCKS;
   if (tile.core === "split") return splitsPerGroup(tile) * wanted;
-  const tiles = Math.ceil(shape.m / blockM(tile)) * Math.ceil(shape.n / blockN(tile));
-  const deepEnough = Math.ceil(shape.k / 256);
-  return Math.max(1, Math.min(Math.ceil(wanted / tiles), deepEnough, 64));
+  const deepEnough = Math.ceil(shape.k / (cpu ? 256 : 64));
+  return Math.max(1, Math.min(Math.ceil(wanted / blocks(shape, tile)), deepEnough, cpu ? 64 : wanted));
 }

@@ -74,3 +74,26 @@ Deno.test("the tiles of the kernels that are kept to read can be run", () => {
   const host = { kind: "cpu", subgroupSize: 8, limits: gpu.limits } as const;
   for (const { op, tile } of Object.values(GOLDEN)) assert(tileFits(host, op, tile), tile.core);
 });
+
+Deno.test("a GPU gets blocks that are as large as leave work for all of its cores", () => {
+  const host = { kind: "discrete", subgroupSize: 32 } as const;
+  const sizes = ([
+    ["forward", 21_632, 256, 3456],
+    ["forward", 128, 4096, 9216],
+    ["forward", 128, 1000, 4096],
+    ["forward", 394_272, 16, 36],
+    ["weight_grad", 2304, 256, 21_632],
+    ["weight_grad", 36, 16, 394_272],
+  ] as const).map(([op, m, n, k]) => {
+    const { tile: { core, tm, tn, across }, splitK } = chooseTile(host, { op, m, n, k });
+    return [core, tm, tn, across, splitK];
+  });
+  assertEquals(sizes, [
+    ["workgroup", 8, 8, 8, undefined],
+    ["workgroup", 4, 4, 8, undefined],
+    ["workgroup", 2, 4, 8, undefined],
+    ["workgroup", 8, 4, 16, undefined],
+    ["workgroup", 8, 8, 8, 3],
+    ["workgroup", 8, 4, 16, 400],
+  ]);
+});
