@@ -6,7 +6,7 @@ import { Gpu } from "../engine/gpu.ts";
 import { TILE_FILE, tileAdapter } from "../model/tuned_gpu.ts";
 import { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
 import type { Clock } from "../engine/profile.ts";
-import { prepare, type Product, Workload } from "./tuning/products.ts";
+import { milliseconds, prepare, type Product, Workload } from "./tuning/products.ts";
 import { durationText, progressText, tuningText } from "./tuning/report.ts";
 import { keepWinners, requireWritable } from "./tuning/tile_file.ts";
 import { tune } from "./tuning/search.ts";
@@ -33,8 +33,12 @@ const flags = parseOrExit(Deno.args, {
     size: sizeFlag("the model's own"),
     classes: flag.int({ help: "classes of the last layer", default: 1000, min: 1, max: 100_000 }),
     inference: flag.boolean({ help: "only what inference needs" }),
-    quick: flag.boolean({ help: "only the built-in tiles' nearest neighbours" }),
-    minutes: flag.float({ help: "stop after so long", default: 10, min: 0.01, max: 1440 }),
+    minutes: flag.float({
+      help: "stop after so long, as Ctrl-C does: what was found until then is kept",
+      default: 3,
+      min: 0.01,
+      max: 1440,
+    }),
     file: flag.path({ help: "where the winners are kept", default: TILE_FILE, value: "FILE" }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
@@ -48,7 +52,7 @@ await runCommand(NAME, async () => {
   using gpu = await Gpu.request();
   const say = flags.json ? () => {} : console.log;
   const note = (text: string) => console.error(text);
-  // A file that cannot be written should be known before the search, which may be interrupted and must leave nothing then.
+  // A file that cannot be written should be known before the search.
   await requireWritable(flags.file);
   using workload = await Workload.create(gpu, network, {
     batch: flags.batchSize,
@@ -56,16 +60,13 @@ await runCommand(NAME, async () => {
   });
   const { products } = workload;
   const clock = await clockOf(gpu, products[0]!);
-  let done = 0, all = 0;
+  const most = durationText(flags.minutes * 60);
+  say(`${gpu.name}: ${products.length} products, the longest first, for at most ${most}`);
   const tuning = await tune(gpu, products, {
     clock,
-    quick: flags.quick,
     maxSeconds: flags.minutes * 60,
-    onPlan({ products, candidates, seconds }) {
-      all = products;
-      say(`${gpu.name}: ${products} products, ${candidates} candidates, about ${durationText(seconds)}`);
-    },
-    onProduct: (outcome, left) => say(progressText(outcome, ++done, all, left)),
+    signal: interrupted(),
+    onProduct: (outcome, done) => say(progressText(outcome, done, products.length)),
   });
   const table = await keepWinners(gpu, flags.file, tuning.outcomes, note);
   if (flags.json) {
@@ -77,9 +78,21 @@ await runCommand(NAME, async () => {
   }
 });
 
+/** Aborts at the first interrupt, which ends the search but not the program; a second one ends it. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  const onInterrupt = () => {
+    Deno.removeSignalListener("SIGINT", onInterrupt);
+    controller.abort();
+  };
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  return controller.signal;
+}
+
 /** The device's clock where it runs at all: only ratios count here, so its unit does not matter. */
 async function clockOf(gpu: Gpu, product: Product): Promise<Clock> {
   if (!gpu.device.features.has("timestamp-query")) return "wall";
   using prepared = await prepare(gpu, product, product.choice);
-  return await prepared.milliseconds("timestamp", 3) > 0 ? "timestamp" : "wall";
+  const [time] = await milliseconds([prepared], "timestamp", 3);
+  return time! > 0 ? "timestamp" : "wall";
 }

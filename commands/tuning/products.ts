@@ -86,16 +86,22 @@ export class Prepared implements Disposable {
     return await readTensors(this.gpu, this.outputs);
   }
 
-  /** Milliseconds of all its launches, the median of `repeats` runs. */
-  async milliseconds(clock: Clock, repeats: number): Promise<number> {
-    const times = await timeLaunches(this.gpu, this.plan.bound, { clock, repeats });
-    return times.reduce((sum, t) => sum + t, 0);
-  }
-
   /** Frees the plan. */
   [Symbol.dispose](): void {
     this.plan[Symbol.dispose]();
   }
+}
+
+/** Milliseconds of all launches of each, the median of `repeats` runs. */
+export async function milliseconds(
+  prepared: readonly Prepared[],
+  clock: Clock,
+  repeats: number,
+): Promise<number[]> {
+  if (prepared.length === 0) return [];
+  const bound = prepared.flatMap(({ plan }) => plan.bound);
+  const times = await timeLaunches(prepared[0]!.gpu, bound, { clock, repeats });
+  return prepared.map(({ plan }) => times.splice(0, plan.bound.length).reduce((sum, t) => sum + t, 0));
 }
 
 /** Compiles the product with this choice, by the op's own call; throws what WebGPU says where it cannot. */

@@ -12,11 +12,12 @@ export function durationText(seconds: number): string {
 }
 
 /** One line for a product that is done. */
-export function progressText(outcome: Outcome, done: number, of: number, secondsLeft: number): string {
-  const { layer, key, builtInMilliseconds: before, milliseconds: after, wrong } = outcome;
+export function progressText(outcome: Outcome, done: number, of: number): string {
+  const { layer, key, builtInMilliseconds: before, milliseconds: after, wrong, measured } = outcome;
   const bad = wrong.length > 0 ? `; ${wrong.length} computed something else` : "";
-  const left = done < of ? `; about ${durationText(secondsLeft)} left` : "";
-  return `${done}/${of} ${layer} ${key}: ${before.toFixed(2)} -> ${after.toFixed(2)} ms${bad}${left}`;
+  return `${done}/${of} ${layer} ${key}: ${before.toFixed(2)} -> ${
+    after.toFixed(2)
+  } ms, ${measured} tiles tried${bad}`;
 }
 
 /** The table at the end: what each product took before and after, and with which tile. */
@@ -44,7 +45,7 @@ export function tuningText(
     ...rows.map(line),
     "",
     `all products: ${sum((o) => o.builtInMilliseconds)} ms before, ${sum((o) => o.milliseconds)} ms after`,
-    `measured in ${durationText(seconds)}${complete ? "" : ", stopped early: the rest keeps its tiles"}`,
+    `measured in ${durationText(seconds)}${complete ? "" : ", stopped before all was tried"}`,
     table.choices.size > 0
       ? `wrote ${path}, table ${table.id}`
       : `nothing was measured, ${path} is as it was`,

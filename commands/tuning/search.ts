@@ -1,27 +1,23 @@
 /**
- * The search behind `deno task tune`: every candidate of every product is checked against the built-in tile's results, then
- * timed; the fastest wins if it stays ahead when both run in turns.
- * @module
+ * The search behind `deno task tune`. Each product starts from its built-in tile and goes to the fastest of the tiles next to it for as
+ * long as that gains something; whichever product takes most time goes on first, so that a search may end at any moment and has spent its
+ * time where most was to be had. A winner must then compute what the built-in tile computes and stay ahead when both run in turns.
  */
 import { type Gpu, GpuValidationError } from "../../engine/gpu.ts";
-import { candidates } from "../../engine/kernels/matmul/candidates.ts";
+import { neighbours } from "../../engine/kernels/matmul/candidates.ts";
 import { productKey, type TileChoice } from "../../engine/kernels/matmul/tiles.ts";
 import type { Clock } from "../../engine/profile.ts";
-import { prepare, type Prepared, type Product, type Results } from "./products.ts";
+import { milliseconds, prepare, type Prepared, type Product, type Results } from "./products.ts";
 
 /** How thoroughly to search. */
 export interface TuneOptions {
   readonly clock: Clock;
-  /** Only the built-in choice's nearest neighbours. */
-  readonly quick: boolean;
-  /** Stop after so many seconds; what is not measured keeps its built-in tile. */
+  /** Stop after so many seconds; what was found until then counts. */
   readonly maxSeconds: number;
-  /** Sees how long it will take before it starts. */
-  readonly onPlan?: (
-    plan: { readonly products: number; readonly candidates: number; readonly seconds: number },
-  ) => void;
-  /** Sees each product's outcome and the seconds that are left. */
-  readonly onProduct?: (outcome: Outcome, secondsLeft: number) => void;
+  /** Stops the search as time does. */
+  readonly signal?: AbortSignal;
+  /** Sees each product when its search has ended, and how many are through. */
+  readonly onProduct?: (outcome: Outcome, done: number) => void;
 }
 
 /** What became of one product. */
@@ -34,15 +30,15 @@ export interface Outcome {
   readonly builtInMilliseconds: number;
   readonly winner: TileChoice;
   readonly milliseconds: number;
-  /** Candidates timed. */
+  /** Tiles timed. */
   readonly measured: number;
-  /** Candidates that computed something else; they never win. */
+  /** Tiles that computed something else; they never win. */
   readonly wrong: readonly TileChoice[];
-  /** Candidates that the device would not compile. */
+  /** Tiles that the device would not compile. */
   readonly refused: number;
 }
 
-/** What the search found. `complete` is false where time ran out. */
+/** What the search found. `complete` is false where it was stopped. */
 export interface Tuning {
   readonly outcomes: readonly Outcome[];
   readonly complete: boolean;
@@ -52,112 +48,130 @@ export interface Tuning {
 /** Largest normalised difference from the built-in tile's results. */
 const TOLERANCE = 1e-5;
 
-/** A winner must take at most this share of the built-in tile's time, or noise would decide. */
+/** A step, and a winner, must take at most this share of the time before, or noise would decide. */
 const GAIN = 0.97;
+
+/** Bytes of the results of tiles that are timed together. */
+const TOGETHER = 2 ** 29;
 
 /** Searches the tiles of these products. */
 export async function tune(gpu: Gpu, products: readonly Product[], options: TuneOptions): Promise<Tuning> {
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
-  const work = products.map((product) => ({
-    product,
-    choices: candidates(gpu, product.shape, options.quick),
-  }));
-  const costs = await estimate(gpu, work, options.clock);
-  let left = costs.reduce((sum, s) => sum + s, 0);
-  const total = work.reduce((sum, { choices }) => sum + choices.length, 0);
-  options.onPlan?.({ products: work.length, candidates: total, seconds: Math.min(left, options.maxSeconds) });
+  const stopped = () => seconds() >= options.maxSeconds || options.signal?.aborted === true;
+  const climbs: Climb[] = [];
+  for (const product of products) {
+    if (!stopped()) climbs.push(await Climb.start(gpu, product, options.clock));
+  }
   const outcomes: Outcome[] = [];
-  const deadline = start + options.maxSeconds * 1000;
-  // How much the estimate is off so far.
-  let spent = 0, expected = 0;
-  for (const [i, item] of work.entries()) {
-    if (performance.now() > deadline) break;
-    const before = seconds();
-    const outcome = await searchProduct(gpu, item, options.clock, deadline);
-    outcomes.push(outcome);
-    spent += seconds() - before;
-    expected += costs[i]!;
-    left -= costs[i]!;
-    const scaled = Math.max(0, left) * spent / expected;
-    options.onProduct?.(outcome, Math.min(scaled, options.maxSeconds - seconds()));
-  }
-  return {
-    outcomes,
-    complete: outcomes.length === work.length && performance.now() <= deadline,
-    seconds: seconds(),
+  const end = async (climb: Climb) => {
+    outcomes.push(await climb.outcome());
+    options.onProduct?.(outcomes.at(-1)!, outcomes.length);
   };
-}
-
-interface Work {
-  readonly product: Product;
-  readonly choices: readonly TileChoice[];
-}
-
-/**
- * Seconds that each product will take, from its built-in tile: every candidate is compiled, checked and timed, the nearly best ones
- * twice, and the best runs against the built-in one.
- */
-async function estimate(gpu: Gpu, work: readonly Work[], clock: Clock): Promise<number[]> {
-  const costs: number[] = [];
-  for (const { product, choices } of work) {
-    const start = performance.now();
-    using prepared = await prepare(gpu, product, choices[0]!);
-    await prepared.results();
-    const checked = performance.now();
-    await prepared.milliseconds(clock, 1);
-    const timed = performance.now();
-    const each = checked - start + 2 * (timed - checked);
-    costs.push((each * choices.length + 12 * (timed - checked)) / 1000);
+  const going = [...climbs];
+  while (going.length > 0 && !stopped()) {
+    going.sort((a, b) => b.time - a.time);
+    if (!await going[0]!.step()) await end(going.shift()!);
   }
-  return costs;
+  for (const climb of going) await end(climb);
+  const complete = climbs.length === products.length && going.length === 0;
+  return { outcomes, complete, seconds: seconds() };
 }
 
-async function searchProduct(
-  gpu: Gpu,
-  { product, choices }: Work,
-  clock: Clock,
-  deadline: number,
-): Promise<Outcome> {
-  const builtIn = choices[0]!, { shape } = product;
-  using usual = await prepare(gpu, product, builtIn);
-  const wanted = await usual.results();
-  let best = builtIn, bestTime = await usual.milliseconds(clock, 3);
-  const wrong: TileChoice[] = [];
-  let measured = 1, refused = 0;
-  for (const choice of choices.slice(1)) {
-    if (performance.now() > deadline) break;
+/** The way of one product from tile to tile. */
+class Climb {
+  readonly #tried: Set<string>;
+  /** The built-in choice and each that was faster than the one before. */
+  readonly #path: TileChoice[];
+  #measured = 1;
+  #refused = 0;
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly product: Product,
+    readonly clock: Clock,
+    public time: number,
+  ) {
+    this.#path = [product.choice];
+    this.#tried = new Set([JSON.stringify(product.choice)]);
+  }
+
+  static async start(gpu: Gpu, product: Product, clock: Clock): Promise<Climb> {
+    using usual = await prepare(gpu, product, product.choice);
+    const [time] = await milliseconds([usual], clock, 3);
+    return new Climb(gpu, product, clock, time!);
+  }
+
+  /** Goes to the fastest neighbour; false where none gains. */
+  async step(): Promise<boolean> {
+    const untried = neighbours(this.gpu, this.product.shape, this.#path.at(-1)!).filter((choice) => {
+      const key = JSON.stringify(choice), isNew = !this.#tried.has(key);
+      this.#tried.add(key);
+      return isNew;
+    });
+    let best: TileChoice | undefined, bestTime = this.time * GAIN;
+    while (untried.length > 0) {
+      using owned = new DisposableStack();
+      const together: { choice: TileChoice; prepared: Prepared }[] = [];
+      const before = this.gpu.bytes;
+      while (untried.length > 0 && this.gpu.bytes - before < TOGETHER) {
+        const choice = untried.shift()!, prepared = await this.#prepare(choice);
+        if (prepared) together.push({ choice, prepared: owned.use(prepared) });
+      }
+      const times = await milliseconds(together.map(({ prepared }) => prepared), this.clock, 3);
+      this.#measured += together.length;
+      together.forEach(({ choice }, i) => {
+        if (times[i]! < bestTime) [best, bestTime] = [choice, times[i]!];
+      });
+    }
+    if (!best) return false;
+    this.#path.push(best);
+    this.time = bestTime;
+    return true;
+  }
+
+  async #prepare(choice: TileChoice): Promise<Prepared | undefined> {
     try {
-      using prepared = await prepare(gpu, product, choice);
-      if (!sameResults(await prepared.results(), wanted)) {
+      return await prepare(this.gpu, this.product, choice);
+    } catch (error) {
+      if (!(error instanceof GpuValidationError || error instanceof RangeError)) throw error;
+      this.#refused++;
+    }
+  }
+
+  /** The last choice of the path that computes the same and stays ahead. */
+  async outcome(): Promise<Outcome> {
+    const { product, clock } = this, builtIn = product.choice, wrong: TileChoice[] = [];
+    using usual = await prepare(this.gpu, product, builtIn);
+    let winner = builtIn, builtInMilliseconds = this.time, time = this.time;
+    const better = this.#path.slice(1);
+    const wanted = better.length > 0 ? await usual.results() : [];
+    while (better.length > 0) {
+      const choice = better.pop()!;
+      using other = await prepare(this.gpu, product, choice);
+      if (!sameResults(await other.results(), wanted)) {
         wrong.push(choice);
         continue;
       }
-      measured++;
-      let time = await prepared.milliseconds(clock, 1);
-      // Once more where one run may have been unlucky.
-      if (time < bestTime * 1.3) time = Math.min(time, await prepared.milliseconds(clock, 3));
-      if (time < bestTime) [best, bestTime] = [choice, time];
-    } catch (error) {
-      if (!(error instanceof GpuValidationError || error instanceof RangeError)) throw error;
-      refused++;
+      const ours = await compare(usual, other, clock);
+      builtInMilliseconds = time = ours.usual;
+      if (ours.other < ours.usual * GAIN) [winner, time] = [choice, ours.other];
+      break;
     }
+    const { m, n, k } = product.shape;
+    return {
+      layer: product.layer,
+      key: productKey(product.shape),
+      flops: 2 * m * n * k,
+      builtIn,
+      builtInMilliseconds,
+      winner,
+      milliseconds: time,
+      measured: this.#measured,
+      wrong,
+      refused: this.#refused,
+    };
   }
-  using other = await prepare(gpu, product, best);
-  const { builtInMilliseconds, milliseconds } = await compare(usual, other, clock);
-  const wins = milliseconds < builtInMilliseconds * GAIN;
-  return {
-    layer: product.layer,
-    key: productKey(shape),
-    flops: 2 * shape.m * shape.n * shape.k,
-    builtIn,
-    builtInMilliseconds,
-    winner: wins ? best : builtIn,
-    milliseconds: wins ? milliseconds : builtInMilliseconds,
-    measured,
-    wrong,
-    refused,
-  };
 }
 
 /** Best of five turns each, so that neither profits from a quiet moment. */
@@ -165,13 +179,11 @@ async function compare(
   usual: Prepared,
   other: Prepared,
   clock: Clock,
-): Promise<{ builtInMilliseconds: number; milliseconds: number }> {
-  let builtInMilliseconds = Infinity, milliseconds = Infinity;
-  for (let turn = 0; turn < 5; turn++) {
-    builtInMilliseconds = Math.min(builtInMilliseconds, await usual.milliseconds(clock, 1));
-    milliseconds = Math.min(milliseconds, await other.milliseconds(clock, 1));
-  }
-  return { builtInMilliseconds, milliseconds };
+): Promise<{ usual: number; other: number }> {
+  const turns: number[][] = [];
+  for (let turn = 0; turn < 5; turn++) turns.push(await milliseconds([usual, other], clock, 1));
+  const best = (i: number) => Math.min(...turns.map((times) => times[i]!));
+  return { usual: best(0), other: best(1) };
 }
 
 /** Whether every tensor has the wanted values but for rounding. */

@@ -1,10 +1,10 @@
 /**
- * Which tiles a device can run at all, and those worth measuring for a product.
+ * Which tiles a device can run at all, and which lie next to one.
  * @module
  */
 import type { Gpu } from "../../gpu.ts";
 import { alignTo4 } from "../../tensor.ts";
-import { chooseSplitK, chooseTile } from "./choose.ts";
+import { chooseSplitK } from "./choose.ts";
 import { blockM, operandsOf, splitsPerGroup } from "./product.ts";
 import type { ProductShape, Tile, TileChoice } from "./tiles.ts";
 
@@ -39,85 +39,60 @@ export function tileFits(gpu: TileDevice, op: ProductShape["op"], tile: Tile): b
   return divides && bytes <= gpu.limits.maxComputeWorkgroupStorageSize;
 }
 
-/** Tiles and splits worth measuring, the built-in choice first. `few`: only its nearest neighbours. */
-export function candidates(gpu: TileDevice, shape: ProductShape, few = false): TileChoice[] {
-  const { tile } = chooseTile(gpu, shape);
-  const tiles = [tile, ...allTiles(gpu, shape, few)].filter((t) => tileFits(gpu, shape.op, t));
-  const choices = tiles.flatMap((tile) =>
-    splitsFor(gpu, shape, tile, few).map((splitK) => splitK === undefined ? { tile } : { tile, splitK })
-  );
-  return [...new Map(choices.map((c) => [JSON.stringify(c), c])).values()];
+/**
+ * What a search may try next to a choice: one of its numbers doubled or halved, a block of another form, and each other core once. Only
+ * what the device can run.
+ */
+export function neighbours(gpu: TileDevice, shape: ProductShape, { tile, splitK }: TileChoice): TileChoice[] {
+  const by = (factors: Partial<Record<"tm" | "tn" | "group" | "across" | "bk", number>>): Tile => ({
+    ...tile,
+    ...Object.fromEntries(
+      Object.entries(factors).map(([key, factor]) => [key, (tile[key as keyof Tile] as number) * factor]),
+    ),
+  });
+  const inBlocks = tile.core === "workgroup";
+  const tiles = [
+    ...[2, 0.5].flatMap((f) => [by({ tm: f }), by({ tn: f }), by({ group: f }), by({ tm: f, tn: 1 / f })]),
+    ...(inBlocks
+      ? [2, 0.5].flatMap((f) => [by({ across: f }), by({ bk: f }), by({ group: f, across: f })])
+      : []),
+    ...otherCores(gpu, shape, tile),
+  ];
+  const choices = tiles.filter((t) => tileFits(gpu, shape.op, t)).map((t) => withSplits(gpu, shape, t));
+  // Only weight gradients are cut.
+  const splits = splitK === undefined
+    ? []
+    : [2, 0.5].map((factor) => splitK * factor).filter((n) => splitFits(gpu, shape, tile, n));
+  return [...choices, ...splits.map((splitK) => ({ tile, splitK }))];
 }
 
-function allTiles(gpu: TileDevice, shape: ProductShape, few: boolean): Tile[] {
-  const widest = Math.max(4, alignTo4(shape.n));
-  const widths = [4, 8, 16, 32, 64].filter((width) => width < 2 * widest && width >= Math.min(8, widest));
-  const heights = operandsOf(shape.op, 4).aVector === "m" ? [4, 8, 16] : [1, 2, 4, 8];
-  // On a software adapter workgroup memory is ordinary memory with a copy before it.
-  return gpu.kind === "cpu" && gpu.subgroupSize > 0
-    ? [...subgroupTiles(gpu, heights, widths, few), ...columnsTiles(gpu, shape), ...splitTiles(shape, widths)]
-    : [
-      ...(gpu.subgroupSize > 0 && !few ? subgroupTiles(gpu, heights, widths, true) : []),
-      ...(gpu.subgroupSize > 0 ? columnsTiles(gpu, shape) : []),
-      ...workgroupTiles(few),
-    ];
+function withSplits(gpu: TileDevice, shape: ProductShape, tile: Tile): TileChoice {
+  return shape.op === "weight_grad" ? { tile, splitK: chooseSplitK(gpu, shape, tile) } : { tile };
 }
 
-function subgroupTiles(
-  { subgroupSize: lanes }: TileDevice,
-  heights: readonly number[],
-  widths: readonly number[],
-  few: boolean,
-): Tile[] {
-  const groups = few ? [2] : [1, 2, 4];
-  return heights.flatMap((tm) =>
-    widths.filter((tn) => tn * tm <= 256).flatMap((tn) =>
-      groups.map((n) => ({ core: "subgroup", lanes, group: lanes * n, tm, tn } as const))
-    )
-  );
+function splitFits(gpu: TileDevice, { m, n, k }: ProductShape, tile: Tile, splits: number): boolean {
+  const bytes = m * alignTo4(n) * 4 * splits;
+  return Number.isInteger(splits) && splits >= 1 && splits <= k && splits % splitsPerGroup(tile) === 0 &&
+    bytes <= gpu.limits.maxStorageBufferBindingSize / 2;
 }
 
-function columnsTiles({ subgroupSize: lanes }: TileDevice, { op, m, n }: ProductShape): Tile[] {
-  if (op === "weight_grad" || m > 8 * lanes || n < lanes) return [];
-  const tm = Math.min(lanes, 8, m);
-  return [4, 8, 16, 32].map((tn) => ({ core: "columns", lanes, group: lanes, tm, tn } as const));
-}
-
-function splitTiles({ op, m, k }: ProductShape, widths: readonly number[]): Tile[] {
-  if (op !== "weight_grad" || m > 64 || k < 1024) return [];
-  const all = alignTo4(m), half = alignTo4(Math.ceil(m / 2));
-  return [all, half].flatMap((tm) =>
-    widths.filter((tn) => tn <= 16).map((tn) => ({ core: "split", lanes: 1, group: 8, tm, tn } as const))
-  );
-}
-
-function workgroupTiles(few: boolean): Tile[] {
-  const tiles: Tile[] = [];
-  for (const [group, across] of [[64, 8], [128, 16], [256, 16], [256, 32]] as const) {
-    for (const [tm, tn] of [[4, 4], [4, 8], [8, 4], [8, 8]] as const) {
-      for (const bk of few ? [4] : [1, 2, 4]) {
-        tiles.push({ core: "workgroup", lanes: 1, group, across, tm, tn, bk });
-      }
-    }
-  }
-  return tiles;
-}
-
-/** Partial sums around the built-in number; only weight gradients are cut. */
-function splitsFor(
-  gpu: TileDevice,
-  shape: ProductShape,
-  tile: Tile,
-  few: boolean,
-): readonly (number | undefined)[] {
-  if (shape.op !== "weight_grad") return [undefined];
-  const usual = chooseSplitK(gpu, shape, tile);
-  const each = splitsPerGroup(tile);
-  const bytes = shape.m * alignTo4(shape.n) * 4;
-  const factors = few ? [1] : [1, 0.5, 2];
-  return factors.map((f) => usual * f).filter((count) =>
-    count === usual ||
-    count % each === 0 && count >= 1 && count <= shape.k &&
-      count * bytes <= gpu.limits.maxStorageBufferBindingSize / 2
-  );
+/** A usual tile of each other core. */
+function otherCores({ subgroupSize: lanes }: TileDevice, shape: ProductShape, { core }: Tile): Tile[] {
+  const { op, m, n } = shape, ofRows = operandsOf(op, 4).aVector === "m";
+  const tiles: Tile[] = [
+    {
+      core: "workgroup",
+      lanes: 1,
+      group: 64,
+      across: n <= 16 ? 16 : 8,
+      tm: n > 32 ? 8 : 4,
+      tn: n > 32 ? 8 : 4,
+      bk: 4,
+    },
+    { core: "subgroup", lanes, group: lanes, tm: ofRows ? 4 : 2, tn: n > 8 ? 16 : 4 },
+    { core: "columns", lanes, group: lanes, tm: Math.min(lanes, 8, m), tn: 8 },
+  ];
+  // Sums over all rows in each invocation: for few rows.
+  if (m <= 64) tiles.push({ core: "split", lanes: 1, group: 8, tm: alignTo4(m), tn: n > 8 ? 16 : 4 });
+  return tiles.filter((tile) => tile.core !== core);
 }
