@@ -9,7 +9,12 @@ export {
   type AugmentLevel,
   augmentMap,
   evaluationMap,
+  mirrored,
   type Size,
+  type Variation,
+  variationOf,
+  type VariationOptions,
+  VARIATIONS,
 } from "./augment.ts";
 export {
   DataError,
@@ -30,9 +35,17 @@ export {
 } from "./dataset/split_record.ts";
 export type { LeftOut } from "./dataset/walk.ts";
 export { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./dataset/photo_store.ts";
-export { evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";
+export { balancedOrder, evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";
 export type { Place, Shards } from "./dataset/shards.ts";
 export type { DecodeOptions } from "./image/decode.ts";
 export { DecoderPool, type DecoderPoolOptions } from "./image/decoder_pool.ts";
 export { type DecodedImage, ImageError, type ImageErrorCode } from "./image/image.ts";
+export {
+  type ColourJitter,
+  type ColourMatrix,
+  type Drawn,
+  eraseBox,
+  type ErasedBox,
+  jitterColours,
+} from "./jitter.ts";
 export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess } from "./preprocess.ts";

@@ -12,6 +12,12 @@ export const Stream = {
   shapes: 4,
   initialise: 5,
   dropout: 6,
+  crop: 7,
+  colour: 8,
+  erase: 9,
+  mix: 10,
+  mixNormal: 11,
+  sampling: 12,
 } as const;
 
 /**

@@ -29,6 +29,8 @@ export interface Arena {
   readonly values: Tensor;
   /** Whether its parameters get gradients. */
   readonly trained: boolean;
+  /** Whether its parameters are matrices and kernels, which weight decay is for; else they are biases, scales and statistics. */
+  readonly matrices: boolean;
 }
 
 /** One named parameter of a layer, before it has memory. */
@@ -57,9 +59,10 @@ export class ParameterStore implements Disposable {
     frozen: (name: string) => boolean = () => false,
   ) {
     const places = layOut(gpu, specs, frozen);
-    this.arenas = places.arenas.map(({ length, trained }, i) => ({
+    this.arenas = places.arenas.map(({ length, trained, matrices }, i) => ({
       values: createTensor(gpu, `parameters.${i}`, [length]),
       trained,
+      matrices,
     }));
     this.all = places.slots.map(({ name, spec, places }) => ({
       name,
@@ -200,22 +203,24 @@ function grouped(parameters: readonly Parameter[]): Parameter[][] {
   return groups;
 }
 
-/** Packs parts into arenas no larger than a binding, trained and untrained apart, each part aligned. */
+/** Packs parts into arenas no larger than a binding, trained and untrained apart, matrices and others apart, each part aligned. */
 function layOut(gpu: Gpu, specs: readonly NamedSpec[], frozen: (name: string) => boolean) {
   const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
   const align = gpu.limits.minStorageBufferOffsetAlignment;
-  const arenas: { length: number; trained: boolean }[] = [];
-  const place = (bytes: number, trained: boolean) => {
-    let arena = arenas.findIndex((a) => a.trained === trained && a.length * 4 + bytes <= limit);
-    if (arena < 0) arena = arenas.push({ length: 0, trained }) - 1;
+  const arenas: { length: number; trained: boolean; matrices: boolean }[] = [];
+  const place = (bytes: number, trained: boolean, matrices: boolean) => {
+    let arena = arenas.findIndex((a) =>
+      a.trained === trained && a.matrices === matrices && a.length * 4 + bytes <= limit
+    );
+    if (arena < 0) arena = arenas.push({ length: 0, trained, matrices }) - 1;
     const offset = arenas[arena]!.length * 4;
     arenas[arena]!.length += bytes / 4;
     return { arena, offset };
   };
   const slots = specs.map(({ name, spec }) => {
-    const trained = spec.trained && !frozen(name);
+    const trained = spec.trained && !frozen(name), matrices = spec.shape.length > 1;
     const places = spec.parts.map((part) =>
-      place(Math.ceil(layoutOf(name, part.shape).length * 4 / align) * align, trained)
+      place(Math.ceil(layoutOf(name, part.shape).length * 4 / align) * align, trained, matrices)
     );
     return { name, spec, places };
   });

@@ -26,8 +26,18 @@ export interface TrainingStepOptions {
   readonly labelSmoothing?: number | undefined;
   /** Weight of each class in the loss; default 1. */
   readonly classWeights?: readonly number[] | undefined;
+  /** Targets are shares of classes, so that samples may have two labels; default false. */
+  readonly soft?: boolean;
   /** Steps whose losses the device remembers; default 1. */
   readonly history?: number;
+}
+
+/** Second labels of a batch's samples, where they are mixed. */
+export interface MixedLabels {
+  /** Of each sample's own label; the other one has the rest. */
+  readonly share: number;
+  /** One for each sample. */
+  readonly others: ArrayLike<number>;
 }
 
 /** A step recorded into a plan, which owns its tensors; this owns the gradients alone. */
@@ -36,6 +46,8 @@ export class TrainingStep implements Disposable {
   readonly x: Tensor;
   /** [N]; `IGNORE_LABEL` leaves a row out. */
   readonly labels: Tensor<"u32">;
+  /** [N, classes] where targets are soft; a row of zeros is left out. */
+  readonly targets: Tensor | undefined;
   /** [4]: the step's numbers, see `StepParams`. */
   readonly params: Tensor;
   /** [4]: (seed, step, 0, 0), for dropout. */
@@ -59,6 +71,7 @@ export class TrainingStep implements Disposable {
     const { batch, labelSmoothing, classWeights = Array(output.c).fill(1), accumulate = false } = options;
     this.gradients = parameters.zerosLike("gradient");
     this.labels = plan.integers([batch], "labels");
+    this.targets = options.soft ? plan.tensor([batch, output.c], "targets") : undefined;
     this.params = plan.tensor([4], "step params");
     this.random = plan.integers([4], "random");
     this.totals = plan.tensor([4], "totals");
@@ -69,7 +82,7 @@ export class TrainingStep implements Disposable {
     options.input?.(plan, this.x);
     let result: Tensor | undefined;
     const loss = (logits: Tensor) => {
-      const target = { labels: this.labels };
+      const target = this.targets ? { soft: this.targets } : { labels: this.labels };
       const losses = lossAndGradient(plan, { logits, target, classWeights: weights, labelSmoothing });
       result = losses.result;
       const { params, totals, history } = this;
@@ -83,8 +96,17 @@ export class TrainingStep implements Disposable {
     this.sections = built.sections;
   }
 
-  /** Writes up to N labels; rows beyond them are left out of the loss. */
-  writeLabels(labels: ArrayLike<number>): void {
+  /** Writes up to N labels, and where targets are soft those that samples are mixed with; rows beyond them are left out of the loss. */
+  writeLabels(labels: ArrayLike<number>, mixed?: MixedLabels): void {
+    if (this.targets) {
+      const classes = this.network.output.c, rows = new Float32Array(this.targets.size);
+      for (let n = 0; n < labels.length; n++) {
+        rows[n * classes + labels[n]!]! += mixed?.share ?? 1;
+        if (mixed) rows[n * classes + mixed.others[n]!]! += 1 - mixed.share;
+      }
+      return writeTensor(this.network.gpu, this.targets, rows);
+    }
+    if (mixed) throw new RangeError("Cannot mix labels: the step was built for one label a sample");
     const all = new Uint32Array(this.labels.size).fill(IGNORE_LABEL);
     all.set(labels);
     writeTensor(this.network.gpu, this.labels, all);

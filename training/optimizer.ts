@@ -35,6 +35,8 @@ export interface OptimizerOptions {
   readonly momentum?: number | undefined;
   /** Default 0. */
   readonly weightDecay?: number | undefined;
+  /** What decays: all parameters (default), or matrices and kernels alone, not biases and normalisations' scales. */
+  readonly weightDecayOn?: DecayOn | undefined;
   /** Of sgd; default false. */
   readonly nesterov?: boolean | undefined;
   /** Of adam and adamw; default 0.9 and 0.999. */
@@ -44,6 +46,12 @@ export interface OptimizerOptions {
   /** Of rmsprop: decay of the running square; default 0.99. */
   readonly alpha?: number | undefined;
 }
+
+/** Which parameters weight decay is for. */
+export type DecayOn = "all" | "matrices";
+
+/** Every choice, for command lines. */
+export const DECAY_ON = ["all", "matrices"] as const satisfies readonly DecayOn[];
 
 /** State in device memory and the launches of one update. */
 export interface Optimizer extends Disposable {
@@ -94,15 +102,16 @@ function ruleOf({ optimizer, momentum, weightDecay, nesterov, betas, eps, alpha 
 /** An optimiser over all trained parameters of `parameters`. */
 export function createOptimizer(parameters: ParameterStore, options: OptimizerOptions): Optimizer {
   const rule = ruleOf(options);
+  const undecayed = options.weightDecayOn === "matrices" ? ruleOf({ ...options, weightDecay: 0 }) : rule;
   const state = new Map(rule.state.map((name) => [name, parameters.zerosLike(name)]));
   return {
     state,
     build(plan, gradients, params) {
-      parameters.arenas.forEach(({ values: parameter }, i) => {
+      parameters.arenas.forEach(({ values: parameter, matrices }, i) => {
         const gradient = gradients[i];
         if (!gradient) return;
         const own = [...state.values()].map((arenas) => arenas[i]!);
-        rule.record(plan, { parameter, gradient, params }, own);
+        (matrices ? rule : undecayed).record(plan, { parameter, gradient, params }, own);
       });
     },
     [Symbol.dispose]() {

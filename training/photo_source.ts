@@ -3,7 +3,8 @@
  * that places it in the input.
  * @module
  */
-import { type AugmentLevel, augmentMap, evaluationMap } from "../data/augment.ts";
+import { augmentMap, evaluationMap, variationOf, type VariationOptions } from "../data/augment.ts";
+import { eraseBox, jitterColours } from "../data/jitter.ts";
 import { CacheError, openPhotoStore } from "../data/dataset/cache.ts";
 import { DataError, type Sample } from "../data/dataset/folder.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
@@ -21,11 +22,9 @@ export interface PhotoSource {
 }
 
 /** What decides how training photos vary. */
-export interface PhotoVariation {
+export interface PhotoVariation extends VariationOptions {
   /** Of the run. */
   readonly seed: number;
-  /** How much they vary. */
-  readonly augment: AugmentLevel;
 }
 
 /** Photos of a training batch, varied as a function of (seed, epoch, index) alone. */
@@ -33,14 +32,21 @@ export function trainingPhotos(
   source: PhotoSource,
   indices: Uint32Array,
   epoch: number,
-  { seed, augment }: PhotoVariation,
+  { seed, ...variation }: PhotoVariation,
   output: Preprocess,
 ): PlacedPhoto[] {
+  const vary = variationOf(variation);
   return Array.from(indices, (index) => {
     const { width, height } = source.entries[index]!;
     const size = { width, height };
-    const drawn = { seed, epoch, index, level: augment, source: size, output, resize: output.resize };
-    return { ...size, data: source.pixels(index), map: augmentMap(drawn) };
+    const drawn = { seed, epoch, index };
+    return {
+      ...size,
+      data: source.pixels(index),
+      map: augmentMap({ ...drawn, vary, source: size, output, resize: output.resize }),
+      colour: jitterColours(drawn, vary.colours),
+      erase: eraseBox(drawn, vary.erase, output),
+    };
   });
 }
 

@@ -12,6 +12,7 @@ import type { Network, Section } from "../model/network.ts";
 import { PhotoFeed, type PlacedPhoto } from "../model/inference/photo_feed.ts";
 import { TrainingStep } from "../model/training_step.ts";
 import type { WeightAverage } from "./average.ts";
+import { BatchMixer, mixes, type MixOptions } from "./mixing.ts";
 import { type FoundNonFinite, NumericChecks } from "./numeric_checks.ts";
 import type { Optimizer } from "./optimizer.ts";
 
@@ -34,8 +35,10 @@ export interface TrainerOptions {
   readonly capacity: number;
   /** How photos become the input. */
   readonly preprocess: Preprocess;
-  /** Decides dropout's masks. */
+  /** Decides dropout's masks, and what is mixed. */
   readonly seed: number;
+  /** How batches are mixed; default: not at all. */
+  readonly mix?: MixOptions | undefined;
   /** 0 (default) to under 1. */
   readonly labelSmoothing?: number;
   /** Weight of each class in the loss; default 1. */
@@ -78,6 +81,7 @@ export class Trainer implements Disposable {
   readonly update: Plan;
   readonly #feed: PhotoFeed;
   readonly #batch: TrainingStep;
+  #mixer: BatchMixer | undefined;
   readonly #checks: NumericChecks | undefined;
   readonly #accumulate: number;
   #step: number;
@@ -94,9 +98,11 @@ export class Trainer implements Disposable {
     const plan = this.plan = new Plan(gpu, "training step");
     const update = this.update = new Plan(gpu, "update");
     this.#feed = new PhotoFeed(gpu, batch, options.capacity, options.preprocess);
+    const mixed = options.mix && mixes(options.mix) ? options.mix : undefined;
     this.#batch = new TrainingStep(plan, network, {
       ...{ batch, labelSmoothing, classWeights, history: HISTORY, accumulate: this.#accumulate > 1 },
-      input: (plan, x) => this.#feed.build(plan, x),
+      soft: mixed !== undefined,
+      input: (_, x) => this.#input(x, mixed),
     });
     const { gradients, params } = this.#batch;
     if (clipNorm !== undefined) {
@@ -105,6 +111,14 @@ export class Trainer implements Disposable {
     optimizer.build(update, gradients, params);
     options.average?.build(update, params);
     if (options.checkNumerics) this.#checks = new NumericChecks(plan, this.sections);
+  }
+
+  /** Records what fills the input x. */
+  #input(x: Tensor, mix: MixOptions | undefined): void {
+    if (!mix) return this.#feed.build(this.plan, x);
+    const placed = this.plan.tensor(x.shape, "photos");
+    this.#feed.build(this.plan, placed);
+    this.#mixer = new BatchMixer(this.plan, { x: placed, y: x }, mix, this.options.seed);
   }
 
   /** Where each layer's launches lie in `plan`. */
@@ -216,10 +230,11 @@ export class Trainer implements Disposable {
   }
 
   #upload(photos: readonly PlacedPhoto[], labels: readonly number[], step: number, k: number): void {
-    const { batch, seed } = this.options;
+    const { batch, seed } = this.options, number = step * this.#accumulate + k;
     this.#feed.write(photos.slice(k * batch, (k + 1) * batch));
-    this.#batch.writeLabels(labels.slice(k * batch, (k + 1) * batch));
-    this.#batch.writeRandom(seed, step * this.#accumulate + k);
+    const own = labels.slice(k * batch, (k + 1) * batch);
+    this.#batch.writeLabels(own, this.#mixer?.write(own, number));
+    this.#batch.writeRandom(seed, number);
   }
 
   /**

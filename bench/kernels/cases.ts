@@ -2,7 +2,7 @@
  * Bench cases of what is no layer: the bare product, the input kernel, the loss, the optimiser.
  * @module
  */
-import { augmentMap } from "../../data/augment.ts";
+import { augmentMap, VARIATIONS } from "../../data/augment.ts";
 import { defaultPreprocess } from "../../data/preprocess.ts";
 import type { Launch } from "../../engine/kernel.ts";
 import * as conv2d from "../../engine/kernels/conv2d/conv2d.ts";
@@ -98,7 +98,15 @@ export function photoCase(batch: number, size: number): BenchCase {
       const words = new Uint32Array(batch * pixelCount).map((_, i) => hash(1, 0xbe4e, i));
       const records = new Uint32Array(batch * SAMPLE_WORDS);
       const map = (index: number) =>
-        augmentMap({ seed: 1, epoch: 0, index, level: "light", source: photo, output: preprocess, resize });
+        augmentMap({
+          seed: 1,
+          epoch: 0,
+          index,
+          vary: VARIATIONS.light,
+          source: photo,
+          output: preprocess,
+          resize,
+        });
       for (let n = 0; n < batch; n++) {
         encodeSample({ ...photo, first: n * pixelCount, map: map(n), antialias }, records, n * SAMPLE_WORDS);
       }

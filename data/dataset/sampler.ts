@@ -105,7 +105,7 @@ export function trainingBatchCount(count: number, batchSize: number): number {
  * An epoch of training: every index below `count` at least once, shuffled anew each epoch. Where the last batch is not full it is filled
  * up with the samples that the epoch began with, so that each batch has `batchSize` different ones; which are seen twice follows from the
  * epoch's own shuffle. Where there are fewer samples than that, one batch of all of them. With `accumulate` an item is the samples of a
- * step, which are up to that many batches one after the other.
+ * step, which are up to that many batches one after the other. `order`: another order of the epoch than its shuffle, as long.
  */
 export function trainingBatches(
   count: number,
@@ -113,9 +113,9 @@ export function trainingBatches(
   seed: number,
   epoch: number,
   accumulate = 1,
+  order: Uint32Array = shuffle(count, seed, epoch),
 ): Uint32Array[] {
   const batches = trainingBatchCount(count, batchSize);
-  const order = shuffle(count, seed, epoch);
   const total = count < batchSize ? count : batches * batchSize;
   // Past its end the order begins again.
   const drawn = Uint32Array.from({ length: total }, (_, i) => order[i % count]!);
@@ -124,6 +124,24 @@ export function trainingBatches(
     { length: Math.ceil(batches / accumulate) },
     (_, b) => drawn.subarray(b * size, (b + 1) * size),
   );
+}
+
+/**
+ * The samples of an epoch of `labels.length` in random order, as many of every class that has any (give or take one): where a class has
+ * fewer than its part they repeat, each as often as the others give or take once, and where it has more some are left out of the epoch.
+ */
+export function balancedOrder(labels: readonly number[], seed: number, epoch: number): Uint32Array {
+  const classes = [...Map.groupBy(labels.keys(), (index) => labels[index]!)].sort(([a], [b]) => a - b);
+  const chosen: number[] = [];
+  // Which classes get the one that is left over changes from epoch to epoch.
+  const extra = labels.length % classes.length, turn = shuffle(classes.length, seed, epoch, Stream.sampling);
+  classes.forEach(([label, members], k) => {
+    const wanted = Math.floor(labels.length / classes.length) + Number(turn[k]! < extra);
+    // A class's own order, whatever other classes there are.
+    const order = shuffle(members.length, seed, epoch, Stream.sampling + (label + 1) * 256);
+    for (let i = 0; i < wanted; i++) chosen.push(members[order[i % members.length]!]!);
+  });
+  return shuffle(chosen.length, seed, epoch).map((place) => chosen[place]!);
 }
 
 /** Every index below `count` once, in order; the last batch may be shorter. */

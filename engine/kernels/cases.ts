@@ -15,6 +15,7 @@ import { conv2dCases, linearCases } from "./conv2d/cases.ts";
 import { dropoutCases } from "./dropout/cases.ts";
 import { localResponseNormCases } from "./local_response_norm/cases.ts";
 import { maxPoolCases } from "./max_pool/cases.ts";
+import { mixCases } from "./mix/cases.ts";
 import { optimizerCases } from "./optimizer/cases.ts";
 import { preprocessCases } from "./preprocess/cases.ts";
 import { reluCases } from "./relu/cases.ts";
@@ -24,6 +25,7 @@ import { sumSplitsCases } from "./sum_splits/cases.ts";
 /** Every op's cases, one line each. */
 export const KERNEL_CASES: readonly Case[] = [
   ...preprocessCases,
+  ...mixCases,
   ...channelsLastCases,
   ...conv2dCases,
   ...linearCases,

@@ -7,6 +7,7 @@ import { encodeSample, photosToInput, SAMPLE_WORDS } from "../../engine/kernels/
 import type { Plan } from "../../engine/plan.ts";
 import { createTensor, destroyTensor, type Tensor } from "../../engine/tensor.ts";
 import type { Affine, Size } from "../../data/augment.ts";
+import type { ColourMatrix, ErasedBox } from "../../data/jitter.ts";
 import type { Preprocess } from "../../data/preprocess.ts";
 
 /** A photo's bytes that lie on the device already: from `offset` on, a multiple of 4. */
@@ -29,6 +30,10 @@ export interface PlacedPhoto extends Size {
   readonly data: Pixels;
   /** From output to source pixels. */
   readonly map: Affine;
+  /** What becomes of its colours; absent: nothing. */
+  readonly colour?: ColourMatrix | undefined;
+  /** What of the input is erased; absent: nothing. */
+  readonly erase?: ErasedBox | undefined;
 }
 
 /** Device buffers for the photos of one batch. */
@@ -79,11 +84,12 @@ export class PhotoFeed implements Disposable {
         this.#records.copyWithin(n * SAMPLE_WORDS, (n - 1) * SAMPLE_WORDS, n * SAMPLE_WORDS);
         continue;
       }
-      const { width, height, map } = photo;
+      const { width, height, map, colour, erase } = photo;
       const bytes = width * height * 4;
       if (this.#stage(photo, at, bytes)) uploaded = at + bytes;
       const { antialias } = this.preprocess;
-      encodeSample({ first: at / 4, width, height, map, antialias }, this.#records, n * SAMPLE_WORDS);
+      const sample = { first: at / 4, width, height, map, antialias, colour, erase };
+      encodeSample(sample, this.#records, n * SAMPLE_WORDS);
       at = Math.ceil((at + bytes) / 16) * 16;
     }
     const { queue } = this.gpu.device;

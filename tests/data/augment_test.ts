@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
-import { type Affine, augmentMap, evaluationMap, VARIATIONS } from "../../data/augment.ts";
+import { type Affine, augmentMap, evaluationMap, variationOf, VARIATIONS } from "../../data/augment.ts";
 
 const output = { width: 224, height: 224 };
 const photo = { width: 340, height: 256 };
 const apply = ([a, b, c, d, e, f]: Affine, x: number, y: number) =>
   [a * x + b * y + c, d * x + e * y + f] as const;
 const full = (index: number, epoch = 0) =>
-  augmentMap({ seed: 1, epoch, index, level: "full", source: photo, output, resize: "stretch" });
+  augmentMap({ seed: 1, epoch, index, vary: VARIATIONS.full, source: photo, output, resize: "stretch" });
 
 function assertClose(actual: readonly number[], expected: readonly number[]) {
   actual.forEach((value, i) => assertAlmostEquals(value, expected[i]!, 1e-9, `${actual} is not ${expected}`));
@@ -35,7 +35,15 @@ Deno.test("cropping takes the centre 87.5 % of the shorter side and keeps the as
 
 Deno.test("level off is the evaluation map whatever the seed", () => {
   for (const resize of ["stretch", "crop"] as const) {
-    const map = augmentMap({ seed: 9, epoch: 4, index: 2, level: "off", source: photo, output, resize });
+    const map = augmentMap({
+      seed: 9,
+      epoch: 4,
+      index: 2,
+      vary: VARIATIONS.off,
+      source: photo,
+      output,
+      resize,
+    });
     assertEquals(map, evaluationMap(photo, output, resize));
   }
 });
@@ -99,7 +107,15 @@ Deno.test("an unrotated crop lies inside the photo and reaches all of it", () =>
   for (const resize of ["stretch", "crop"] as const) {
     let left = Infinity, right = -Infinity;
     for (let index = 0; index < 500; index++) {
-      const map = augmentMap({ seed: 2, epoch: 0, index, level: "light", source: photo, output, resize });
+      const map = augmentMap({
+        seed: 2,
+        epoch: 0,
+        index,
+        vary: VARIATIONS.light,
+        source: photo,
+        output,
+        resize,
+      });
       assertClose([map[1], map[3]], [0, 0]);
       for (const [x, y] of [apply(map, 0, 0), apply(map, 224, 224)]) {
         assert(x > -1e-9 && x < 340 + 1e-9 && y > -1e-9 && y < 256 + 1e-9);
@@ -119,4 +135,43 @@ Deno.test("a rotation turns about the middle of what is shown and shears nothing
     assertAlmostEquals(map[0] * map[1] + map[3] * map[4], 0, 1e-9);
     if (read(map).width > 0.999) assertClose(apply(map, 112, 112), [170, 128]);
   }
+});
+
+Deno.test("resized crops show a part of the area in their range, at an aspect ratio in theirs, inside the photo", () => {
+  const vary = variationOf({ augment: "light", cropScale: [0.25, 0.6], cropRatio: [0.5, 1.5], hflip: 0 });
+  for (const resize of ["stretch", "crop"] as const) {
+    const areas: number[] = [], ratios: number[] = [];
+    const whole = resize === "stretch" ? photo : { width: 256, height: 256 };
+    for (let index = 0; index < 2000; index++) {
+      const map = augmentMap({ seed: 2, epoch: 0, index, vary, source: photo, output, resize });
+      const width = map[0] * output.width, height = map[4] * output.height;
+      assert(map[0] > 0 && map[4] > 0 && map[1] === 0 && map[3] === 0);
+      for (const [x, y] of [apply(map, 0, 0), apply(map, 224, 224)]) {
+        assert(x > -1e-9 && x < 340 + 1e-9 && y > -1e-9 && y < 256 + 1e-9);
+      }
+      areas.push(width * height / (whole.width * whole.height));
+      ratios.push(width / height / (whole.width / whole.height));
+    }
+    // What would leave the photo is cut: a crop of more than its height is less of the area, and wider than asked for.
+    assert(Math.max(...areas) < 0.6 + 1e-9 && Math.max(...areas) > 0.59);
+    assertEquals(ratios.every((ratio) => ratio > 0.5 - 1e-9), true);
+    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    assertAlmostEquals(mean(areas), 0.425, 0.01);
+    assertAlmostEquals(mean(ratios.map(Math.log)), (Math.log(0.5) + Math.log(1.5)) / 2, 0.03);
+  }
+});
+
+Deno.test("options replace what the level says, and nothing else", () => {
+  assertEquals(variationOf({ augment: "light" }), VARIATIONS.light);
+  const { crop, rotation, ...other } = variationOf({
+    augment: "full",
+    hflip: 0,
+    brightness: 0.3,
+    randomErase: 0.2,
+  });
+  assertEquals([crop, rotation], [VARIATIONS.full.crop, VARIATIONS.full.rotation]);
+  assertEquals(other, {
+    ...{ flipHorizontal: 0, flipVertical: 0.2, erase: 0.2 },
+    colours: { brightness: 0.3, contrast: 0, saturation: 0 },
+  });
 });

@@ -18,7 +18,7 @@ const PLAIN: Normalisation = { channels: "RGB", mean: [0, 0, 0], std: [1, 1, 1] 
 const IMAGENET: Normalisation = { channels: "RGB", mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /** A photo's size and map; several in one case share a batch. */
-type Photo = Pick<PhotoSample, "width" | "height" | "map" | "antialias">;
+type Photo = Omit<PhotoSample, "first">;
 
 function photos(name: string, side: number, list: readonly Photo[], normalisation: Normalisation): Case {
   return {
@@ -45,11 +45,11 @@ function photos(name: string, side: number, list: readonly Photo[], normalisatio
       });
       const { mean, std } = normalisation;
       const channels = normalisation.channels === "RGB" ? [0, 1, 2] : [2, 1, 0];
-      const wanted = list.flatMap(({ width, height, map, antialias }, n) => {
-        const [a, b, , d, e] = map;
+      const wanted = list.flatMap((photo, n) => {
+        const { antialias, map: [a, b, , d, e] } = photo;
         const taps = [tapsOf(antialias, a, d), tapsOf(antialias, b, e)] as const;
         const pixels = new Uint8Array(words[n]!.buffer);
-        return [...samplePhoto({ pixels, width, height, map, taps, channels, mean, std }, side)];
+        return [...samplePhoto({ ...photo, pixels, taps, channels, mean, std }, side)];
       });
       // Source positions of a few hundred pixels are off by 1e-5 in float32, and this noise changes fully from one to the next.
       return [...paddingChecks(found), compare("y", found.y.values, wanted, 1e-4)];
@@ -78,6 +78,11 @@ function turned(width: number, height: number, side: number): Photo {
   const map = [-cos, sin, width / 2 + (cos - sin) * half, sin, cos, height / 2 - (cos + sin) * half] as const;
   return { width, height, map, antialias: true };
 }
+
+/** Colours that mix channels and leave the range at both ends. */
+const RECOLOURED = [0.9, 0.3, -0.2, 20, -0.1, 1.4, 0.2, -60, 0.3, -0.4, 0.8, 90];
+
+const erased = (x0: number, y0: number, x1: number, y1: number) => ({ erase: { x0, y0, x1, y1 } });
 
 /** Cases of the input kernel. */
 export const preprocessCases: readonly Case[] = [
@@ -111,5 +116,16 @@ export const preprocessCases: readonly Case[] = [
     PLAIN,
   ),
   photos("a batch", 32, [stretch(50, 37, 32), turned(64, 80, 32), stretch(5, 90, 32)], IMAGENET),
+  photos("recoloured, on every path", 37, [
+    { ...stretch(211, 150, 37), colour: RECOLOURED },
+    { ...stretch(47, 40, 37), colour: RECOLOURED },
+    { ...stretch(48, 40, 37), colour: RECOLOURED },
+    stretch(48, 40, 37),
+  ], IMAGENET),
+  photos("recoloured and erased, BGR", 35, [
+    { ...turned(64, 80, 35), colour: RECOLOURED, ...erased(3, 5, 12, 34) },
+    { ...stretch(48, 40, 35), ...erased(0, 0, 35, 1) },
+    { ...stretch(47, 40, 35), ...erased(34, 33, 35, 35) },
+  ], { ...IMAGENET, channels: "BGR" }),
   photos("large", 224, [stretch(640, 480, 224)], IMAGENET),
 ];

@@ -1,5 +1,5 @@
 /**
- * Photos to network input in one launch: resize, crop, flip, rotate, swap channels, normalise.
+ * Photos to network input in one launch: resize, crop, flip, rotate, recolour, erase, swap channels, normalise.
  * @module
  */
 import type { Plan } from "../../plan.ts";
@@ -20,7 +20,10 @@ export interface Normalisation {
 }
 
 /** u32 words of one sample's record. */
-export const SAMPLE_WORDS = 12;
+export const SAMPLE_WORDS = 28;
+
+/** The colour matrix that changes nothing. */
+const SAME_COLOURS = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] as const;
 
 /** Where one sample comes from: a photo in the pixel buffer and the map from output to source pixels. */
 export interface PhotoSample {
@@ -34,6 +37,12 @@ export interface PhotoSample {
   readonly map: readonly [number, number, number, number, number, number];
   /** Average over the shrunken area (true) or sample one point (false). */
   readonly antialias: boolean;
+  /** Rows of red, green and blue, [3, 4]: of (red, green, blue, 1) on values from 0 to 255, cut to that range; absent: as they are. */
+  readonly colour?: readonly number[] | undefined;
+  /** Output pixels that get the mean colour: columns from `x0` to before `x1`, rows from `y0` to before `y1`; absent: none. */
+  readonly erase?:
+    | { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number }
+    | undefined;
 }
 
 /** Largest number of points averaged per direction; beyond it, shrinking starts to alias. */
@@ -48,6 +57,9 @@ export function encodeSample(sample: PhotoSample, into: Uint32Array<ArrayBuffer>
   into[at + 2] = sample.height;
   into[at + 3] = sample.antialias ? taps(a, d) | taps(b, e) << 16 : 0x10001;
   floats.set([a, b, c, 0, d, e, f, 0], at + 4);
+  floats.set(sample.colour ?? SAME_COLOURS, at + 12);
+  const { x0 = 0, y0 = 0, x1 = 0, y1 = 0 } = sample.erase ?? {};
+  into.set([x0, y0, x1, y1], at + 24);
 }
 
 /**
@@ -60,7 +72,7 @@ function taps(dx: number, dy: number): number {
 
 /**
  * Records y [N, H, W, 3] from photos in `pixels` (RGBA, one u32 each) as `samples` [N, SAMPLE_WORDS] says: the resize, crop,
- * flip, rotation and normalisation of a whole batch.
+ * flip, rotation, colours and normalisation of a whole batch.
  */
 export function photosToInput(
   plan: Plan,

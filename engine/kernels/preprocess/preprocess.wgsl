@@ -1,7 +1,9 @@
-// preprocess.main: photos -> network input, in one launch: resize, crop, flip, rotate, swap channels, normalise, u8 -> f32.
+// preprocess.main: photos -> network input, in one launch: resize, crop, flip, rotate, recolour, erase, swap channels, normalise,
+// u8 -> f32.
 // Output pixel (ox, oy) of sample n shows the source point (a ox + b oy + c, d ox + e oy + f), pixel centres at .5, edges
 // clamped, bilinear; where the map shrinks, taps_x * taps_y such points spread over the pixel are averaged.
-//   y[n,oy,ox,c] = (value[channel c] / 255 - MEAN_c) / STD_c, and 0 in the padding channel
+//   seen = clamp(colour matrix * (value, 1), 0, 255)      y[n,oy,ox,c] = (seen[channel c] / 255 - MEAN_c) / STD_c
+// and 0, which is the mean colour, within the erased box, and in the padding channel.
 // One invocation fills ROWS rows of four columns. Software adapters run a loop's body once more, masked, where the test comes
 // first, so the loops test last.
 override H: u32;
@@ -16,8 +18,14 @@ override STD_0: f32;
 override STD_1: f32;
 override STD_2: f32;
 
-// first: index of the photo's first pixel. map_x = (a, b, c), map_y = (d, e, f).
-struct Sample { first: u32, width: u32, height: u32, taps: u32, map_x: vec4f, map_y: vec4f }
+// first: index of the photo's first pixel. map_x = (a, b, c), map_y = (d, e, f). red, green, blue: rows of the colour matrix, on
+// values from 0 to 255. erased: columns from x to before z, rows from y to before w.
+struct Sample {
+  first: u32, width: u32, height: u32, taps: u32,
+  map_x: vec4f, map_y: vec4f,
+  red: vec4f, green: vec4f, blue: vec4f,
+  erased: vec4u,
+}
 
 @group(0) @binding(0) var<storage, read> pixels: array<vec4u>;           // RGBA, one u32 a pixel, in fours
 @group(0) @binding(1) var<storage, read> samples: array<Sample>;         // [N]
@@ -29,11 +37,16 @@ fn colour(at: u32) -> vec3f {
   return vec3f(vec3i(vec3u(word & 255u, (word >> 8u) & 255u, (word >> 16u) & 255u)));
 }
 
-fn write(n: u32, ox: u32, oy: u32, sum: vec3f) {
-  let value = select(sum, sum.zyx, BGR);
+fn write(s: Sample, n: u32, ox: u32, oy: u32, sum: vec3f) {
+  let value = vec4f(sum, 1.0);
+  let recoloured = vec3f(dot(s.red, value), dot(s.green, value), dot(s.blue, value));
+  let seen = clamp(recoloured, vec3f(), vec3f(255.0));
+  let ordered = select(seen, seen.zyx, BGR);
   let scale = 1.0 / (255.0 * vec3f(STD_0, STD_1, STD_2));
   let shift = vec3f(MEAN_0, MEAN_1, MEAN_2) / vec3f(STD_0, STD_1, STD_2);
-  y[(n * H + oy) * W + ox] = vec4f(fma(value, scale, -shift), 0.0);
+  let at = vec2u(ox, oy);
+  let erased = all(at >= s.erased.xy) && all(at < s.erased.zw);
+  y[(n * H + oy) * W + ox] = select(vec4f(fma(ordered, scale, -shift), 0.0), vec4f(), erased);
 }
 
 // The two points of an output along one axis, in pixels from the first pixel's centre, in ascending order.
@@ -73,7 +86,7 @@ fn axis_aligned(s: Sample, n: u32, ox: u32, oy: u32, count: u32) {
     let next = row + 1u;
     row = next;
     if (next > min(u32(down.y) + 1u, s.height - 1u)) {
-      write(n, ox, out, sum);
+      write(s, n, ox, out, sum);
       todo--;
       out = select(out + 1u, out - 1u, mirrored);
       down = points(f32(out), s.map_y.y, s.map_y.z, taps.y, s.height);
@@ -141,10 +154,10 @@ fn axis_aligned_fours(s: Sample, n: u32, ox: u32, oy: u32, count: u32) {
     row = next;
     if (next > min(u32(down.y) + 1u, s.height - 1u)) {
       let four = transpose(sum);
-      write(n, ox, out, four[0]);
-      if (ox + 1u < W) { write(n, ox + 1u, out, four[1]); }
-      if (ox + 2u < W) { write(n, ox + 2u, out, four[2]); }
-      if (ox + 3u < W) { write(n, ox + 3u, out, four[3]); }
+      write(s, n, ox, out, four[0]);
+      if (ox + 1u < W) { write(s, n, ox + 1u, out, four[1]); }
+      if (ox + 2u < W) { write(s, n, ox + 2u, out, four[2]); }
+      if (ox + 3u < W) { write(s, n, ox + 3u, out, four[3]); }
       todo--;
       out = select(out + 1u, out - 1u, mirrored);
       down = points(f32(out), s.map_y.y, s.map_y.z, taps.y, s.height);
@@ -184,7 +197,7 @@ fn affine(s: Sample, n: u32, ox: u32, oy: u32, count: u32) {
     sum += bilinear(s, vec2f(dot(s.map_x.xyz, p), dot(s.map_y.xyz, p)));
     point++;
     if (point == points) {
-      write(n, ox, out, sum / f32(points));
+      write(s, n, ox, out, sum / f32(points));
       sum = vec3f();
       point = 0u;
       out++;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import {
+  balancedOrder,
   evaluationBatches,
   hashedSplit,
   trainingBatchCount,
@@ -111,4 +112,32 @@ Deno.test("a small class has a photo in each split that it has photos for, and n
 Deno.test("a name means the same however its accents are composed", () => {
   const split = (file: string) => [...splitsOf([...named(9), { class: "cat", file }]).values()].at(-1);
   for (let i = 0; i < 50; i++) assertEquals(split(`é${i}`.normalize("NFD")), split(`é${i}`.normalize("NFC")));
+});
+
+Deno.test("a balanced epoch has as many of each class, rare ones repeated and frequent ones each at most once", () => {
+  const labels = [...Array(70).fill(0), ...Array(9).fill(2), ...Array(22).fill(1)];
+  const counts = (order: Uint32Array) => Map.groupBy(order, (index) => index);
+  for (const epoch of [0, 1, 2]) {
+    const order = balancedOrder(labels, 4, epoch);
+    assertEquals(order.length, labels.length);
+    const perClass = Map.groupBy(order, (index) => labels[index]!);
+    assertEquals([...perClass.values()].map((some) => some.length).sort(), [33, 34, 34]);
+    for (const [index, times] of counts(order)) {
+      const most = { 0: [1], 1: [1, 2], 2: [3, 4] }[labels[index]! as 0 | 1 | 2];
+      assert(
+        most.includes(times.length),
+        `${index} of class ${labels[index]} is there ${times.length} times`,
+      );
+    }
+    assertEquals(order, balancedOrder(labels, 4, epoch));
+  }
+  assertNotEquals(balancedOrder(labels, 4, 0), balancedOrder(labels, 4, 1));
+  assertNotEquals(balancedOrder(labels, 4, 0), balancedOrder(labels, 5, 0));
+  // In time every sample of the frequent class has its turn.
+  const seen = new Set(
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].flatMap((epoch) => [...balancedOrder(labels, 4, epoch)]),
+  );
+  assertEquals(seen.size, labels.length);
+  const batches = trainingBatches(labels.length, 10, 4, 0, 1, balancedOrder(labels, 4, 0));
+  assertEquals(batches.flatMap((batch) => [...batch]).slice(0, 101), [...balancedOrder(labels, 4, 0)]);
 });
