@@ -14,7 +14,7 @@ import { openPhotos } from "../training/photo_source.ts";
 import { compileProgress } from "../training/progress.ts";
 import { evaluationText, textReporter } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
-import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
+import { CHECKPOINT_FLAG, TTA_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
 import { terminalColumns } from "./cli/terminal.ts";
 import { chooseSplit, EVALUATED, splitAsked } from "./evaluate_split.ts";
@@ -33,6 +33,7 @@ const COMMAND = {
         "of its own photos; test of others; all where the folder itself names no training photos or has no others)",
     }),
     batchSize: flag.int({ help: "images in a batch", default: 32, min: 1, max: 1024 }),
+    tta: TTA_FLAG,
     seed: flag.int({
       help: "draws another split than the run's, or that of a run that is not recorded (default: 1)",
       min: 0,
@@ -90,7 +91,7 @@ await runCommand(NAME, async () => {
         "the run had, these may be training images",
     );
   }
-  const result = await evaluate(classifier, source);
+  const result = await evaluate(classifier, source, { tta: flags.tta });
   console.log(
     json
       ? JSON.stringify({ split, ...result, trainedOn: trainedOn ?? null })

@@ -1,5 +1,5 @@
 /** `deno task predict`: classifies photos with a checkpoint. */
-import { CHECKPOINT_FLAG } from "./cli/checkpoint.ts";
+import { CHECKPOINT_FLAG, TTA_FLAG } from "./cli/checkpoint.ts";
 import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { printable } from "../engine/text.ts";
 import { runCommand } from "./cli/failures.ts";
@@ -22,6 +22,7 @@ const flags = parseOrExit(Deno.args, {
       help: "print a JSON list, each photo with its classes most probable first, or with an error",
     }),
     batchSize: flag.int({ help: "photos in one pass at most", default: 32, min: 1, max: 1024 }),
+    tta: TTA_FLAG,
     allowUrls: flag.boolean({ help: "fetch photos of http and https addresses" }),
     maxUrlMb: flag.float({ help: "megabytes of a fetched photo at most", default: 20, min: 0.001 }),
     urlTimeoutMs: flag.int({ help: "time for fetching a photo", default: 15_000, min: 1 }),
@@ -42,7 +43,7 @@ await runCommand(NAME, async () => {
   const classifier = await loadClassifier(checkpoint, { maxBatch: Math.min(flags.batchSize, inputs.length) });
   const answers: Answer[] = [];
   let failed = 0;
-  for await (const answer of answerPhotos(classifier, inputs)) {
+  for await (const answer of answerPhotos(classifier, inputs, { tta: flags.tta })) {
     if (flags.json) answers.push(answer);
     else if ("error" in answer) console.error(printable(`${NAME}: ${answer.file}: ${answer.error}`));
     else {console.log(

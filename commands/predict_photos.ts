@@ -5,7 +5,12 @@
 import { DecoderPool } from "../data/image/decoder_pool.ts";
 import { type DecodedImage, ImageError } from "../data/image/image.ts";
 import { decodeSide } from "../data/preprocess.ts";
-import { type Classification, type Classifier, ranking } from "../model/inference/classifier_types.ts";
+import {
+  type Classification,
+  type Classifier,
+  type ClassifyOptions,
+  ranking,
+} from "../model/inference/classifier_types.ts";
 import { InputError, type PhotoInput } from "./predict_inputs.ts";
 
 /** A photo's classes, most probable first, or why there are none. */
@@ -18,6 +23,7 @@ export type Answer = { readonly file: string } & (ReturnType<typeof told> | { re
 export async function* answerPhotos(
   classifier: Classifier,
   inputs: readonly PhotoInput[],
+  options: ClassifyOptions = {},
 ): AsyncGenerator<Answer> {
   const { card, maxBatch } = classifier;
   const shorterSide = decodeSide(card.preprocess);
@@ -31,7 +37,7 @@ export async function* answerPhotos(
   for (let from = 0; from < inputs.length; from += maxBatch) {
     const batch = await decode(from);
     const photos = batch.flatMap(({ photo }) => "error" in photo ? [] : [photo.value]);
-    const results = (await classify(classifier, photos)).values();
+    const results = (await classify(classifier, photos, options)).values();
     for (const { file, photo } of batch) {
       const result = "error" in photo ? photo : results.next().value!;
       yield "error" in result ? { file, ...result } : { file, ...told(result.value, card.classes) };
@@ -43,13 +49,14 @@ export async function* answerPhotos(
 async function classify(
   classifier: Classifier,
   photos: readonly DecodedImage[],
+  options: ClassifyOptions,
 ): Promise<Attempt<Classification>[]> {
   if (photos.length === 0) return [];
-  const all = await attempt(() => classifier.classify(photos));
+  const all = await attempt(() => classifier.classify(photos, options));
   if (!("error" in all)) return all.value.map((value) => ({ value }));
   if (photos.length === 1) return [all];
   const alone: Attempt<Classification>[] = [];
-  for (const photo of photos) alone.push(...await classify(classifier, [photo]));
+  for (const photo of photos) alone.push(...await classify(classifier, [photo], options));
   return alone;
 }
 

@@ -23,6 +23,7 @@ export {
 export {
   type Classification,
   type Classifier,
+  type ClassifyOptions,
   DeviceLostError,
   type Heatmap,
 } from "./inference/classifier_types.ts";
@@ -69,7 +70,7 @@ export {
 } from "./reference_network.ts";
 export { residual, type ResidualPaths } from "./residual.ts";
 export { sequential } from "./sequential.ts";
-export { TrainingStep, type TrainingStepOptions } from "./training_step.ts";
+export { type MixedLabels, TrainingStep, type TrainingStepOptions } from "./training_step.ts";
 export { requestTunedGpu } from "./tuned_gpu.ts";
 export type { AnyTensor, DType, Gpu, Plan, Tensor } from "../engine/mod.ts";
 export type { DecodedImage, Preprocess } from "../data/mod.ts";

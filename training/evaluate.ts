@@ -34,11 +34,11 @@ export interface Evaluation {
   readonly confusion: readonly (readonly number[])[];
 }
 
-/** Runs every photo of `source` through the classifier once, without augmentation. */
+/** Runs every photo of `source` through the classifier once, without augmentation; with `tta` its mirror image, too. */
 export async function evaluate(
   classifier: NetworkClassifier,
   source: PhotoSource,
-  options: { onProgress?: (done: number, total: number) => void } = {},
+  options: { onProgress?: (done: number, total: number) => void; tta?: boolean } = {},
 ): Promise<Evaluation> {
   const { classes, preprocess } = classifier.card;
   const confusion = classes.map(() => classes.map(() => 0));
@@ -46,7 +46,7 @@ export async function evaluate(
   // The last batch goes the way of the others: kernels for its own size would take longer to compile than they save.
   const size = Math.min(source.entries.length, classifier.maxBatch);
   for (const batch of evaluationBatches(source.entries.length, classifier.maxBatch)) {
-    const logits = await classifier.logits(evaluationPhotos(source, batch, preprocess), size);
+    const logits = await classifier.logits(evaluationPhotos(source, batch, preprocess), size, options);
     logits.forEach((row, i) => {
       const label = source.entries[batch[i]!]!.label;
       const best = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));

@@ -1,5 +1,5 @@
 /**
- * The flag `--checkpoint` of commands that use one trained network.
+ * The flags `--checkpoint` and `--tta` of commands that use one trained network.
  * @module
  */
 import { flag } from "./flags.ts";
@@ -9,4 +9,9 @@ export const CHECKPOINT_FLAG = flag.path({
   help: "file written by train or convert, or a run's folder: its best",
   value: "PATH",
   required: true,
+});
+
+/** `--tta`: test-time augmentation. */
+export const TTA_FLAG = flag.boolean({
+  help: "test-time augmentation: classify each photo and its mirror image, and take the mean of their logits",
 });

@@ -2,7 +2,7 @@
  * A trained network that answers questions: what `predict`, `evaluate` and `serve` share.
  * @module
  */
-import { evaluationMap } from "../../data/augment.ts";
+import { evaluationMap, mirrored } from "../../data/augment.ts";
 import { type DecodedImage, ImageError } from "../../data/image/image.ts";
 import { type Gpu, GpuLostError } from "../../engine/gpu.ts";
 import { requestTunedGpu } from "../tuned_gpu.ts";
@@ -11,7 +11,13 @@ import { readTensors, writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../architectures/registry.ts";
 import type { ModelCard } from "../checkpoint/card.ts";
 import { type Checkpoint, loadCheckpoint } from "../checkpoint/checkpoint.ts";
-import { type Classification, type Classifier, DeviceLostError, type Heatmap } from "./classifier_types.ts";
+import {
+  type Classification,
+  type Classifier,
+  type ClassifyOptions,
+  DeviceLostError,
+  type Heatmap,
+} from "./classifier_types.ts";
 import { gradCam } from "./grad_cam.ts";
 import { Inference, probabilitiesOf } from "./inference.ts";
 import { Network } from "../network.ts";
@@ -86,14 +92,14 @@ export class NetworkClassifier implements Classifier {
   }
 
   /** Classifies 1 to `maxBatch` photos; throws `ImageError` "too-large" where they exceed the device. */
-  classify(images: readonly DecodedImage[], options: { explain?: boolean } = {}): Promise<Classification[]> {
+  classify(images: readonly DecodedImage[], options: ClassifyOptions = {}): Promise<Classification[]> {
     const { preprocess } = this.card;
     const photos = images.map((image) => ({
       ...image,
       map: evaluationMap(image, preprocess, preprocess.resize),
     }));
     return this.#alone(async () => {
-      const logits = await this.logits(photos);
+      const logits = await this.logits(photos, photos.length, options);
       const answers: Classification[] = [];
       for (const [i, values] of logits.entries()) {
         const answer = { logits: values, probabilities: probabilitiesOf(values) };
@@ -109,9 +115,18 @@ export class NetworkClassifier implements Classifier {
    * Logits of placed photos; not queued, for callers that own the device such as the training loop. Computed by the plan for `batch`
    * photos, where there are fewer.
    */
-  async logits(photos: readonly PlacedPhoto[], batch: number = photos.length): Promise<Float32Array[]> {
+  async logits(
+    photos: readonly PlacedPhoto[],
+    batch: number = photos.length,
+    { tta = false }: ClassifyOptions = {},
+  ): Promise<Float32Array[]> {
     const pixels = photos.reduce((sum, p) => sum + p.width * p.height, 0);
-    return await (await this.#plan(Math.max(photos.length, batch), pixels)).photos(photos);
+    const plan = await this.#plan(Math.max(photos.length, batch), pixels);
+    const logits = await plan.photos(photos);
+    if (!tta) return logits;
+    const { width } = this.card.preprocess;
+    const others = await plan.photos(photos.map((photo) => ({ ...photo, map: mirrored(photo.map, width) })));
+    return logits.map((row, n) => row.map((value, k) => (value + others[n]![k]!) / 2));
   }
 
   infer(input: Float32Array, batch: number): Promise<Float32Array> {

@@ -32,6 +32,14 @@ export function ranking(values: Float32Array): number[] {
   return Array.from(values, (_, k) => k).sort((a, b) => values[b]! - values[a]!);
 }
 
+/** How photos are classified. */
+export interface ClassifyOptions {
+  /** Also a Grad-CAM map of each photo's first class; default false. */
+  readonly explain?: boolean | undefined;
+  /** Test-time augmentation: the mean of the logits of the photo and its mirror image, for twice the work; default false. */
+  readonly tta?: boolean | undefined;
+}
+
 /** A loaded, ready network in inference mode. */
 export interface Classifier {
   /** What the checkpoint says about itself. */
@@ -41,7 +49,7 @@ export interface Classifier {
   /** Largest batch a call may carry. */
   readonly maxBatch: number;
   /** Classifies 1 to `maxBatch` photos in one pass. */
-  classify(images: readonly DecodedImage[], options?: { explain?: boolean }): Promise<Classification[]>;
+  classify(images: readonly DecodedImage[], options?: ClassifyOptions): Promise<Classification[]>;
   /** Logits `[batch, classes]` of a preprocessed input `[batch, 3, height, width]` (NCHW). */
   infer(input: Float32Array, batch: number): Promise<Float32Array>;
   /** Bytes of device memory held. */

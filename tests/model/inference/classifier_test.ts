@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { defaultPreprocess } from "../../../data/preprocess.ts";
+import { mirrored } from "../../../data/augment.ts";
 import { UserError } from "../../../engine/errors.ts";
 import { architecture } from "../../../model/architectures/registry.ts";
 import type { TensorValue } from "../../../model/checkpoint/checkpoint.ts";
@@ -74,4 +75,37 @@ Deno.test("an evaluation's last batch is computed by the kernels of the others",
   assertEquals(new Set(batches), new Set([7]));
   assertEquals(result.n, 9);
   await classifier.close();
+});
+
+Deno.test("with test-time augmentation the answer is the mean of the photo's logits and its mirror image's", async () => {
+  const classifier = await createClassifier(checkpointOf(3, 1), { gpu, maxBatch: 4 });
+  const { width, height, data } = photo;
+  const flipped = new Uint8Array(data.length);
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const from = (row * width + column) * 4, to = (row * width + width - 1 - column) * 4;
+      flipped.set(data.subarray(from, from + 4), to);
+    }
+  }
+  const [plain, mirror] = await classifier.classify([photo, { ...photo, data: flipped }]);
+  const [both] = await classifier.classify([photo], { tta: true });
+  assert(
+    plain!.logits.some((value, k) => Math.abs(value - mirror!.logits[k]!) > 1e-4),
+    "it is not symmetric",
+  );
+  both!.logits.forEach((value, k) => {
+    assertAlmostEquals(value, (plain!.logits[k]! + mirror!.logits[k]!) / 2, 1e-5);
+  });
+  const entries = [{ width, height, label: 0 }];
+  const pixels = () => data;
+  const evaluated = await evaluate(classifier, { entries, pixels }, { tta: true });
+  assertAlmostEquals(evaluated.loss, -Math.log(both!.probabilities[0]!), 1e-5);
+  await classifier.close();
+});
+
+Deno.test("a map that is mirrored twice is the map again", () => {
+  const map = [1.5, 0.25, 3, -0.5, 2, 7] as const;
+  assertEquals(mirrored(mirrored(map, 64), 64), [...map]);
+  const [a, b, c, d, e, f] = mirrored(map, 64);
+  assertEquals([a * 64 + b * 5 + c, d * 64 + e * 5 + f], [3 + 0.25 * 5, 7 + 2 * 5]);
 });
