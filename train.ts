@@ -1,5 +1,5 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
-import { givenFlags, parseOrExit } from "./commands/cli/args.ts";
+import { parseOrExit } from "./commands/cli/args.ts";
 import { describeFailure, runCommand } from "./commands/cli/failures.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
 import { shownPath } from "./commands/cli/user_path.ts";
@@ -11,8 +11,9 @@ import {
 } from "./commands/train_command.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
+import { RUN_OPTIONS } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
-import { seedOfWeights } from "./training/seen_before.ts";
+import { startOfWeights } from "./training/seen_before.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
 /** What a shell calls the end by a signal, so that `train && evaluate` ends there too. */
@@ -50,18 +51,22 @@ await runCommand(TRAIN_COMMAND.name, async () => {
         flags.weights,
         (text) => report({ event: "note", text }),
       );
+      const start = weights === undefined ? undefined : await startOfWeights(weights);
       // The same photos are split as they were for the weights: what those were trained on is no test.
-      const told = givenFlags(Deno.args, TRAIN_COMMAND).has("seed");
-      const seed = weights === undefined || told ? undefined : await seedOfWeights(weights);
-      if (seed !== undefined && seed !== flags.seed) {
+      const seed = flags.seed ?? start?.seed;
+      if (flags.seed === undefined && seed !== undefined && seed !== RUN_OPTIONS.seed.parse(undefined)) {
         report({
           event: "note",
           text:
             `Seed      ${seed}, with which the photos of the weights' run were split: they are split as they were there`,
         });
       }
+      // Without a --model it is the weights' own, on inputs as large as theirs.
+      const own = flags.model === undefined && start?.model !== undefined ? start : undefined;
+      const model = flags.model ?? own?.model, size = flags.size ?? own?.size;
+      if (own) report({ event: "note", text: `Start     ${model} at ${size}x${size}, as the weights are` });
       await train(
-        optionsOfFlags({ ...flags, weights, seed: seed ?? flags.seed }),
+        optionsOfFlags({ ...flags, weights, seed, model, size }),
         flags,
         report,
         stop.signal,

@@ -5,7 +5,7 @@
 import { UserError } from "../engine/errors.ts";
 import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
 import { flag, givenFlags, UsageError } from "./cli/args.ts";
-import { flagsOf } from "./cli/schema_flags.ts";
+import { flagsOf, openFlagsOf } from "./cli/schema_flags.ts";
 import { requireModel, requireSize } from "./cli/size.ts";
 
 const { out, ...places } = flagsOf(PLACE_OPTIONS);
@@ -16,7 +16,7 @@ export const TRAIN_COMMAND = {
   summary: "Trains a network on a folder of photos, or on procedurally drawn shapes, on any WebGPU adapter.",
   usesGpu: true,
   flags: {
-    ...flagsOf(RUN_OPTIONS),
+    ...openFlagsOf(RUN_OPTIONS),
     out,
     resume: flag.path({
       help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it; " +

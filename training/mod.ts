@@ -2,11 +2,14 @@
  * Training: the trainer and its optimisers, schedules, evaluation, and whole runs as `deno task train` does them.
  * @module
  */
+export { type BatchMix, batchMix, type MixOptions } from "./mixing.ts";
+export type { Box, MixPair } from "../engine/kernels/mix/mix.ts";
 export { WeightAverage } from "./average.ts";
 export { type ClassFigures, evaluate, type Evaluation } from "./evaluate.ts";
 export type { FoundNonFinite } from "./numeric_checks.ts";
 export {
   createOptimizer,
+  type DecayOn,
   type Optimizer,
   type OptimizerName,
   type OptimizerOptions,
@@ -14,6 +17,7 @@ export {
 } from "./optimizer.ts";
 export {
   type ClassWeights,
+  type GivenOptions,
   type Option,
   type OptionValues,
   PLACE_OPTIONS,
@@ -21,7 +25,9 @@ export {
   RUN_OPTIONS,
   type RunOptions,
   runOptions,
+  type Sampling,
 } from "./options.ts";
+export type { RecipeName } from "./recipe.ts";
 export type { Choice, OpenOption } from "./settle.ts";
 export {
   balancedWeights,

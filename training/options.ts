@@ -8,14 +8,20 @@ import { AUGMENT_LEVELS, type AugmentLevel } from "../data/augment.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { UserError } from "../engine/errors.ts";
 import { ARCHITECTURES, smallestSizes } from "../model/architectures/registry.ts";
-import { OPTIMIZER_DEFAULTS, type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
+import { DECAY_ON, type DecayOn, OPTIMIZER_DEFAULTS, type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
 import { RESIDENT, type Resident } from "./photo_source.ts";
+import { type RecipeName, RECIPES, recipeText, withRecipe } from "./recipe.ts";
 import { type ScheduleName, SCHEDULES } from "./schedule.ts";
 
 /** How classes weigh in the loss: all alike, or so that each has the same share of it. */
 export type ClassWeights = "equal" | "balanced";
 
 const CLASS_WEIGHTS = ["equal", "balanced"] as const satisfies readonly ClassWeights[];
+
+/** How an epoch's photos are drawn: each once, or as many of every class. */
+export type Sampling = "shuffled" | "balanced";
+
+const SAMPLINGS = ["shuffled", "balanced"] as const satisfies readonly Sampling[];
 
 /** A zod schema of one option; its `meta` holds the help text (`description`), what that calls the value (`value`), and whether it is a `path`. */
 export interface Option<T> {
@@ -30,6 +36,13 @@ const names = z.array(z.string()).readonly().optional();
 /** What the optimisers have by default, for a help text. */
 const byOptimizer = (key: "lr" | "weightDecay") =>
   OPTIMIZERS.map((name) => `${name} ${OPTIMIZER_DEFAULTS[name][key]}`).join(", ");
+
+/** A probability or a share of something; 0 by default. */
+const part = z.number().min(0).max(1);
+
+/** A range of positive numbers, the lower one first. */
+const range = (most: number) =>
+  z.tuple([z.number().min(0.01).max(most), z.number().min(0.01).max(most)]).readonly();
 
 /** A share that would be useless at 1. */
 const share = z.number().min(0).max(0.999999).optional();
@@ -50,9 +63,18 @@ export const RUN_OPTIONS = {
     description: "class names and their order (default: all, sorted)",
     value: "A,B",
   }) as Option<readonly string[] | undefined>,
+  /** What stands in for options that are not given. */
+  recipe: z.enum(RECIPES).default("none").meta({
+    description:
+      `what stands in for options that are not given; photos, taken with --data and no --model: ${recipeText()}`,
+    shown: false,
+  }) as Option<RecipeName>,
   /** Name of the architecture. */
   model: z.string().default("compact").meta({
-    description: `architecture: ${Object.keys(ARCHITECTURES).join(", ")}`,
+    description: `architecture: ${
+      Object.keys(ARCHITECTURES).join(", ")
+    } (default: as --recipe says, or compact)`,
+    shown: false,
   }) as Option<string>,
   /** Height and width of the input in pixels. */
   size: z.int().min(1).max(4096).default(224).meta({
@@ -60,7 +82,7 @@ export const RUN_OPTIONS = {
   }) as Option<number>,
   /** Passes over the training split; ignored if `steps` is given. */
   epochs: z.int().min(1).optional().meta({
-    description: "passes over the training images (default: 30; 12 for the shapes)",
+    description: "passes over the training images (default: 30; 12 for the shapes; by recipe, 30 to 200)",
   }) as Option<number | undefined>,
   /** Steps of the whole run. */
   steps: z.int().min(1).optional().meta({
@@ -130,6 +152,10 @@ export const RUN_OPTIONS = {
   weightDecay: z.number().min(0).optional().meta({
     description: `L2 penalty, decoupled for adamw (default: by optimiser: ${byOptimizer("weightDecay")})`,
   }) as Option<number | undefined>,
+  /** What weight decay is for. */
+  weightDecayOn: z.enum(DECAY_ON).default("all").meta({
+    description: "what decays: all parameters, or matrices alone: no biases, no scales of normalisations",
+  }) as Option<DecayOn>,
   /** Learning rate over the run. */
   schedule: z.enum(SCHEDULES).default("cosine").meta({
     description: "learning rate over the run",
@@ -139,6 +165,18 @@ export const RUN_OPTIONS = {
     description:
       "steps of linear warm-up (default: a tenth of the run, at most 50; one-cycle rises for 30 %)",
   }) as Option<number | undefined>,
+  /** Share of the run that warms up. */
+  pctStart: z.number().min(0).max(0.9).optional().meta({
+    description: "share of the run that warms up, instead of --warmup: pct_start of torch's OneCycleLR",
+  }) as Option<number | undefined>,
+  /** Share of the highest learning rate that the schedule ends at. */
+  finalLr: part.default(0).meta({
+    description: "share of the highest learning rate that cosine and one-cycle end at",
+  }) as Option<number>,
+  /** Epochs without a better validation after which the run ends; absent: it goes to its end. */
+  patience: z.int().min(1).optional().meta({
+    description: "end the run after that many epochs without a better validation (default: never)",
+  }) as Option<number | undefined>,
   /** Share of the target spread over all classes. */
   labelSmoothing: z.number().min(0).max(0.99).default(0).meta({
     description: "share of the target spread over all classes",
@@ -147,10 +185,56 @@ export const RUN_OPTIONS = {
   classWeights: z.enum(CLASS_WEIGHTS).default("equal").meta({
     description: "how classes weigh in the loss; balanced: each with the same share",
   }) as Option<ClassWeights>,
+  /** How an epoch's photos are drawn. */
+  sampling: z.enum(SAMPLINGS).default("shuffled").meta({
+    description: "how an epoch's photos are drawn; balanced: as many of each class, rare ones repeated",
+  }) as Option<Sampling>,
   /** How much training photos are varied. */
   augment: z.enum(AUGMENT_LEVELS).default("light").meta({
-    description: "how much training photos are varied",
+    description: "how much training photos are varied, where the flags that follow do not say otherwise",
   }) as Option<AugmentLevel>,
+  /** Probability of mirroring left and right; absent: the level's. */
+  hflip: part.optional().meta({
+    description: "probability of mirroring left and right (default: by --augment)",
+  }) as Option<number | undefined>,
+  /** Random resized crops: part of the photo's area; absent: the level's crops. */
+  cropScale: range(1).optional().meta({
+    description: "random resized crops, which show a part of the photo's area in this range, such as 0.25,1",
+    value: "MIN,MAX",
+  }) as Option<readonly [number, number] | undefined>,
+  /** Aspect ratio of random resized crops beside the photo's. */
+  cropRatio: range(100).optional().meta({
+    description: "aspect ratio of such crops beside the photo's (default 0.75,1.333)",
+    value: "MIN,MAX",
+  }) as Option<readonly [number, number] | undefined>,
+  /** Range of the factor on brightness, about 1. */
+  brightness: part.default(0).meta({
+    description: "colour jitter: brightness by a factor of 1 give or take this",
+  }) as Option<number>,
+  /** Range of the factor on contrast, about 1. */
+  contrast: part.default(0).meta({ description: "the same of contrast" }) as Option<number>,
+  /** Range of the factor on saturation, about 1. */
+  saturation: part.default(0).meta({ description: "the same of saturation" }) as Option<number>,
+  /** Probability that a box is erased. */
+  randomErase: part.default(0).meta({
+    description: "probability that a box of the input is erased",
+  }) as Option<number>,
+  /** Parameter of mixup's beta distribution; 0: no mixup. */
+  mixup: z.number().min(0).max(100).default(0).meta({
+    description: "mixup: alpha of the beta distribution that its share is drawn from; 0: none",
+  }) as Option<number>,
+  /** Parameter of cutmix's beta distribution; 0: no cutmix. */
+  cutmix: z.number().min(0).max(100).default(0).meta({
+    description: "cutmix: alpha of the beta distribution that its share is drawn from; 0: none",
+  }) as Option<number>,
+  /** Share of the batches that are mixed. */
+  mixProb: part.default(0.5).meta({
+    description: "share of the batches that mixup or cutmix mixes",
+  }) as Option<number>,
+  /** Share of the mixed batches that are cut, where both are wanted. */
+  mixSwitchProb: part.default(0.5).meta({
+    description: "share of those that cutmix has, where both are wanted",
+  }) as Option<number>,
   /** Decides every random number. */
   seed: z.int().min(0).max(2 ** 32 - 1).default(1).meta({
     description: "decides every random number",
@@ -188,6 +272,11 @@ export const PLACE_OPTIONS = {
 /** Where a run's files go and how it is carried out. */
 export type PlaceOptions = Partial<OptionValues<typeof PLACE_OPTIONS>>;
 
+/** Options of a run of which some are left out. */
+export type GivenOptions = {
+  readonly [K in keyof typeof RUN_OPTIONS]?: OptionValues<typeof RUN_OPTIONS>[K] | undefined;
+};
+
 /** What decides a run's result, as far as it was told: what is left out `settle` chooses once the photos are known. */
 export type RunOptions = OptionValues<typeof RUN_OPTIONS>;
 
@@ -208,11 +297,11 @@ const READ_BY: Partial<Record<keyof typeof RUN_OPTIONS, readonly OptimizerName[]
 };
 
 /**
- * The options of a new run, checked, with the defaults that need no photos filled in; throws a `UserError` that names the first field that is wrong, or that the optimiser would
+ * The options of a new run, checked, with its recipe and the defaults that need no photos filled in; throws a `UserError` that names the first field that is wrong, or that the optimiser would
  * ignore.
  */
-export function runOptions(given: Partial<OptionValues<typeof RUN_OPTIONS>>): RunOptions {
-  const options = runOptionsSchema.safeParse(given);
+export function runOptions(given: GivenOptions): RunOptions {
+  const options = runOptionsSchema.safeParse(withRecipe(given));
   if (options.success) {
     const { optimizer, nesterov, momentum } = options.data;
     for (const [key, readers] of Object.entries(READ_BY)) {
@@ -227,8 +316,24 @@ export function runOptions(given: Partial<OptionValues<typeof RUN_OPTIONS>>): Ru
     if (nesterov && momentum === 0) {
       throw new UserError("Cannot train: nesterov looks ahead along the momentum, and momentum is 0");
     }
+    requireSense(options.data);
     return options.data;
   }
   const { path, message } = options.error.issues[0]!;
   throw new UserError(`Cannot train: ${path.join(".")} is wrong (${message})`);
+}
+
+/** Throws a `UserError` for options that contradict one another, or of which one means nothing without another. */
+function requireSense({ warmup, pctStart, cropScale, cropRatio }: RunOptions): void {
+  if (warmup !== undefined && pctStart !== undefined) {
+    throw new UserError("Cannot train: warmup and pctStart both say how long the warm-up is");
+  }
+  if (cropRatio && !cropScale) {
+    throw new UserError("Cannot train: cropRatio is for random resized crops, which cropScale asks for");
+  }
+  for (const [name, range] of Object.entries({ cropScale, cropRatio })) {
+    if (range && range[0] > range[1]) {
+      throw new UserError(`Cannot train: ${name} is ${range.join(",")}, wanted the smaller number first`);
+    }
+  }
 }

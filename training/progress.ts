@@ -24,6 +24,8 @@ export interface Progress {
   open?: LossSums | undefined;
   /** The best checkpoint's validation. */
   best?: { accuracy: number; loss: number } | undefined;
+  /** Epochs since the best one. */
+  waited: number;
   /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
   device?: { adapter: string; tiles: string } | undefined;
   /** What the last epoch's checkpoint says about itself. */
@@ -39,6 +41,8 @@ export const progressSchema: z.ZodType<Progress> = z.object({
   sums: sumsSchema,
   open: sumsSchema.optional(),
   best: z.object({ accuracy: z.number(), loss: z.number() }).optional(),
+  // A state of an earlier version does not say: it begins to wait.
+  waited: z.int().nonnegative().default(0),
   device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
   training: trainingRecordSchema,
 });
@@ -48,6 +52,7 @@ export const START: Progress = {
   step: 0,
   epoch: 0,
   sums: { images: 0, loss: 0, hits: 0 },
+  waited: 0,
   training: { epoch: 0, step: 0 },
 };
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { count } from "../engine/text.ts";
-import { trainingBatches } from "../data/dataset/sampler.ts";
+import { balancedOrder, trainingBatches } from "../data/dataset/sampler.ts";
 import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
@@ -116,6 +116,7 @@ class RunLoop {
       ...options,
       batch,
       average,
+      mix: options,
       step: progress.step,
       sums: progress.open,
       capacity: batch * mostPixels(train),
@@ -139,12 +140,23 @@ class RunLoop {
   /** All epochs that are left; true if stopped before the end. */
   async train(): Promise<boolean> {
     const meter = new RateMeter();
-    while (this.#trainer.step < this.#length.steps) {
+    while (this.#trainer.step < this.#length.steps && !this.#waitedEnough()) {
       this.trained = true;
       if (!await this.#trainEpoch(meter)) return true;
       await this.#endEpoch(meter);
     }
     return false;
+  }
+
+  /** Whether no epoch of the last `patience` ones was better than the best; says so. */
+  #waitedEnough(): boolean {
+    const { options: { patience }, report } = this.#run, { waited, epoch, step } = this.progress;
+    if (patience === undefined || waited < patience || step >= this.#length.steps) return false;
+    const text = `Ended     after epoch ${epoch}: no better validation in ${
+      count(patience, "epoch")
+    } (patience)`;
+    report({ event: "note", text });
+    return true;
   }
 
   /** The steps of an epoch that are left; false if stopped. */
@@ -153,7 +165,9 @@ class RunLoop {
     const { epoch } = this.progress, { perEpoch, steps } = this.#length;
     const trainer = this.#trainer;
     const { batchSize, accumulate, seed } = options;
-    const batches = trainingBatches(train.entries.length, batchSize, seed, epoch, accumulate);
+    const labels = train.entries.map(({ label }) => label);
+    const order = options.sampling === "balanced" ? balancedOrder(labels, seed, epoch) : undefined;
+    const batches = trainingBatches(labels.length, batchSize, seed, epoch, accumulate, order);
     const begin = epoch * perEpoch, end = Math.min(begin + perEpoch, steps);
     const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, number[]] => {
       const batch = batches[step - begin]!;
@@ -228,6 +242,7 @@ class RunLoop {
     });
     this.progress = {
       ...{ step, epoch, training, sums: START.sums },
+      waited: better ? 0 : this.progress.waited + 1,
       best: better ? { accuracy: valid?.accuracy ?? 0, loss: valid?.loss ?? 0 } : best,
     };
     await this.saveLast();

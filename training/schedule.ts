@@ -20,8 +20,18 @@ const ONE_CYCLE_RISE = 0.3;
 /** Share of any other run that warms up, and the most steps of it, where no warm-up is given. */
 const WARMUP = { share: 0.1, steps: 50 };
 
-/** Steps of warm-up of a run that was told none, and what they are as a phrase for people. */
-export function defaultWarmup(schedule: ScheduleName, steps: number): { warmup: number; why: string } {
+/**
+ * Steps of warm-up of a run that was told none, and what they are as a phrase for people. `share`: of the run, where it was told that
+ * (`pct_start` of torch's OneCycleLR).
+ */
+export function defaultWarmup(
+  schedule: ScheduleName,
+  steps: number,
+  share?: number,
+): { warmup: number; why: string } {
+  if (share !== undefined) {
+    return { warmup: Math.round(steps * share), why: `${Math.round(share * 1000) / 10} % of the run` };
+  }
   if (schedule === "one-cycle") {
     return { warmup: Math.round(steps * ONE_CYCLE_RISE), why: "the rise of one-cycle, 30 % of the run" };
   }
@@ -39,13 +49,18 @@ export interface ScheduleOptions {
   readonly steps: number;
   /** Steps of linear warm-up from near 0; for `one-cycle`, 0 means 30 % of the run. */
   readonly warmup: number;
+  /** Share of `lr` that `cosine` and `one-cycle` end at; default 0. */
+  readonly finalLr?: number | undefined;
 }
 
 /**
- * Learning rate of a step, counted from 0. `step` divides by ten after each third of the run; `cosine` falls to 0 as half a
- * cosine (Loshchilov and Hutter 2017); `one-cycle` rises and falls as half cosines (Smith 2018).
+ * Learning rate of a step, counted from 0. `step` divides by ten after each third of the run; `cosine` falls to `finalLr` as half a
+ * cosine (Loshchilov and Hutter 2017); `one-cycle` rises and falls to it as half cosines (Smith 2018).
  */
-export function learningRate({ schedule, lr, steps, warmup }: ScheduleOptions, step: number): number {
+export function learningRate(
+  { schedule, lr, steps, warmup, finalLr = 0 }: ScheduleOptions,
+  step: number,
+): number {
   const rise = schedule === "one-cycle" && warmup === 0 ? Math.round(steps * ONE_CYCLE_RISE) : warmup;
   if (step < rise) {
     const part = (step + 1) / rise;
@@ -59,7 +74,7 @@ export function learningRate({ schedule, lr, steps, warmup }: ScheduleOptions, s
       return lr * 0.1 ** Math.floor(3 * Math.min(part, 0.999999));
     case "cosine":
     case "one-cycle":
-      return lr * (1 - halfCosine(Math.min(part, 1)));
+      return lr * (finalLr + (1 - finalLr) * (1 - halfCosine(Math.min(part, 1))));
   }
 }
 

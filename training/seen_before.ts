@@ -46,11 +46,19 @@ export function seenBeforeText(
   } ${were} trained on by the starting weights, so figures on them flatter the network`;
 }
 
-/**
- * The seed that splits the photos as they were split for the weights in a file; undefined where none does: they record no split, or it
- * was drawn by another rule than this version's. Throws a `CheckpointError` where the file cannot be read.
- */
-export async function seedOfWeights(path: string): Promise<number | undefined> {
-  const split = transferCard((await loadTensors(path)).metadata)?.split;
-  return split?.rule === SPLIT_RULE ? split.seed : undefined;
+/** What a file of weights says for a run that starts from them; undefined where it says nothing. */
+export interface StartOfWeights {
+  /** The seed that splits the photos as they were split for the weights: none where another rule than this version's drew it. */
+  readonly seed: number | undefined;
+  /** Their architecture. */
+  readonly model: string | undefined;
+  /** Height and width of their input in pixels. */
+  readonly size: number | undefined;
+}
+
+/** What the weights in a file say of themselves. Throws a `CheckpointError` where the file cannot be read. */
+export async function startOfWeights(path: string): Promise<StartOfWeights> {
+  const card = transferCard((await loadTensors(path)).metadata);
+  const seed = card?.split?.rule === SPLIT_RULE ? card.split.seed : undefined;
+  return { seed, model: card?.model, size: card?.preprocess.height };
 }

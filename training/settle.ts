@@ -6,6 +6,7 @@ import { trainingBatchCount } from "../data/dataset/sampler.ts";
 import { count } from "../engine/text.ts";
 import { OPTIMIZER_DEFAULTS } from "./optimizer.ts";
 import type { RunOptions } from "./options.ts";
+import { recipeEpochs } from "./recipe.ts";
 import { defaultWarmup } from "./schedule.ts";
 
 /** The options that a run may be told or chooses by itself. */
@@ -65,10 +66,10 @@ const EPOCHS = { photos: 30, shapes: 12 };
 export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly">, photos: number): Settled {
   const wanted = given.batchSize ?? BATCH, batchSize = Math.min(wanted, photos);
   const accumulate = Math.min(given.accumulate, Math.floor(photos / batchSize));
-  const epochs = given.epochs ?? (given.data === undefined ? EPOCHS.shapes : EPOCHS.photos);
+  const epochs = given.epochs ?? usualEpochs(given, photos);
   const length = runLength({ ...given, batchSize, accumulate, epochs }, photos);
   const { schedule, optimizer } = given, own = OPTIMIZER_DEFAULTS[optimizer];
-  const { warmup, why } = defaultWarmup(schedule, length.steps);
+  const { warmup, why } = defaultWarmup(schedule, length.steps, given.pctStart);
   const options: SettledOptions = {
     ...given,
     batchSize,
@@ -77,13 +78,17 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     lr: given.lr ?? own.lr,
     weightDecay: given.weightDecay ?? own.weightDecay,
     warmup: given.warmup ?? warmup,
+    // It has become a number of steps, which a run that is lengthened keeps.
+    pctStart: undefined,
   };
   const texts: Record<OpenOption, string> = {
     lr: `learning rate ${options.lr} (for ${optimizer})`,
     weightDecay: `weight decay ${options.weightDecay} (for ${optimizer})`,
     warmup: warmup === 0 ? "no warm-up (the run is too short)" : `warm-up ${count(warmup, "step")} (${why})`,
     batchSize: `batch ${batchSize} (${batchSize < BATCH ? "all training photos" : "the default"})`,
-    epochs: `${count(epochs, "epoch")} (for ${given.data === undefined ? "the shapes" : "photos"})`,
+    epochs: `${count(epochs, "epoch")} (for ${
+      given.recipe !== "none" ? count(photos, "photo") : given.data === undefined ? "the shapes" : "photos"
+    })`,
   };
   const chosen = (Object.keys(texts) as OpenOption[])
     .filter((option) => given[option] === undefined && !(option === "epochs" && given.steps !== undefined))
@@ -105,6 +110,11 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     );
   }
   return { options, length, chosen, notes };
+}
+
+function usualEpochs({ recipe, data }: RunOptions, photos: number): number {
+  if (recipe === "photos") return recipeEpochs(photos);
+  return data === undefined ? EPOCHS.shapes : EPOCHS.photos;
 }
 
 const sizeText = (batch: number, times: number) => times > 1 ? `${times} x ${batch}` : `${batch}`;

@@ -26,6 +26,7 @@ import type { Reporter } from "./reporter.ts";
 import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
 import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
+import { recipeLine } from "./recipe.ts";
 import { runTraining } from "./run_loop.ts";
 import { resumableRun } from "./resumable.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
@@ -177,6 +178,8 @@ async function trainIn(
   if (text) note(text);
   // A run that goes on has said it.
   if (!existing) {
+    const recipe = recipeLine(options);
+    if (recipe !== undefined) note(recipe);
     notes.forEach(note);
     for (const phrase of dataset.notes) note(`Folders   ${phrase}`);
     for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);

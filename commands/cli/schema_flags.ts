@@ -30,6 +30,24 @@ export function flagsOf<F extends Readonly<Record<string, Schema<unknown>>>>(fie
   ) as unknown as FlagsOf<F>;
 }
 
+/**
+ * The same flags, but one that is left out is undefined: where a schema's own default is to be told from a value that was given. The help
+ * text shows the default all the same, unless the schema's `meta` has `shown: false`.
+ */
+export function openFlagsOf<F extends Readonly<Record<string, Schema<unknown>>>>(fields: F): OpenFlagsOf<F> {
+  const flags = Object.entries(flagsOf(fields) as Readonly<Record<string, Flag<unknown>>>);
+  return Object.fromEntries(flags.map(([key, flag]) => {
+    const { shown } = (fields[key] as unknown as z.ZodType).meta() ?? {};
+    const fallback = shown === false ? undefined : flag.fallback;
+    return [key, { ...flag, fallback, absent: () => undefined }];
+  })) as unknown as OpenFlagsOf<F>;
+}
+
+/** The flags of `openFlagsOf`. */
+export type OpenFlagsOf<F> = {
+  readonly [K in keyof F]: F[K] extends Schema<infer T> ? Flag<T | undefined> : never;
+};
+
 interface Common {
   readonly help: string;
   readonly value?: string;

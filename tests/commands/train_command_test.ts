@@ -26,7 +26,8 @@ Deno.test("the flags of train are the run's options, and their defaults the ones
   ]);
   const epochs = (...args: string[]) =>
     settle(runOptions(parseFlags(args, TRAIN_COMMAND)), 64).options.epochs;
-  assertEquals([epochs(), epochs("--data", "photos"), epochs("--epochs", "3")], [12, 30, 3]);
+  const named = epochs("--data", "photos", "--model", "compact");
+  assertEquals([epochs(), named, epochs("--epochs", "3")], [12, 30, 3]);
   assertEquals(
     Object.keys(plain).filter((key) => ["out", "workers", "json", "positionals"].includes(key)),
     [],
@@ -81,7 +82,8 @@ testNeeding("all")({
         const child = new Deno.Command(Deno.execPath(), {
           args: [
             ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
-            ...["--data", data, "--size", "64", "--batch-size", "8", "--epochs", "5000", "--out", signal],
+            ...["--data", data, "--model", "compact", "--size", "64", "--batch-size", "8"],
+            ...["--epochs", "5000", "--out", signal],
           ],
           cwd: dir,
           env: { NO_COLOR: "1" },
@@ -169,7 +171,7 @@ testNeeding("all")(
         const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
           args: [
             ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
-            ...["--data", data, "--size", "64", "--batch-size", "8", "--steps", "1", "--out", name, ...flags],
+            ...["--data", data, "--batch-size", "8", "--steps", "1", "--out", name, ...flags],
           ],
           cwd: dir,
           env: { NO_COLOR: "1" },
@@ -177,7 +179,7 @@ testNeeding("all")(
         const text = new TextDecoder();
         return { code, lines: text.decode(stdout).trimEnd().split("\n"), err: text.decode(stderr) };
       };
-      const first = await run("my runs/a", "--seed", "7");
+      const first = await run("my runs/a", "--seed", "7", "--model", "compact", "--size", "64");
       assertEquals(first.code, 0, first.err);
       assertEquals(first.lines.slice(-4), [
         "Next",
@@ -190,6 +192,9 @@ testNeeding("all")(
       assert(second.lines.some((line) => line.startsWith("Loaded 10 tensors: features.0.weight,")));
       const config = JSON.parse(await Deno.readTextFile(join(dir, "b", "config.json")));
       assertEquals([config.weights, config.seed], ["my runs/a/best.safetensors", 7]);
+      // Told no model, it is the weights' own, on inputs like theirs.
+      assertEquals([config.model, config.size, config.recipe], ["compact", 64, "none"]);
+      assert(second.lines.includes("Start     compact at 64x64, as the weights are"));
       assertMatch(
         second.lines.join("\n"),
         /^Seed {6}7, with which the photos of the weights' run were split/m,

@@ -48,7 +48,7 @@ test("flags and arguments that are paths follow", () =>
       [data, weights, out, cache, resume],
       ["d", "w", "o", "c", "r"].map((name) => join(ROOT, "docs", name)),
     );
-    assertEquals([classes, model], [["a", "b"], "compact"]);
+    assertEquals([classes, model], [["a", "b"], undefined]);
     const flags = {
       checkpoint: CHECKPOINT_FLAG,
       cache: flag.path({ help: "", default: ".cache" }),

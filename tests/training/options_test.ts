@@ -9,10 +9,30 @@ Deno.test("a configuration of the first version is still read", () => {
     ...{ seed: 1, epochs: 30, checkNumerics: false },
   };
   const options = runOptionsSchema.parse(recorded);
-  const added = { accumulate: 1, nesterov: false, classWeights: "equal" };
+  const added = {
+    ...{
+      recipe: "none",
+      accumulate: 1,
+      nesterov: false,
+      classWeights: "equal",
+      weightDecayOn: "all",
+      finalLr: 0,
+    },
+    ...{ sampling: "shuffled", brightness: 0, contrast: 0, saturation: 0, randomErase: 0 },
+    ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5 },
+  };
   assertEquals(JSON.parse(JSON.stringify(options)), { ...recorded, ...added });
 });
 
 Deno.test("an option that is wrong is named, whoever gives it", () => {
   assertThrows(() => runOptions({ lr: -1 }), UserError, "Cannot train: lr is wrong");
+});
+
+Deno.test("options that contradict one another, or mean nothing alone, are refused", () => {
+  const refused = (given: Parameters<typeof runOptions>[0], sentence: string) =>
+    assertThrows(() => runOptions(given), UserError, sentence);
+  refused({ warmup: 3, pctStart: 0.2 }, "warmup and pctStart both say how long the warm-up is");
+  refused({ cropRatio: [0.5, 2] }, "cropRatio is for random resized crops, which cropScale asks for");
+  refused({ cropScale: [0.9, 0.5] }, "cropScale is 0.9,0.5, wanted the smaller number first");
+  runOptions({ cropScale: [0.5, 0.5], cropRatio: [1, 1], pctStart: 0 });
 });

@@ -34,6 +34,23 @@ for (
       ...["--batch-size", "4"],
       ...["--optimizer", "adam", "--lr", "0.001", "--accumulate", "2", "--ema", "0.9", "--clip-norm", "1"],
     ]],
+    ["mixup, cutmix, crops, colours, erased boxes, balanced sampling", 12, [
+      ...["--batch-size", "4", "--mixup", "0.4", "--cutmix", "1", "--mix-prob", "0.8", "--hflip", "0.3"],
+      ...["--crop-scale", "0.3,1", "--brightness", "0.4", "--contrast", "0.4", "--saturation", "0.4"],
+      ...["--random-erase", "0.5", "--sampling", "balanced", "--weight-decay-on", "matrices", "--ema", "0.9"],
+      ...[
+        "--nesterov",
+        "--schedule",
+        "one-cycle",
+        "--pct-start",
+        "0.2",
+        "--final-lr",
+        "0.1",
+        "--patience",
+        "9",
+      ],
+    ]],
+    ["mixup with accumulation", 4, ["--batch-size", "5", "--accumulate", "3", "--mixup", "1"]],
     ["batch normalisation", 12, [
       ...["--batch-size", "4", "--model", "compact-bn", "--schedule", "one-cycle", "--optimizer", "rmsprop"],
     ]],
@@ -78,6 +95,33 @@ test("a run that died after its state was saved goes on from there, its later lo
     assertEquals(await read(dir, "died"), await read(dir, "whole"));
     const log = await Deno.readTextFile(join(dir, "died", "log.csv"));
     assertEquals(steps(log), ["epoch,step", "1,6", "2,12", "3,18"]);
+  }));
+
+test("a run that waits in vain for a better validation ends, and stays ended when it is resumed", () =>
+  withShapes(async (dir, data) => {
+    // Nothing is learnt, so no epoch is better than the first.
+    const set = smallOptions(data, "--epochs", "9", "--lr", "0", "--patience", "2");
+    const notes: string[] = [], ended: unknown[] = [];
+    const report = (e: RunEvent) => {
+      if (e.event === "note") notes.push(e.text);
+      if (e.event === "end") ended.push([e.stopped, e.step, e.split]);
+    };
+    await train(set, places(dir, "whole"), report);
+    const text = "Ended     after epoch 3: no better validation in 2 epochs (patience)";
+    assertEquals([notes.at(-1), ended], [text, [[false, 18, "test"]]]);
+    assertEquals(steps(await Deno.readTextFile(join(dir, "whole", "log.csv"))).at(-1), "3,18");
+    // Stopped while it waits, it waits no longer than the other.
+    await stopAt(
+      14,
+      (signal, step) => train(set, places(dir, "parts"), (e) => e.event === "step" && step(e.step), signal),
+    );
+    await resumeTraining(join(dir, "parts"), {}, places(dir, "parts"), report);
+    assertEquals(notes.at(-1), text);
+    assertEquals(await read(dir, "parts"), await read(dir, "whole"));
+    const before = await read(dir, "whole");
+    await resumeTraining(join(dir, "whole"), {}, places(dir, "whole"), report);
+    assertEquals([notes.at(-1), await read(dir, "whole")], [text, before]);
+    assertEquals(ended, [[false, 18, "test"], [false, 18, "test"], [false, 18, "test"]]);
   }));
 
 test("a finished run can be lengthened", () =>
@@ -157,7 +201,8 @@ test("what cannot be resumed is refused in one sentence and left as it is", () =
 
 test("config.json records the options of the flags and what the run chose, and goes on with that", () =>
   withShapes(async (dir, data) => {
-    const set = runOptions(parseFlags(["--data", data, "--steps", "1", "--size", "64"], TRAIN_COMMAND));
+    const flags = ["--data", data, "--steps", "1", "--size", "64", "--model", "compact"];
+    const set = runOptions(parseFlags(flags, TRAIN_COMMAND));
     await train(set, places(dir, "a"), () => {});
     const { RunFolder } = await import("../../training/run_folder.ts");
     const { options } = await RunFolder.open(join(dir, "a"));

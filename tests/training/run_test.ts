@@ -107,6 +107,30 @@ test("each option of an optimiser reaches its kernel: another value gives other 
     assert(await weights("momentum", "--optimizer", "rmsprop", "--momentum", "0.5") !== rmsprop, "momentum");
   }));
 
+test("each ingredient of a recipe reaches the training: another value gives other weights", () =>
+  withShapes(async (dir, data) => {
+    const usual = ["--steps", "3", "--seed", "5", "--schedule", "one-cycle", "--weight-decay", "0.05"];
+    const weights = async (name: string, ...flags: string[]) => {
+      await train(smallOptions(data, ...usual, ...flags), places(dir, name), () => {});
+      const { tensors } = await loadTensors(join(dir, name, "last.safetensors"));
+      return JSON.stringify([...tensors].map(([name, { data }]) => [name, ...data]));
+    };
+    const plain = await weights("plain");
+    const none = ["--mixup", "0", "--brightness", "0", "--random-erase", "0", "--weight-decay-on", "all"];
+    assertEquals(await weights("none", ...none, "--sampling", "shuffled", "--hflip", "0.5"), plain);
+    for (
+      const flags of [
+        ...[["--mixup", "0.4", "--mix-prob", "1"], ["--cutmix", "1", "--mix-prob", "1"], ["--hflip", "0"]],
+        ...[["--crop-scale", "0.25,1"], ["--crop-scale", "0.25,1", "--crop-ratio", "1,1"]],
+        ...[["--brightness", "0.4"], ["--contrast", "0.4"], ["--saturation", "0.4"], ["--random-erase", "1"]],
+        ...[["--weight-decay-on", "matrices"], ["--pct-start", "0.9"], ["--final-lr", "0.5"]],
+        ...[["--sampling", "balanced"]],
+      ]
+    ) {
+      assert(await weights(flags.join(" "), ...flags) !== plain, flags.join(" "));
+    }
+  }));
+
 for (const optimizer of ["sgd", "adam", "adamw", "rmsprop", "adagrad"]) {
   test(`${optimizer} with clipping lowers the loss on the same few photos`, () =>
     withShapes(async (dir, data) => {

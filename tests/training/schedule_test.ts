@@ -53,3 +53,15 @@ Deno.test("a longer run that goes on with a higher rate says so, any other is si
   assertEquals(lengthenedText(cosine, 20, 40, 1), undefined); // within the warm-up
   assertEquals(lengthenedText(cosine, 20, 40, 0), undefined);
 });
+
+Deno.test("a schedule that falls ends at the share of the highest rate that it is told", () => {
+  for (const schedule of ["cosine", "one-cycle"] as const) {
+    const at = (finalLr: number, step: number) =>
+      learningRate({ schedule, lr: 0.1, steps: 1000, warmup: 100, finalLr }, step);
+    assertAlmostEquals(at(0.05, 999), 0.005, 1e-5);
+    assertEquals(at(0.05, 100), at(0, 100));
+    assertEquals(at(0.05, 50), at(0, 50));
+    // Half way down it is half way between both ends.
+    assertAlmostEquals(at(0.05, 550), 0.0525, 1e-9);
+  }
+});

@@ -86,11 +86,18 @@ Deno.test("a learning rate of 0 is warned of", () => {
 
 Deno.test("a run says what it chose, and once settled chooses nothing more", () => {
   assertEquals(texts({ data: "photos", steps: 9 }, 64).epochs, undefined);
-  assertEquals(texts({ data: "photos" }, 64).epochs, "30 epochs (for photos)");
-  const first = settled({ data: "photos", optimizer: "adamw" }, 18);
+  assertEquals(texts({ data: "photos", model: "compact" }, 64).epochs, "30 epochs (for photos)");
+  const first = settled({ data: "photos", model: "compact", optimizer: "adamw" }, 18);
   assertEquals(first.chosen.map(({ option }) => option).sort(), [
     ...["batchSize", "epochs", "lr", "warmup", "weightDecay"],
   ]);
   const again = settle(JSON.parse(JSON.stringify(first.options)), 18);
   assertEquals([again.options, again.chosen, again.notes], [first.options, [], []]);
+});
+
+Deno.test("the warm-up may be told as a share of the run, and is kept as steps", () => {
+  const { options, chosen } = settled({ steps: 200, schedule: "one-cycle", pctStart: 0.2 }, 64);
+  assertEquals([options.warmup, options.pctStart], [40, undefined]);
+  assert(chosen.some(({ text }) => text === "warm-up 40 steps (20 % of the run)"));
+  assertEquals(settle(JSON.parse(JSON.stringify({ ...options, steps: 400 })), 64).options.warmup, 40);
 });

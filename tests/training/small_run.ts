@@ -17,9 +17,10 @@ export async function withShapes(work: (dir: string, data: string) => Promise<vo
   }
 }
 
-/** Options of a run on 64x64 inputs in batches of 8, unless the flags say otherwise. */
+/** Options of a run of `compact` on 64x64 inputs in batches of 8, unless the flags say otherwise. */
 export function smallOptions(data: string, ...flags: string[]) {
-  const small = [["--size", "64"], ["--batch-size", "8"]].filter(([name]) => !flags.includes(name!)).flat();
+  const usual = [["--size", "64"], ["--batch-size", "8"], ["--model", "compact"]];
+  const small = usual.filter(([name]) => !flags.includes(name!)).flat();
   return runOptions(parseFlags(["--data", data, ...small, ...flags], TRAIN_COMMAND));
 }
 

@@ -1,0 +1,81 @@
+/**
+ * The recipe for people's own photos: what a run takes where it is told no model, found by the experiments in docs/recipe.md.
+ * @module
+ */
+import type { GivenOptions, RunOptions } from "./options.ts";
+
+/** What stands in for options that are not given: `none` leaves each at its own default. */
+export type RecipeName = "none" | "photos";
+
+/** Every recipe, for command lines. */
+export const RECIPES = ["none", "photos"] as const satisfies readonly RecipeName[];
+
+/** A residual network from scratch, on varied and mixed photos, at a high rate that rises and falls once. */
+const PHOTOS = {
+  model: "compact-res",
+  size: 128,
+  lr: 0.1,
+  nesterov: true,
+  schedule: "one-cycle",
+  pctStart: 0.2,
+  weightDecay: 5e-4,
+  weightDecayOn: "matrices",
+  labelSmoothing: 0.05,
+  ema: 0.998,
+  cropScale: [0.25, 1],
+  brightness: 0.4,
+  contrast: 0.4,
+  saturation: 0.4,
+  mixup: 0.4,
+} as const satisfies GivenOptions;
+
+type Ingredient = keyof typeof PHOTOS;
+
+/** What of the recipe is for its own optimiser, schedule and augmentation, and goes where another is given. */
+const OF_SGD: readonly Ingredient[] = ["lr", "nesterov", "weightDecay"];
+const OF_ONE_CYCLE: readonly Ingredient[] = ["pctStart"];
+const OF_VARIATION: readonly Ingredient[] = ["cropScale", "brightness", "contrast", "saturation", "mixup"];
+
+/** Photos that a run of the recipe sees, about, and the fewest and the most epochs that it takes for it. */
+const LENGTH = { images: 144_000, least: 30, most: 200 };
+
+/**
+ * The options with the recipe's where they are not given. A run on people's photos that is told neither a model nor weights takes `photos`;
+ * any other one `none`, unless it is told.
+ */
+export function withRecipe(given: GivenOptions): GivenOptions {
+  const own = given.model === undefined && given.data !== undefined && given.weights === undefined;
+  const recipe = given.recipe ?? (own ? "photos" : "none");
+  if (recipe === "none") return { ...given, recipe };
+  const left = new Set<string>([
+    ...(given.optimizer ?? "sgd") === "sgd" ? [] : OF_SGD,
+    ...(given.schedule ?? PHOTOS.schedule) === PHOTOS.schedule && given.warmup === undefined
+      ? []
+      : OF_ONE_CYCLE,
+    ...given.augment === undefined ? [] : OF_VARIATION,
+    ...given.momentum === 0 ? ["nesterov"] : [],
+  ]);
+  const taken = Object.entries(PHOTOS).filter(([key]) =>
+    !left.has(key) && given[key as Ingredient] === undefined
+  );
+  return { ...given, recipe, ...Object.fromEntries(taken) };
+}
+
+/** What the recipe for photos takes, as flags, for a help text. */
+export function recipeText(): string {
+  return Object.entries(PHOTOS).map(([key, value]) => value === true ? key : `${key} ${value}`).join(", ");
+}
+
+/** Epochs of a run of the recipe on that many photos. */
+export function recipeEpochs(photos: number): number {
+  return Math.min(LENGTH.most, Math.max(LENGTH.least, Math.round(LENGTH.images / photos)));
+}
+
+/** What the recipe is, as a line for people; undefined where there is none. */
+export function recipeLine({ recipe, model, size, mixup, cropScale }: RunOptions): string | undefined {
+  if (recipe === "none") return undefined;
+  const varied = [...cropScale ? ["resized crops"] : [], ...mixup > 0 ? ["mixup"] : []];
+  return `Recipe    ${recipe}: ${model} at ${size}x${size}${
+    varied.length > 0 ? `, ${varied.join(" and ")}` : ""
+  } (docs/recipe.md); --recipe none leaves it`;
+}
