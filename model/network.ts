@@ -100,12 +100,16 @@ export class Network implements Disposable {
   readonly #root: Layer;
   /** Numbers of the layers that are no containers. */
   readonly #indices: ReadonlyMap<string, number>;
+  readonly #shared: boolean;
 
-  /** Allocates the parameters (zeros). `frozen` says which parameter names training leaves alone. */
+  /**
+   * Allocates the parameters (zeros). `frozen` says which parameter names training leaves alone. With `share` the parameters are those of
+   * that network, which owns them: the same layers on inputs of another size; throws a `UserError` where they do not fit.
+   */
   constructor(
     readonly gpu: Gpu,
     readonly architecture: Architecture,
-    options: { frozen?: (name: string) => boolean } = {},
+    options: { frozen?: (name: string) => boolean; share?: Network } = {},
   ) {
     const { root, output, parameters } = describeNetwork(
       architecture,
@@ -115,8 +119,11 @@ export class Network implements Disposable {
     this.output = output;
     const flat = flattenLayers({ name: "", layer: root, input: architecture.input });
     this.#indices = new Map(flat.map(({ name, index }) => [name, index]));
-    this.frozen = options.frozen ?? (() => false);
-    this.parameters = new ParameterStore(
+    const { share, frozen = share?.frozen ?? (() => false) } = options;
+    this.frozen = frozen;
+    this.#shared = share !== undefined;
+    if (share) requireSameParameters(share, architecture, parameters);
+    this.parameters = share?.parameters ?? new ParameterStore(
       gpu,
       parameters.map((spec) => ({ name: spec.name, spec })),
       this.frozen,
@@ -242,10 +249,28 @@ export class Network implements Disposable {
     }
   }
 
-  /** Frees the parameters. */
+  /** Frees the parameters, unless another network owns them. */
   [Symbol.dispose](): void {
-    this.parameters[Symbol.dispose]();
+    if (!this.#shared) this.parameters[Symbol.dispose]();
   }
+}
+
+/** Throws a `UserError` that names the first parameter which `architecture` has in another shape than the network does. */
+function requireSameParameters(
+  { architecture: { name, input }, parameters }: Network,
+  architecture: Architecture,
+  specs: readonly ParameterSpec[],
+): void {
+  const shapes = new Map(parameters.all.map(({ name, spec }) => [name, `${spec.shape}`]));
+  const other = specs.find((spec) => shapes.get(spec.name) !== `${spec.shape}`);
+  if (other === undefined) return;
+  const at = ({ h, w }: Shape) => `${h}x${w}`;
+  throw new UserError(
+    `Cannot use one set of weights for ${name} at ${at(input)} and ${architecture.name} at ${
+      at(architecture.input)
+    }: ` +
+      `${other.name} is [${shapes.get(other.name)}] in the one and [${other.shape}] in the other`,
+  );
 }
 
 /** The layer whose output and its gradient an explanation wants, and where they go. */

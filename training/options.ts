@@ -80,6 +80,14 @@ export const RUN_OPTIONS = {
   size: z.int().min(1).max(4096).default(224).meta({
     description: `height and width of the input, at least ${smallestSizes()}`,
   }) as Option<number>,
+  /** Height and width of the training input at first; absent: `size` from the start. */
+  startSize: z.int().min(1).max(4096).optional().meta({
+    description: "progressive resizing: height and width of the training input at first (default: --size)",
+  }) as Option<number | undefined>,
+  /** Share of the epochs that have `startSize`. */
+  startShare: z.number().min(0).max(1).default(0.5).meta({
+    description: "share of the epochs that have --start-size",
+  }) as Option<number>,
   /** Passes over the training split; ignored if `steps` is given. */
   epochs: z.int().min(1).optional().meta({
     description: "passes over the training images (default: 30; 12 for the shapes; by recipe, 30 to 200)",

@@ -29,7 +29,8 @@ import { learningRate, lengthenedText } from "./schedule.ts";
 import type { SeenBefore } from "./seen_before.ts";
 import { type RunLength, runLength, type SettledOptions } from "./settle.ts";
 import { loadState, resumedText, RunSaver } from "./state.ts";
-import { Trainer } from "./trainer.ts";
+import { networkOfSize, sizeOfEpoch } from "./stages.ts";
+import { Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** Steps between two readings of the device's metrics. */
 const READ_EVERY = 10;
@@ -87,7 +88,7 @@ class RunLoop {
   /** Whether a step was made here. */
   trained = false;
   readonly #run: Run;
-  readonly #trainer: Trainer;
+  #trainer: Trainer;
   readonly #saver: RunSaver;
   readonly #evaluator: NetworkClassifier;
   readonly #length: RunLength;
@@ -107,24 +108,16 @@ class RunLoop {
   /** Takes all device memory at once, so that a run that starts also ends. */
   static async open(run: Run): Promise<RunLoop> {
     const { network, data: { train, valid }, options, card, folder } = run;
-    const { batchSize: batch, ema, classWeights } = options;
+    const { batchSize: batch, ema } = options;
     const optimizer = createOptimizer(network.parameters, options);
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
     const saver = new RunSaver(folder, { network, optimizer, average }, card, recipeOf(options));
     const progress = run.resume ? await resume(run, saver) : START;
-    const trainer = await Trainer.create(network, optimizer, {
-      ...options,
-      batch,
-      average,
-      mix: options,
-      step: progress.step,
-      sums: progress.open,
-      capacity: batch * mostPixels(train),
-      preprocess: card.preprocess,
-      classWeights: classWeights === "balanced"
-        ? balancedWeights(train, card.classes.length)
-        : card.classes.map(() => 1),
-    });
+    const { epochs } = runLength(options, train.entries.length);
+    const first = sizeOfEpoch(options, progress.epoch, epochs);
+    // The inputs that come later are the larger ones.
+    if (first !== options.size) (await trainerOf(run, saver, progress, options.size))[Symbol.dispose]();
+    const trainer = await trainerOf(run, saver, progress, first);
     const evaluator = new NetworkClassifier(saver.kept, card, batch);
     const rest = valid.entries.length % batch;
     if (valid.entries.length > 0) await evaluator.warm(rest > 0 ? [batch, rest] : [batch]);
@@ -142,10 +135,25 @@ class RunLoop {
     const meter = new RateMeter();
     while (this.#trainer.step < this.#length.steps && !this.#waitedEnough()) {
       this.trained = true;
+      await this.#resize();
       if (!await this.#trainEpoch(meter)) return true;
       await this.#endEpoch(meter);
     }
     return false;
+  }
+
+  /** Trains on inputs of the epoch's size from here on. */
+  async #resize(): Promise<void> {
+    const run = this.#run, { progress } = this;
+    const size = sizeOfEpoch(run.options, progress.epoch, this.#length.epochs);
+    const { width } = this.#trainer.options.preprocess;
+    if (size === width) return;
+    this.#trainer[Symbol.dispose]();
+    this.#trainer = await trainerOf(run, this.#saver, progress, size);
+    const text = `Resized   training inputs from ${width}x${width} to ${size}x${size}, from epoch ${
+      progress.epoch + 1
+    } on`;
+    run.report({ event: "note", text });
   }
 
   /** Whether no epoch of the last `patience` ones was better than the best; says so. */
@@ -161,9 +169,9 @@ class RunLoop {
 
   /** The steps of an epoch that are left; false if stopped. */
   async #trainEpoch(meter: RateMeter): Promise<boolean> {
-    const { options, data: { train }, card, signal, saveEvery } = this.#run;
+    const { options, data: { train }, signal, saveEvery } = this.#run;
     const { epoch } = this.progress, { perEpoch, steps } = this.#length;
-    const trainer = this.#trainer;
+    const trainer = this.#trainer, { preprocess } = trainer.options;
     const { batchSize, accumulate, seed } = options;
     const labels = train.entries.map(({ label }) => label);
     const order = options.sampling === "balanced" ? balancedOrder(labels, seed, epoch) : undefined;
@@ -171,7 +179,7 @@ class RunLoop {
     const begin = epoch * perEpoch, end = Math.min(begin + perEpoch, steps);
     const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, number[]] => {
       const batch = batches[step - begin]!;
-      return [trainingPhotos(train, batch, epoch, options, card.preprocess), labelsOf(train, batch)];
+      return [trainingPhotos(train, batch, epoch, options, preprocess), labelsOf(train, batch)];
     };
     meter.start();
     while (trainer.step < end) {
@@ -272,6 +280,26 @@ class RunLoop {
     average?.[Symbol.dispose]();
     optimizer[Symbol.dispose]();
   }
+}
+
+/** A trainer for inputs of that size that goes on from `progress`. */
+async function trainerOf(run: Run, saver: RunSaver, progress: Progress, size: number): Promise<Trainer> {
+  const { network, data: { train }, options, card } = run;
+  const { batchSize: batch, classWeights } = options, { optimizer, average } = saver.trained;
+  const trainerOptions: TrainerOptions = {
+    ...options,
+    batch,
+    average,
+    mix: options,
+    step: progress.step,
+    sums: progress.open,
+    capacity: batch * mostPixels(train),
+    preprocess: { ...card.preprocess, height: size, width: size },
+    classWeights: classWeights === "balanced"
+      ? balancedWeights(train, card.classes.length)
+      : card.classes.map(() => 1),
+  };
+  return await Trainer.create(networkOfSize(network, size), optimizer, trainerOptions);
 }
 
 /** What a checkpoint says about how it was trained. */

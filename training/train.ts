@@ -33,6 +33,7 @@ import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
 import { seenBefore, seenBeforeText } from "./seen_before.ts";
 import { settle } from "./settle.ts";
+import { requireStages } from "./stages.ts";
 import {
   freezeBlocks,
   frozenLines,
@@ -129,6 +130,7 @@ async function trainIn(
   // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
   networkOf(given, 2);
   using gpu = await requestTunedGpu({ onNote: note, onCompile: compileProgress(report) });
+  requireStages(gpu, given);
   const list = await existing?.readPhotos();
   const dataset = await openData(given, resumed, list, report);
   requireClasses(dataset);

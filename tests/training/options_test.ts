@@ -19,7 +19,7 @@ Deno.test("a configuration of the first version is still read", () => {
       finalLr: 0,
     },
     ...{ sampling: "shuffled", brightness: 0, contrast: 0, saturation: 0, randomErase: 0 },
-    ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5 },
+    ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5, startShare: 0.5 },
   };
   assertEquals(JSON.parse(JSON.stringify(options)), { ...recorded, ...added });
 });

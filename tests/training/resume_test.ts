@@ -50,6 +50,21 @@ for (
         "9",
       ],
     ]],
+    ["progressive resizing", 6, [
+      ...[
+        "--model",
+        "compact-res",
+        "--start-size",
+        "32",
+        "--start-share",
+        "0.5",
+        "--ema",
+        "0.9",
+        "--mixup",
+        "1",
+      ],
+      ...["--random-erase", "0.5"],
+    ]],
     ["mixup with accumulation", 4, ["--batch-size", "5", "--accumulate", "3", "--mixup", "1"]],
     ["batch normalisation", 12, [
       ...["--batch-size", "4", "--model", "compact-bn", "--schedule", "one-cycle", "--optimizer", "rmsprop"],
