@@ -10,7 +10,7 @@ import { UserError } from "../engine/errors.ts";
 import { ARCHITECTURES, smallestSizes } from "../model/architectures/registry.ts";
 import { DECAY_ON, type DecayOn, OPTIMIZER_DEFAULTS, type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
 import { RESIDENT, type Resident } from "./photo_source.ts";
-import { type RecipeName, RECIPES, recipeText, withRecipe } from "./recipe.ts";
+import { type RecipeName, RECIPES, recipeText, shapesText, withRecipe } from "./recipe.ts";
 import { type ScheduleName, SCHEDULES } from "./schedule.ts";
 
 /** How classes weigh in the loss: all alike, or so that each has the same share of it. */
@@ -66,7 +66,7 @@ export const RUN_OPTIONS = {
   /** What stands in for options that are not given. */
   recipe: z.enum(RECIPES).default("none").meta({
     description:
-      `what stands in for options that are not given; photos, taken with --data and no --model: ${recipeText()}`,
+      `what stands in for options that are not given; photos, taken with --data and no --model: ${recipeText()}; shapes, taken without both: ${shapesText()}`,
     shown: false,
   }) as Option<RecipeName>,
   /** Name of the architecture. */

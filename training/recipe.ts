@@ -5,10 +5,10 @@
 import type { GivenOptions, RunOptions } from "./options.ts";
 
 /** What stands in for options that are not given: `none` leaves each at its own default. */
-export type RecipeName = "none" | "photos";
+export type RecipeName = "none" | "photos" | "shapes";
 
 /** Every recipe, for command lines. */
-export const RECIPES = ["none", "photos"] as const satisfies readonly RecipeName[];
+export const RECIPES = ["none", "photos", "shapes"] as const satisfies readonly RecipeName[];
 
 /** A residual network from scratch, on varied and mixed photos, at a high rate that rises and falls once. */
 const PHOTOS = {
@@ -29,6 +29,9 @@ const PHOTOS = {
   mixup: 0.4,
 } as const satisfies GivenOptions;
 
+/** Drawn shapes are learnt as well from small pictures, in a fifth of the time: see docs/decisions.md. */
+const SHAPES = { size: 96 } as const satisfies GivenOptions;
+
 type Ingredient = keyof typeof PHOTOS;
 
 /** What of the recipe is for its own optimiser, schedule and augmentation, and goes where another is given. */
@@ -40,13 +43,14 @@ const OF_VARIATION: readonly Ingredient[] = ["cropScale", "brightness", "contras
 const LENGTH = { images: 144_000, least: 30, most: 200 };
 
 /**
- * The options with the recipe's where they are not given. A run on people's photos that is told neither a model nor weights takes `photos`;
- * any other one `none`, unless it is told.
+ * The options with the recipe's where they are not given. A run that is told neither a model nor weights takes `photos` for people's
+ * photos and `shapes` for drawn ones; any other one `none`, unless it is told.
  */
 export function withRecipe(given: GivenOptions): GivenOptions {
-  const own = given.model === undefined && given.data !== undefined && given.weights === undefined;
-  const recipe = given.recipe ?? (own ? "photos" : "none");
+  const open = given.model === undefined && given.weights === undefined;
+  const recipe = given.recipe ?? (!open ? "none" : given.data === undefined ? "shapes" : "photos");
   if (recipe === "none") return { ...given, recipe };
+  if (recipe === "shapes") return { ...given, recipe, size: given.size ?? SHAPES.size };
   const left = new Set<string>([
     ...(given.optimizer ?? "sgd") === "sgd" ? [] : OF_SGD,
     ...(given.schedule ?? PHOTOS.schedule) === PHOTOS.schedule && given.warmup === undefined
@@ -62,8 +66,13 @@ export function withRecipe(given: GivenOptions): GivenOptions {
 }
 
 /** What the recipe for photos takes, as flags, for a help text. */
-export function recipeText(): string {
-  return Object.entries(PHOTOS).map(([key, value]) => value === true ? key : `${key} ${value}`).join(", ");
+export const recipeText = (): string => flagsText(PHOTOS);
+
+/** What the one for shapes takes. */
+export const shapesText = (): string => flagsText(SHAPES);
+
+function flagsText(options: GivenOptions): string {
+  return Object.entries(options).map(([key, value]) => value === true ? key : `${key} ${value}`).join(", ");
 }
 
 /** Epochs of a run of the recipe on that many photos. */
@@ -73,7 +82,7 @@ export function recipeEpochs(photos: number): number {
 
 /** What the recipe is, as a line for people; undefined where there is none. */
 export function recipeLine({ recipe, model, size, mixup, cropScale }: RunOptions): string | undefined {
-  if (recipe === "none") return undefined;
+  if (recipe !== "photos") return undefined;
   const varied = [...cropScale ? ["resized crops"] : [], ...mixup > 0 ? ["mixup"] : []];
   return `Recipe    ${recipe}: ${model} at ${size}x${size}${
     varied.length > 0 ? `, ${varied.join(" and ")}` : ""

@@ -87,7 +87,7 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     warmup: warmup === 0 ? "no warm-up (the run is too short)" : `warm-up ${count(warmup, "step")} (${why})`,
     batchSize: `batch ${batchSize} (${batchSize < BATCH ? "all training photos" : "the default"})`,
     epochs: `${count(epochs, "epoch")} (for ${
-      given.recipe !== "none" ? count(photos, "photo") : given.data === undefined ? "the shapes" : "photos"
+      given.recipe === "photos" ? count(photos, "photo") : given.data === undefined ? "the shapes" : "photos"
     })`,
   };
   const chosen = (Object.keys(texts) as OpenOption[])

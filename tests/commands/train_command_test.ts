@@ -20,7 +20,7 @@ Deno.test("the flags of train are the run's options, and their defaults the ones
   assertEquals(plain, JSON.parse(JSON.stringify(runOptions({}))));
   assertEquals([plain.model, plain.size, plain.optimizer, plain.momentum], [
     "compact",
-    224,
+    96,
     "sgd",
     undefined,
   ]);

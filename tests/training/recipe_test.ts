@@ -7,7 +7,7 @@ import { recipeLine } from "../../training/recipe.ts";
 import { settle } from "../../training/settle.ts";
 
 const ofFlags = (...args: string[]) => optionsOfFlags(parseFlags(args, TRAIN_COMMAND));
-const plain = JSON.parse(JSON.stringify(runOptions({})));
+const plain = JSON.parse(JSON.stringify(runOptions({ model: "compact" })));
 
 Deno.test("photos without a model are trained by the recipe, and nothing else is", () => {
   const recipe = ofFlags("--data", "photos");
@@ -21,7 +21,9 @@ Deno.test("photos without a model are trained by the recipe, and nothing else is
   );
   const same = (given: object, ...args: string[]) =>
     assertEquals(JSON.parse(JSON.stringify(ofFlags(...args))), { ...plain, ...given });
-  same({});
+  same({ recipe: "shapes", size: 96 });
+  same({}, "--model", "compact");
+  same({ recipe: "shapes", size: 224 }, "--size", "224");
   same({ data: "photos", model: "compact-res" }, "--data", "photos", "--model", "compact-res");
   same({ data: "photos", recipe: "none" }, "--data", "photos", "--recipe", "none");
   same({ data: "photos", weights: "a" }, "--data", "photos", "--weights", "a");
