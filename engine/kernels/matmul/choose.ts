@@ -60,9 +60,8 @@ function blocks({ m, n }: ProductShape, tile: Tile): number {
 
 function subgroupTile({ subgroupSize: lanes }: TileHost, shape: ProductShape): Tile {
   const tn = widthFor(shape.n, 32);
-  if (shape.op === "weight_grad") {
-    return { core: "subgroup", lanes, group: lanes, tm: shape.m < lanes * 16 ? 4 : 8, tn };
-  }
+  // Twice the rows take 1.1 to 1.8 times as long, with 16 vector registers and with 32 (docs/decisions.md).
+  if (shape.op === "weight_grad") return { core: "subgroup", lanes, group: lanes, tm: 4, tn };
   if (shape.m <= 4 * lanes && shape.n >= 8 * lanes) return columnsTile(lanes, shape);
   const fitting = 2 ** Math.floor(Math.log2(Math.max(1, shape.m / lanes)));
   const tm = Math.min(4, fitting);
