@@ -14,6 +14,8 @@ export const RECIPES = ["none", "photos", "shapes"] as const satisfies readonly 
 const PHOTOS = {
   model: "compact-res",
   size: 128,
+  startSize: 96,
+  startShare: 0.7,
   lr: 0.1,
   nesterov: true,
   schedule: "one-cycle",
@@ -34,13 +36,14 @@ const SHAPES = { size: 96 } as const satisfies GivenOptions;
 
 type Ingredient = keyof typeof PHOTOS;
 
-/** What of the recipe is for its own optimiser, schedule and augmentation, and goes where another is given. */
+/** What of the recipe is for its own inputs, optimiser, schedule and augmentation, and goes where another is given. */
+const OF_SIZE: readonly Ingredient[] = ["startSize", "startShare"];
 const OF_SGD: readonly Ingredient[] = ["lr", "nesterov", "weightDecay"];
 const OF_ONE_CYCLE: readonly Ingredient[] = ["pctStart"];
 const OF_VARIATION: readonly Ingredient[] = ["cropScale", "brightness", "contrast", "saturation", "mixup"];
 
 /** Photos that a run of the recipe sees, about, and the fewest and the most epochs that it takes for it. */
-const LENGTH = { images: 144_000, least: 30, most: 200 };
+const LENGTH = { images: 160_000, least: 30, most: 200 };
 
 /**
  * The options with the recipe's where they are not given. A run that is told neither a model nor weights takes `photos` for people's
@@ -51,7 +54,9 @@ export function withRecipe(given: GivenOptions): GivenOptions {
   const recipe = given.recipe ?? (!open ? "none" : given.data === undefined ? "shapes" : "photos");
   if (recipe === "none") return { ...given, recipe };
   if (recipe === "shapes") return { ...given, recipe, size: given.size ?? SHAPES.size };
+  const resizes = given.size === undefined && (given.model ?? PHOTOS.model) === PHOTOS.model;
   const left = new Set<string>([
+    ...resizes ? [] : OF_SIZE,
     ...(given.optimizer ?? "sgd") === "sgd" ? [] : OF_SGD,
     ...(given.schedule ?? PHOTOS.schedule) === PHOTOS.schedule && given.warmup === undefined
       ? []
@@ -72,7 +77,9 @@ export const recipeText = (): string => flagsText(PHOTOS);
 export const shapesText = (): string => flagsText(SHAPES);
 
 function flagsText(options: GivenOptions): string {
-  return Object.entries(options).map(([key, value]) => value === true ? key : `${key} ${value}`).join(", ");
+  const flag = (key: string) => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return Object.entries(options).map(([key, value]) => value === true ? flag(key) : `${flag(key)} ${value}`)
+    .join(" ");
 }
 
 /** Epochs of a run of the recipe on that many photos. */
@@ -81,10 +88,13 @@ export function recipeEpochs(photos: number): number {
 }
 
 /** What the recipe is, as a line for people; undefined where there is none. */
-export function recipeLine({ recipe, model, size, mixup, cropScale }: RunOptions): string | undefined {
+export function recipeLine(
+  { recipe, model, size, startSize, mixup, cropScale }: RunOptions,
+): string | undefined {
   if (recipe !== "photos") return undefined;
   const varied = [...cropScale ? ["resized crops"] : [], ...mixup > 0 ? ["mixup"] : []];
-  return `Recipe    ${recipe}: ${model} at ${size}x${size}${
+  const first = startSize === undefined || startSize === size ? "" : `${startSize}x${startSize}, then `;
+  return `Recipe    ${recipe}: ${model} at ${first}${size}x${size}${
     varied.length > 0 ? `, ${varied.join(" and ")}` : ""
   } (docs/recipe.md); --recipe none leaves it`;
 }

@@ -43,24 +43,30 @@ Deno.test("what is given stands, and what the recipe has for another optimiser, 
   const off = ofFlags("--data", "photos", "--augment", "off");
   assertEquals([off.cropScale, off.brightness, off.mixup], [undefined, 0, 0]);
   assertEquals(ofFlags("--data", "photos", "--momentum", "0").nesterov, false);
+  // Other sizes, and models whose weights depend on the size, are not resized on the way.
+  assertEquals([options.startSize, ofFlags("--data", "photos", "--size", "160").startSize], [
+    undefined,
+    undefined,
+  ]);
+  assertEquals(ofFlags("--data", "photos").startSize, 96);
 });
 
 Deno.test("the recipe's runs see about as many photos, in 30 to 200 epochs", () => {
   const epochs = (photos: number, ...args: string[]) =>
     settle(ofFlags("--data", "photos", ...args), photos).options.epochs;
-  assertEquals([2400, 60, 1000, 100_000].map((photos) => epochs(photos)), [60, 200, 144, 30]);
+  assertEquals([2400, 60, 1000, 100_000].map((photos) => epochs(photos)), [67, 200, 160, 30]);
   assertEquals([epochs(2400, "--epochs", "3"), epochs(2400, "--model", "compact")], [3, 30]);
 });
 
 Deno.test("a run says which recipe it follows, and the help text what is in it", () => {
   assertEquals(
     recipeLine(ofFlags("--data", "photos")),
-    "Recipe    photos: compact-res at 128x128, resized crops and mixup (docs/recipe.md); --recipe none leaves it",
+    "Recipe    photos: compact-res at 96x96, then 128x128, resized crops and mixup (docs/recipe.md); --recipe none leaves it",
   );
   assertEquals(recipeLine(ofFlags("--data", "photos", "--augment", "off"))?.includes("crops"), false);
   assertEquals(recipeLine(ofFlags()), undefined);
   const help = helpText(TRAIN_COMMAND);
-  assertStringIncludes(help, "with --data and no --model: model compact-res, size 128, lr 0.1, nesterov");
+  assertStringIncludes(help, "with --data and no --model: --model compact-res --size 128 --start-size 96");
   assert(!/--model .*\(default compact\)/.test(help));
 });
 
