@@ -24,6 +24,7 @@ export const TRAIN_COMMAND = {
       value: "RUN",
     }),
     ...places,
+    dryRun: flag.boolean({ help: "make the first step alone and keep nothing: whether the run would start" }),
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
   hints: { name: "a run is called as its folder is, --out runs/NAME" },
@@ -52,6 +53,7 @@ export function optionsOfFlags(given: Parameters<typeof runOptions>[0]): RunOpti
 /** Throws a `UsageError` for a flag beside --resume that the run's own options would contradict. */
 export function requireResumable(args: readonly string[]): void {
   for (const [key, name] of givenFlags(args, TRAIN_COMMAND)) {
+    if (key === "dryRun") throw new UsageError(`${name} cannot stand beside --resume: the run has begun`);
     const lengthens = key === "epochs" || key === "steps";
     if (lengthens || !(key in RUN_OPTIONS || key === "out")) continue;
     throw new UsageError(

@@ -183,6 +183,11 @@ async function trainIn(
     const recipe = recipeLine(options);
     if (recipe !== undefined) note(recipe);
     notes.forEach(note);
+    if (options.patience !== undefined && valid.length === 0) {
+      note(
+        "Warning   there are no validation photos that --patience could wait for: the run goes to its end",
+      );
+    }
     for (const phrase of dataset.notes) note(`Folders   ${phrase}`);
     for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);
   }

@@ -63,6 +63,8 @@ Deno.test("flags that the run's own options would contradict cannot stand beside
     const { message } = assertThrows(refuse, UsageError, "cannot stand beside --resume");
     assertMatch(message, /^--(lr|out|nesterov) /);
   }
+  const dry = () => requireResumable(["--resume", "runs/a", "--dry-run"]);
+  assertThrows(dry, UsageError, "--dry-run cannot stand beside --resume: the run has begun");
 });
 
 Deno.test("two lengths of a run are refused", () => {
@@ -201,6 +203,14 @@ testNeeding("all")(
       );
       const told = await run("d", "--weights", "my runs", "--seed", "1");
       assert(!told.lines.join("\n").includes("Seed  "), told.err);
+      const dry = await run("e", "--model", "compact", "--size", "64", "--dry-run");
+      assertEquals([dry.code, dry.err], [0, ""]);
+      assertMatch(dry.lines.join("\n"), /^Run {7}none, as this is a dry run: 1 epoch, 1 step$/m);
+      assertEquals(
+        dry.lines.at(-1),
+        "Dry run   the first step was made and nothing of it is kept: the run would start",
+      );
+      assertEquals([...Deno.readDirSync(dir)].filter(({ name }) => name === "e"), []);
       const nothing = await run("c", "--weights", data);
       assertEquals(nothing.code, 1);
       assertStringIncludes(nothing.err, `Cannot find a checkpoint in ${data}: there is no best.safetensors;`);

@@ -107,6 +107,43 @@ test("each option of an optimiser reaches its kernel: another value gives other 
     assert(await weights("momentum", "--optimizer", "rmsprop", "--momentum", "0.5") !== rmsprop, "momentum");
   }));
 
+test("a run without validation photos says that it cannot wait for a better validation", () =>
+  withShapes(async (dir, data) => {
+    const all = join(data, "train");
+    const rows = [...Deno.readDirSync(all)].flatMap(({ name }) =>
+      [...Deno.readDirSync(join(all, name))].map((photo) => `train\t${name}\t${photo.name}\n`)
+    );
+    await Deno.writeTextFile(join(all, "SPLIT.tsv"), `split\tclass\tfile\n${rows.join("")}`);
+    const notes: string[] = [];
+    await train(smallOptions(all, "--steps", "1", "--patience", "3"), places(dir, "a"), (e) => {
+      if (e.event === "note") notes.push(e.text);
+    });
+    const warned = (text: string) =>
+      text.startsWith("Warning   there are no validation photos that --patience");
+    assertEquals(notes.filter(warned).length, 1);
+  }));
+
+test("inputs grow after the share of epochs that they are told", () =>
+  withShapes(async (dir, data) => {
+    const flags = [
+      "--model",
+      "compact-res",
+      "--start-size",
+      "32",
+      "--start-share",
+      "0.5",
+      "--batch-size",
+      "48",
+    ];
+    const notes: string[] = [];
+    await train(smallOptions(data, "--epochs", "2", ...flags), places(dir, "a"), (e) => {
+      if (e.event === "note") notes.push(e.text);
+    });
+    assertEquals(notes.at(-1), "Resized   training inputs from 32x32 to 64x64, from epoch 2 on");
+    const { card } = await loadCheckpoint(join(dir, "a", "last.safetensors"));
+    assertEquals([card.preprocess.width, card.preprocess.height], [64, 64]);
+  }));
+
 test("each ingredient of a recipe reaches the training: another value gives other weights", () =>
   withShapes(async (dir, data) => {
     const usual = ["--steps", "3", "--seed", "5", "--schedule", "one-cycle", "--weight-decay", "0.05"];
