@@ -18,16 +18,15 @@ export {
 export {
   type ClassWeights,
   type GivenOptions,
-  type Option,
-  type OptionValues,
   PLACE_OPTIONS,
   type PlaceOptions,
   RUN_OPTIONS,
   type RunOptions,
   runOptions,
-  type Sampling,
 } from "./options.ts";
+export { AUGMENTATION_OPTIONS, type Sampling } from "./augmentation_options.ts";
 export type { RecipeName } from "./recipe.ts";
+export type { Option, OptionValues } from "./option.ts";
 export type { Choice, OpenOption } from "./settle.ts";
 export {
   balancedWeights,

@@ -4,10 +4,11 @@
  * @module
  */
 import { z } from "zod";
-import { AUGMENT_LEVELS, type AugmentLevel } from "../data/augment.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { UserError } from "../engine/errors.ts";
 import { ARCHITECTURES, smallestSizes } from "../model/architectures/registry.ts";
+import { AUGMENTATION_OPTIONS } from "./augmentation_options.ts";
+import { type Option, type OptionValues, part } from "./option.ts";
 import { DECAY_ON, type DecayOn, OPTIMIZER_DEFAULTS, type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
 import { RESIDENT, type Resident } from "./photo_source.ts";
 import { type RecipeName, RECIPES, recipeText, shapesText, withRecipe } from "./recipe.ts";
@@ -18,31 +19,10 @@ export type ClassWeights = "equal" | "balanced";
 
 const CLASS_WEIGHTS = ["equal", "balanced"] as const satisfies readonly ClassWeights[];
 
-/** How an epoch's photos are drawn: each once, or as many of every class. */
-export type Sampling = "shuffled" | "balanced";
-
-const SAMPLINGS = ["shuffled", "balanced"] as const satisfies readonly Sampling[];
-
-/** A zod schema of one option; its `meta` holds the help text (`description`), what that calls the value (`value`), and whether it is a `path`. */
-export interface Option<T> {
-  /** The value that something stands for, the default for undefined; throws where it is wrong. */
-  parse(value: unknown): T;
-}
-
-/** The values of a set of options. */
-export type OptionValues<F> = { readonly [K in keyof F]: F[K] extends Option<infer T> ? T : never };
-
 const names = z.array(z.string()).readonly().optional();
 /** What the optimisers have by default, for a help text. */
 const byOptimizer = (key: "lr" | "weightDecay") =>
   OPTIMIZERS.map((name) => `${name} ${OPTIMIZER_DEFAULTS[name][key]}`).join(", ");
-
-/** A probability or a share of something; 0 by default. */
-const part = z.number().min(0).max(1);
-
-/** A range of positive numbers, the lower one first. */
-const range = (most: number) =>
-  z.tuple([z.number().min(0.01).max(most), z.number().min(0.01).max(most)]).readonly();
 
 /** A share that would be useless at 1. */
 const share = z.number().min(0).max(0.999999).optional();
@@ -193,56 +173,7 @@ export const RUN_OPTIONS = {
   classWeights: z.enum(CLASS_WEIGHTS).default("equal").meta({
     description: "how classes weigh in the loss; balanced: each with the same share",
   }) as Option<ClassWeights>,
-  /** How an epoch's photos are drawn. */
-  sampling: z.enum(SAMPLINGS).default("shuffled").meta({
-    description: "how an epoch's photos are drawn; balanced: as many of each class, rare ones repeated",
-  }) as Option<Sampling>,
-  /** How much training photos are varied. */
-  augment: z.enum(AUGMENT_LEVELS).default("light").meta({
-    description: "how much training photos are varied, where the flags that follow do not say otherwise",
-  }) as Option<AugmentLevel>,
-  /** Probability of mirroring left and right; absent: the level's. */
-  hflip: part.optional().meta({
-    description: "probability of mirroring left and right (default: by --augment)",
-  }) as Option<number | undefined>,
-  /** Random resized crops: part of the photo's area; absent: the level's crops. */
-  cropScale: range(1).optional().meta({
-    description: "random resized crops, which show a part of the photo's area in this range, such as 0.25,1",
-    value: "MIN,MAX",
-  }) as Option<readonly [number, number] | undefined>,
-  /** Aspect ratio of random resized crops beside the photo's. */
-  cropRatio: range(100).optional().meta({
-    description: "aspect ratio of such crops beside the photo's (default 0.75,1.333)",
-    value: "MIN,MAX",
-  }) as Option<readonly [number, number] | undefined>,
-  /** Range of the factor on brightness, about 1. */
-  brightness: part.default(0).meta({
-    description: "colour jitter: brightness by a factor of 1 give or take this",
-  }) as Option<number>,
-  /** Range of the factor on contrast, about 1. */
-  contrast: part.default(0).meta({ description: "the same of contrast" }) as Option<number>,
-  /** Range of the factor on saturation, about 1. */
-  saturation: part.default(0).meta({ description: "the same of saturation" }) as Option<number>,
-  /** Probability that a box is erased. */
-  randomErase: part.default(0).meta({
-    description: "probability that a box of the input is erased",
-  }) as Option<number>,
-  /** Parameter of mixup's beta distribution; 0: no mixup. */
-  mixup: z.number().min(0).max(100).default(0).meta({
-    description: "mixup: alpha of the beta distribution that its share is drawn from; 0: none",
-  }) as Option<number>,
-  /** Parameter of cutmix's beta distribution; 0: no cutmix. */
-  cutmix: z.number().min(0).max(100).default(0).meta({
-    description: "cutmix: alpha of the beta distribution that its share is drawn from; 0: none",
-  }) as Option<number>,
-  /** Share of the batches that are mixed. */
-  mixProb: part.default(0.5).meta({
-    description: "share of the batches that mixup or cutmix mixes",
-  }) as Option<number>,
-  /** Share of the mixed batches that are cut, where both are wanted. */
-  mixSwitchProb: part.default(0.5).meta({
-    description: "share of those that cutmix has, where both are wanted",
-  }) as Option<number>,
+  ...AUGMENTATION_OPTIONS,
   /** Decides every random number. */
   seed: z.int().min(0).max(2 ** 32 - 1).default(1).meta({
     description: "decides every random number",

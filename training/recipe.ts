@@ -2,8 +2,6 @@
  * The recipe for people's own photos: what a run takes where it is told no model, found by the experiments in docs/recipe.md.
  * @module
  */
-import type { GivenOptions, RunOptions } from "./options.ts";
-
 /** What stands in for options that are not given: `none` leaves each at its own default. */
 export type RecipeName = "none" | "photos" | "shapes";
 
@@ -29,12 +27,20 @@ const PHOTOS = {
   contrast: 0.4,
   saturation: 0.4,
   mixup: 0.4,
-} as const satisfies GivenOptions;
+} as const;
 
 /** Drawn shapes are learnt as well from small pictures, in a fifth of the time: see docs/decisions.md. */
-const SHAPES = { size: 96 } as const satisfies GivenOptions;
+const SHAPES = { size: 96 } as const;
 
 type Ingredient = keyof typeof PHOTOS;
+
+/** The options that the recipe depends on or stands in for; `RunOptions` says what each of them is. */
+type Cooked =
+  & {
+    readonly [K in "data" | "weights" | "optimizer" | "schedule" | "augment" | "model"]?: string | undefined;
+  }
+  & { readonly [K in "warmup" | "momentum" | "size"]?: number | undefined }
+  & { readonly recipe?: RecipeName | undefined };
 
 /** What of the recipe is for its own inputs, optimiser, schedule and augmentation, and goes where another is given. */
 const OF_SIZE: readonly Ingredient[] = ["startSize", "startShare"];
@@ -49,7 +55,7 @@ const LENGTH = { images: 160_000, least: 30, most: 200 };
  * The options with the recipe's where they are not given. A run that is told neither a model nor weights takes `photos` for people's
  * photos and `shapes` for drawn ones; any other one `none`, unless it is told.
  */
-export function withRecipe(given: GivenOptions): GivenOptions {
+export function withRecipe<G extends Cooked>(given: G): G & { readonly recipe: RecipeName } {
   const open = given.model === undefined && given.weights === undefined;
   const recipe = given.recipe ?? (!open ? "none" : given.data === undefined ? "shapes" : "photos");
   if (recipe === "none") return { ...given, recipe };
@@ -65,7 +71,7 @@ export function withRecipe(given: GivenOptions): GivenOptions {
     ...given.momentum === 0 ? ["nesterov"] : [],
   ]);
   const taken = Object.entries(PHOTOS).filter(([key]) =>
-    !left.has(key) && given[key as Ingredient] === undefined
+    !left.has(key) && given[key as keyof Cooked] === undefined
   );
   return { ...given, recipe, ...Object.fromEntries(taken) };
 }
@@ -76,7 +82,7 @@ export const recipeText = (): string => flagsText(PHOTOS);
 /** What the one for shapes takes. */
 export const shapesText = (): string => flagsText(SHAPES);
 
-function flagsText(options: GivenOptions): string {
+function flagsText(options: Readonly<Record<string, unknown>>): string {
   const flag = (key: string) => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   return Object.entries(options).map(([key, value]) => value === true ? flag(key) : `${flag(key)} ${value}`)
     .join(" ");
@@ -89,7 +95,14 @@ export function recipeEpochs(photos: number): number {
 
 /** What the recipe is, as a line for people; undefined where there is none. */
 export function recipeLine(
-  { recipe, model, size, startSize, mixup, cropScale }: RunOptions,
+  { recipe, model, size, startSize, mixup, cropScale }: {
+    readonly recipe: RecipeName;
+    readonly model: string;
+    readonly size: number;
+    readonly startSize: number | undefined;
+    readonly mixup: number;
+    readonly cropScale: readonly [number, number] | undefined;
+  },
 ): string | undefined {
   if (recipe !== "photos") return undefined;
   const varied = [...cropScale ? ["resized crops"] : [], ...mixup > 0 ? ["mixup"] : []];

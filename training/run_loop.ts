@@ -4,14 +4,12 @@
  */
 import { count } from "../engine/text.ts";
 import { balancedOrder, trainingBatches } from "../data/dataset/sampler.ts";
-import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
-import type { Network } from "../model/network.ts";
 import { WeightAverage } from "./average.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { createOptimizer } from "./optimizer.ts";
-import { balancedWeights, labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "./photo_source.ts";
+import { labelsOf, trainingPhotos } from "./photo_source.ts";
 import {
   counted,
   DivergedError,
@@ -20,44 +18,17 @@ import {
   RateMeter,
   requireFiniteLayers,
   requireFiniteLoss,
-  resumedIn,
   START,
 } from "./progress.ts";
-import type { Reporter } from "./reporter.ts";
-import type { RunFolder } from "./run_folder.ts";
-import { learningRate, lengthenedText } from "./schedule.ts";
-import type { SeenBefore } from "./seen_before.ts";
-import { type RunLength, runLength, type SettledOptions } from "./settle.ts";
-import { loadState, resumedText, RunSaver } from "./state.ts";
-import { networkOfSize, sizeOfEpoch } from "./stages.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import { recipeOf, resumeProgress, type Run, trainerOf } from "./run.ts";
+import { learningRate } from "./schedule.ts";
+import { type RunLength, runLength } from "./settle.ts";
+import { sizeOfEpoch } from "./stages.ts";
+import { RunSaver } from "./state.ts";
+import type { Trainer } from "./trainer.ts";
 
 /** Steps between two readings of the device's metrics. */
 const READ_EVERY = 10;
-
-/** What a run works on and how it is carried out. */
-export interface Run {
-  /** Trained in place. */
-  readonly network: Network;
-  /** The photos of each split. */
-  readonly data: { readonly train: PhotoSource; readonly valid: PhotoSource; readonly test: PhotoSource };
-  /** Everything that decides the result. */
-  readonly options: SettledOptions;
-  /** What its checkpoints say about themselves. */
-  readonly card: Omit<ModelCard, "training">;
-  /** Where its files go. */
-  readonly folder: RunFolder;
-  /** Receives what happens. */
-  readonly report: Reporter;
-  /** Stops after the current step and keeps the state. */
-  readonly signal?: AbortSignal | undefined;
-  /** Goes on from the state in the folder. */
-  readonly resume?: boolean | undefined;
-  /** Steps after which the state is saved, besides the end of every epoch. */
-  readonly saveEvery?: number | undefined;
-  /** Held-out photos that the weights it started from were trained on. */
-  readonly seen?: SeenBefore | undefined;
-}
 
 /** Carries out a run; returns the best checkpoint's result, or undefined if stopped or untested. */
 export async function runTraining(run: Run): Promise<Evaluation | undefined> {
@@ -112,7 +83,7 @@ class RunLoop {
     const optimizer = createOptimizer(network.parameters, options);
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
     const saver = new RunSaver(folder, { network, optimizer, average }, card, recipeOf(options));
-    const progress = run.resume ? await resume(run, saver) : START;
+    const progress = run.resume ? await resumeProgress(run, saver) : START;
     const { epochs } = runLength(options, train.entries.length);
     const first = sizeOfEpoch(options, progress.epoch, epochs);
     // The inputs that come later are the larger ones.
@@ -280,59 +251,4 @@ class RunLoop {
     average?.[Symbol.dispose]();
     optimizer[Symbol.dispose]();
   }
-}
-
-/** A trainer for inputs of that size that goes on from `progress`. */
-async function trainerOf(run: Run, saver: RunSaver, progress: Progress, size: number): Promise<Trainer> {
-  const { network, data: { train }, options, card } = run;
-  const { batchSize: batch, classWeights } = options, { optimizer, average } = saver.trained;
-  const trainerOptions: TrainerOptions = {
-    ...options,
-    batch,
-    average,
-    mix: options,
-    step: progress.step,
-    sums: progress.open,
-    capacity: batch * mostPixels(train),
-    preprocess: { ...card.preprocess, height: size, width: size },
-    classWeights: classWeights === "balanced"
-      ? balancedWeights(train, card.classes.length)
-      : card.classes.map(() => 1),
-  };
-  return await Trainer.create(networkOfSize(network, size), optimizer, trainerOptions);
-}
-
-/** What a checkpoint says about how it was trained. */
-function recipeOf(options: SettledOptions): TrainingRecord {
-  const { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate } = options;
-  return { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate };
-}
-
-/** Reads the state of a run that is continued and takes out of its files what will be done again. */
-async function resume({ network, data, options, folder, report }: Run, saver: RunSaver): Promise<Progress> {
-  const { perEpoch, steps } = runLength(options, data.train.entries.length);
-  let progress = await loadState(folder.file("last.state.safetensors"), saver.trained);
-  // From here on the state is known to be whole, so files of the run may be changed.
-  const before = await folder.lengthen(options, progress.step, steps);
-  if (progress.step < steps) {
-    progress = resumedIn(progress, perEpoch);
-    await folder.rewindLog(progress.epoch);
-  }
-  const note = (text: string) => report({ event: "note", text });
-  note(resumedText(progress, network.gpu));
-  if (progress.step >= steps) {
-    note(
-      `Finished  after all of its ${count(steps, "step")}: nothing is trained; ` +
-        `a larger --epochs (it had ${options.epochs}) or --steps lengthens it`,
-    );
-  }
-  if (before) {
-    const { steps: old } = runLength(
-      { ...options, steps: before.steps, epochs: before.epochs ?? options.epochs },
-      data.train.entries.length,
-    );
-    const text = lengthenedText(options, old, steps, progress.step);
-    if (text !== undefined) note(text);
-  }
-  return progress;
 }

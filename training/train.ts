@@ -23,7 +23,8 @@ import { type Architecture, describeLayers, Network } from "../model/network.ts"
 import type { Evaluation } from "./evaluate.ts";
 import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
-import type { OptionValues, PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
+import type { OptionValues } from "./option.ts";
+import type { PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
 import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
 import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
 import { recipeLine } from "./recipe.ts";

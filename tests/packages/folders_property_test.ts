@@ -109,7 +109,14 @@ Deno.test("training on any folder ends with a model and counts that add up, or w
       const dir = await Deno.makeTempDir(), events: RunEvent[] = [];
       try {
         const data = join(dir, "photos"), files = await write(data, set);
-        const options = runOptions({ data, size: 64, epochs: 1, batchSize: set.batch, seed: set.seed });
+        const options = runOptions({
+          data,
+          model: "compact",
+          size: 64,
+          epochs: 1,
+          batchSize: set.batch,
+          seed: set.seed,
+        });
         const places = { out: join(dir, "run"), cache: join(dir, "cache"), workers: 2 };
         try {
           await train(options, places, (event) => events.push(event));
