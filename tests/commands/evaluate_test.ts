@@ -68,6 +68,17 @@ test("a plain folder of classes is evaluated whole, and its seeded split only wh
     assertStringIncludes(asked.lines[2]!, "4 images, accuracy");
   }));
 
+test("evaluate --tta answers by mirrored copies too", () =>
+  withPhotos(ofAll("", 1), async (evaluate) => {
+    const loss = async (...flags: string[]) => {
+      const { code, lines, err } = await evaluate("--json", ...flags);
+      assertEquals(code, 0, err);
+      return JSON.parse(lines.at(-1)!).loss;
+    };
+    const plain = await loss(), both = await loss("--tta");
+    assert(Number.isFinite(both) && plain !== both, `${plain} and ${both}`);
+  }));
+
 test("a folder with a test split alone is evaluated whole", () =>
   withPhotos(ofAll("test/", 2), async (evaluate) => {
     const { code, lines, err } = await evaluate();

@@ -13,7 +13,11 @@ const test = testNeeding("all");
 const script = new URL("../../commands/predict.ts", import.meta.url).pathname;
 
 /** A folder with a checkpoint of these classes, spoilt by `spoil`, and a photo: what `predict --json` says to it. */
-async function predict(classes: readonly string[], spoil: (data: Float32Array) => void = () => {}) {
+async function predict(
+  classes: readonly string[],
+  spoil: (data: Float32Array) => void = () => {},
+  ...flags: string[]
+) {
   const dir = await Deno.makeTempDir();
   try {
     const checkpoint = join(dir, "a.safetensors"), photo = join(dir, "a.jpg");
@@ -25,7 +29,7 @@ async function predict(classes: readonly string[], spoil: (data: Float32Array) =
     });
     await Deno.writeFile(photo, await encodeJpeg(drawShape("star", 1, 1)));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", script, "--checkpoint", checkpoint, "--json", photo],
+      args: ["run", "-A", "--no-check", script, "--checkpoint", checkpoint, "--json", photo, ...flags],
       env: { NO_COLOR: "1" },
     }).output();
     const text = new TextDecoder();
@@ -48,6 +52,17 @@ test("predict tells classes whose names are numbers in the order of their probab
   }
   const names = (list: { class: string }[]) => list.map((told) => told.class);
   assertEquals(names(logits), names(probabilities));
+});
+
+test("predict --tta answers by mirrored copies too", async () => {
+  const logits = async (...flags: string[]) => {
+    const { code, out, err } = await predict(["a", "b"], () => {}, ...flags);
+    assertEquals(code, 0, err);
+    return JSON.parse(out)[0].logits as { class: string; logit: number }[];
+  };
+  const plain = await logits(), both = await logits("--tta");
+  assertEquals(both.length, 2);
+  for (const { class: name, logit } of plain) assert(both.find((b) => b.class === name)!.logit !== logit);
 });
 
 test("predict refuses a checkpoint whose first layer is not finite, though its answers would be", async () => {
