@@ -1,7 +1,7 @@
 /** `deno task train`: parses flags and connects data, network and training loop. */
 import { parseOrExit } from "./commands/cli/args.ts";
 import { describeFailure, runCommand } from "./commands/cli/failures.ts";
-import { dryRun } from "./commands/dry_run.ts";
+import { dryRun, overfitBatch } from "./commands/trial_runs.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
 import { shownPath } from "./commands/cli/user_path.ts";
 import {
@@ -66,7 +66,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       const own = flags.model === undefined && start?.model !== undefined ? start : undefined;
       const model = flags.model ?? own?.model, size = flags.size ?? own?.size;
       if (own) report({ event: "note", text: `Start     ${model} at ${size}x${size}, as the weights are` });
-      const begin = flags.dryRun ? dryRun : train;
+      const begin = flags.dryRun ? dryRun : flags.overfitBatch ? overfitBatch : train;
       await begin(optionsOfFlags({ ...flags, weights, seed, model, size }), flags, report, stop.signal);
     } else {
       requireResumable(Deno.args);
@@ -83,7 +83,9 @@ await runCommand(TRAIN_COMMAND.name, async () => {
 
 /** A run's paths as people can type them in the next command. */
 function withShownPaths(event: RunEvent): RunEvent {
-  if (event.event === "start" && !flags.dryRun) return { ...event, out: shownPath(event.out) };
+  if (event.event === "start" && !flags.dryRun && !flags.overfitBatch) {
+    return { ...event, out: shownPath(event.out) };
+  }
   if (event.event !== "end") return event;
   return { ...event, last: shownPath(event.last), best: event.best && shownPath(event.best) };
 }

@@ -64,3 +64,18 @@ export const AUGMENTATION_OPTIONS = {
     description: "share of those that cutmix has, where both are wanted",
   }) as Option<number>,
 };
+
+/** Photos as validation sees them: what every option of variation and mixing is then. */
+export const UNVARIED = {
+  sampling: "shuffled",
+  augment: "off",
+  hflip: undefined,
+  cropScale: undefined,
+  cropRatio: undefined,
+  brightness: 0,
+  contrast: 0,
+  saturation: 0,
+  randomErase: 0,
+  mixup: 0,
+  cutmix: 0,
+} as const;

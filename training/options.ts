@@ -7,7 +7,7 @@ import { z } from "zod";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { UserError } from "../engine/errors.ts";
 import { ARCHITECTURES, smallestSizes } from "../model/architectures/registry.ts";
-import { AUGMENTATION_OPTIONS } from "./augmentation_options.ts";
+import { AUGMENTATION_OPTIONS, UNVARIED } from "./augmentation_options.ts";
 import { type Option, type OptionValues, part } from "./option.ts";
 import { DECAY_ON, type DecayOn, OPTIMIZER_DEFAULTS, type OptimizerName, OPTIMIZERS } from "./optimizer.ts";
 import { RESIDENT, type Resident } from "./photo_source.ts";
@@ -132,6 +132,11 @@ export const RUN_OPTIONS = {
     description: "blocks that are not trained, such as features",
     value: "A,B",
   }) as Option<readonly string[] | undefined>,
+  /** Learn one batch by heart. */
+  overfitBatch: z.boolean().default(false).meta({
+    description:
+      "train on one batch alone, neither varied nor mixed, and keep nothing: whether the network can learn it by heart",
+  }) as Option<boolean>,
   /** Look for non-finite values in every layer after every step. */
   checkNumerics: z.boolean().default(false).meta({
     description: "name the first layer whose output is not finite, at every step (slow)",
@@ -226,6 +231,9 @@ export const runOptionsSchema: z.ZodType<RunOptions> = z.object(
   },
 );
 
+/** What would keep a network from learning a batch by heart, left out. */
+const PLAIN = { ...UNVARIED, labelSmoothing: 0, startSize: undefined, ema: undefined };
+
 /** Which optimisers read an option; the others would ignore it. */
 const READ_BY: Partial<Record<keyof typeof RUN_OPTIONS, readonly OptimizerName[]>> = {
   momentum: ["sgd", "rmsprop"],
@@ -256,7 +264,7 @@ export function runOptions(given: GivenOptions): RunOptions {
       throw new UserError("Cannot train: nesterov looks ahead along the momentum, and momentum is 0");
     }
     requireSense(options.data);
-    return options.data;
+    return options.data.overfitBatch ? { ...options.data, ...PLAIN } : options.data;
   }
   const { path, message } = options.error.issues[0]!;
   throw new UserError(`Cannot train: ${path.join(".")} is wrong (${message})`);

@@ -54,10 +54,10 @@ export interface RunLength {
 }
 
 /** Images of a batch where nothing is given and there are as many. */
-const BATCH = 32;
+export const BATCH = 32;
 
 /** Epochs where neither epochs nor steps are given. */
-const EPOCHS = { photos: 30, shapes: 12 };
+const EPOCHS = { photos: 30, shapes: 12, batch: 100 };
 
 /**
  * Settles the options of a run for that many training photos, at least one. Neither a batch nor a step takes more than there are. Settled
@@ -86,9 +86,7 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     weightDecay: `weight decay ${options.weightDecay} (for ${optimizer})`,
     warmup: warmup === 0 ? "no warm-up (the run is too short)" : `warm-up ${count(warmup, "step")} (${why})`,
     batchSize: `batch ${batchSize} (${batchSize < BATCH ? "all training photos" : "the default"})`,
-    epochs: `${count(epochs, "epoch")} (for ${
-      given.recipe === "photos" ? count(photos, "photo") : given.data === undefined ? "the shapes" : "photos"
-    })`,
+    epochs: `${count(epochs, "epoch")} (for ${whatFor(given, photos)})`,
   };
   const chosen = (Object.keys(texts) as OpenOption[])
     .filter((option) => given[option] === undefined && !(option === "epochs" && given.steps !== undefined))
@@ -112,7 +110,13 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
   return { options, length, chosen, notes };
 }
 
-function usualEpochs({ recipe, data }: RunOptions, photos: number): number {
+function whatFor({ recipe, data, overfitBatch }: RunOptions, photos: number): string {
+  if (overfitBatch) return "one batch";
+  return recipe === "photos" ? count(photos, "photo") : data === undefined ? "the shapes" : "photos";
+}
+
+function usualEpochs({ recipe, data, overfitBatch }: RunOptions, photos: number): number {
+  if (overfitBatch) return EPOCHS.batch;
   if (recipe === "photos") return recipeEpochs(photos);
   return data === undefined ? EPOCHS.shapes : EPOCHS.photos;
 }

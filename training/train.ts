@@ -13,6 +13,7 @@ import { recordSplit } from "../data/dataset/split_record.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
+import { shuffle } from "../engine/random.ts";
 import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
@@ -33,7 +34,7 @@ import { resumableRun } from "./resumable.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
 import { seenBefore, seenBeforeText } from "./seen_before.ts";
-import { settle } from "./settle.ts";
+import { BATCH, settle } from "./settle.ts";
 import { requireStages } from "./stages.ts";
 import {
   freezeBlocks,
@@ -169,8 +170,9 @@ async function trainIn(
         `(${photos.skipped[0]!.path})`,
     );
   }
-  const used = decodedOf(dataset, photos);
-  requireClasses(used, true);
+  const all = decodedOf(dataset, photos);
+  requireClasses(all, true);
+  const used = given.overfitBatch ? { ...all, splits: firstBatch(all.splits.train, given) } : all;
   const { train, valid, test } = used.splits;
   const wholeStepsOnly = existing && resumed?.older || undefined;
   const { options, length: { steps, epochs }, chosen, notes } = settle(
@@ -244,6 +246,12 @@ async function trainIn(
 /** The rule that split the photos of a run: a folder without a list of them is of a version that had the first. */
 function ruleOf(existing: RunFolder | undefined): number {
   return existing ? 1 : SPLIT_RULE;
+}
+
+/** The first batch of the first epoch, which is validated, too. */
+function firstBatch<S>(train: readonly S[], { batchSize = BATCH, seed }: RunOptions) {
+  const batch = Array.from(shuffle(train.length, seed, 0).subarray(0, batchSize), (index) => train[index]!);
+  return { train: batch, valid: batch, test: [] };
 }
 
 async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, report: Reporter) {

@@ -173,7 +173,8 @@ testNeeding("all")(
         const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
           args: [
             ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
-            ...["--data", data, "--batch-size", "8", "--steps", "1", "--out", name, ...flags],
+            ...["--data", data, "--batch-size", "8", "--out", name, ...flags],
+            ...flags.includes("--steps") ? [] : ["--steps", "1"],
           ],
           cwd: dir,
           env: { NO_COLOR: "1" },
@@ -205,12 +206,23 @@ testNeeding("all")(
       assert(!told.lines.join("\n").includes("Seed  "), told.err);
       const dry = await run("e", "--model", "compact", "--size", "64", "--dry-run");
       assertEquals([dry.code, dry.err], [0, ""]);
-      assertMatch(dry.lines.join("\n"), /^Run {7}none, as this is a dry run: 1 epoch, 1 step$/m);
+      assertMatch(dry.lines.join("\n"), /^Run {7}none, as nothing of it is kept: 1 epoch, 1 step$/m);
       assertEquals(
         dry.lines.at(-1),
-        "Dry run   the first step was made and nothing of it is kept: the run would start",
+        "Dry run   the first step was made: the run would start",
       );
       assertEquals([...Deno.readDirSync(dir)].filter(({ name }) => name === "e"), []);
+      const heart = await run("f", "--model", "compact", "--size", "64", "--overfit-batch", "--steps", "80");
+      assertMatch(
+        heart.lines.at(-1)!,
+        /^Overfit {3}the network can learn a batch by heart: all 8 photos right, loss 0/,
+      );
+      const cannot = await run("f", "--model", "compact", "--size", "64", "--overfit-batch", "--lr", "0");
+      assertMatch(
+        cannot.lines.at(-1)!,
+        /^Overfit {3}after 1 step \d of the batch's 8 photos are right, loss \d\.\d+: /,
+      );
+      assertEquals([...Deno.readDirSync(dir)].filter(({ name }) => name === "f"), []);
       const nothing = await run("c", "--weights", data);
       assertEquals(nothing.code, 1);
       assertStringIncludes(nothing.err, `Cannot find a checkpoint in ${data}: there is no best.safetensors;`);

@@ -19,13 +19,23 @@ Deno.test("a configuration of the first version is still read", () => {
       finalLr: 0,
     },
     ...{ sampling: "shuffled", brightness: 0, contrast: 0, saturation: 0, randomErase: 0 },
-    ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5, startShare: 0.5 },
+    ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5, startShare: 0.5, overfitBatch: false },
   };
   assertEquals(JSON.parse(JSON.stringify(options)), { ...recorded, ...added });
 });
 
 Deno.test("an option that is wrong is named, whoever gives it", () => {
   assertThrows(() => runOptions({ lr: -1 }), UserError, "Cannot train: lr is wrong");
+});
+
+Deno.test("a batch that is to be learnt by heart is neither varied nor mixed, whatever the recipe has", () => {
+  const options = runOptions({ data: "photos", overfitBatch: true, cutmix: 1 });
+  assertEquals(
+    [options.mixup, options.cutmix, options.cropScale, options.brightness, options.augment, options.hflip],
+    [0, 0, undefined, 0, "off", undefined],
+  );
+  assertEquals([options.labelSmoothing, options.ema, options.startSize], [0, undefined, undefined]);
+  assertEquals([options.model, options.lr], ["compact-res", 0.1]);
 });
 
 Deno.test("options that contradict one another, or mean nothing alone, are refused", () => {
