@@ -28,6 +28,7 @@ COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
 RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decoder_process.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
+  && deno cache --no-lock npm:@jsquash/avif@2.1.1 npm:libheif-js@1.23.2 data/image/decoder_process.ts \
   && chmod -R a+rX /deno-dir /app
 USER server
 EXPOSE 8000

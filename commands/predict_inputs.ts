@@ -4,6 +4,7 @@
  */
 import { join } from "@std/path";
 import { leftOutText, walkPhotos } from "../data/dataset/walk.ts";
+import { PHOTO_FORMAT_NAMES } from "../data/image/formats.ts";
 import { UserError } from "../engine/errors.ts";
 
 /** A photo that cannot be read; others can be answered all the same. */
@@ -72,7 +73,7 @@ async function folderInputs(folder: string, onNote?: (text: string) => void): Pr
   const text = leftOutText(folder, leftOut, photos.length + leftOut.length);
   if (text !== undefined) onNote?.(`${folder}: ${text}`);
   if (photos.length === 0) {
-    return failed("Cannot find a photo in the folder: it has no JPEG, PNG, GIF or TIFF");
+    return failed(`Cannot find a photo in the folder: it has no ${PHOTO_FORMAT_NAMES}`);
   }
   return photos.map((photo) => {
     const path = join(folder, photo);

@@ -4,6 +4,7 @@
  * @module
  */
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./cli/args.ts";
+import { fetchCodec, FETCHED_FORMATS } from "../data/image/fetched_codecs.ts";
 import { BACKEND, requestAdapter } from "../engine/gpu.ts";
 import {
   DRIVER,
@@ -131,12 +132,16 @@ async function main(): Promise<number> {
       }),
       check: flag.boolean({ help: "only look: exit code 0 with an adapter, 1 without" }),
       dawn: flag.boolean({ help: "fetch Dawn, Chrome's WebGPU, for --backend dawn: 130 MB" }),
+      decoders: flag.boolean({
+        help: "fetch the decoders of AVIF and HEIC photos, which the first such photo does otherwise: 18 MB",
+      }),
       verbose: flag.boolean({ help: "name the driver and the adapter that is found" }),
     },
   });
   const choices = CHOICES.flatMap((name) => isChosen(name) ? `${name}=${Deno.env.get(name)}` : []);
   try {
     if (flags.dawn) await fetchDawn();
+    if (flags.decoders) await Promise.all(FETCHED_FORMATS.map(fetchCodec));
     if (!flags.check) await chooseDriver({ ...flags, choices });
   } catch (error) {
     if (error instanceof UsageError) exitWithUsageError("setup", error);

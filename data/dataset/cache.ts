@@ -9,7 +9,7 @@ import { basename, dirname, join, resolve } from "@std/path";
 import { cachePlace } from "../cache_folder.ts";
 import { ABANDONED_MS, draftState, makeDraft } from "../drafts.ts";
 import { type CacheIndex, covers, type FileStamp, newIndex, readIndex, writeIndex } from "./cache_index.ts";
-import { DecoderPool } from "../image/decoder_pool.ts";
+import { DecoderPool, type DecoderPoolOptions } from "../image/decoder_pool.ts";
 import type { Sample } from "./folder.ts";
 import { DataError } from "./listing.ts";
 import { ImageError } from "../image/image.ts";
@@ -36,13 +36,16 @@ export interface PhotoStoreOptions {
   readonly side?: number;
   /** Decoder processes; default: one per core. */
   readonly workers?: number | undefined;
+  /** How decoders that are fetched when they are needed are fetched; default: by Deno, see `fetchCodec`. */
+  readonly fetchCodec?: DecoderPoolOptions["fetchCodec"];
   /** Called after each photo, when photos have to be decoded. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Ends decoding. */
   readonly signal?: AbortSignal | undefined;
 }
 
-type Decoded = Pick<CacheIndex, "photos" | "skipped">;
+/** What became of the files; `waiting` are those that could not be decoded yet, which the index does not know, so that they are tried again. */
+type Decoded = Pick<CacheIndex, "photos" | "skipped"> & { waiting: CacheIndex["skipped"] };
 
 /**
  * Opens the photos of these samples (all splits together, to share one cache; see `PhotoStore.select`), decoding what is not cached.
@@ -51,22 +54,24 @@ type Decoded = Pick<CacheIndex, "photos" | "skipped">;
  */
 export async function openPhotoStore(
   samples: readonly Sample[],
-  { cacheDir = CACHE_FOLDER, side = CACHE_SIDE, workers, onProgress, signal }: PhotoStoreOptions = {},
+  { cacheDir = CACHE_FOLDER, side = CACHE_SIDE, ...decoding }: PhotoStoreOptions = {},
 ): Promise<PhotoStore> {
   const stamps = samples.map(({ path }) => stampOf(path));
-  const decode = (writer: ShardWriter) => decodeAll(stamps, side, writer, { workers, onProgress, signal });
+  const decode = (writer: ShardWriter) => decodeAll(stamps, side, writer, decoding);
   if (cacheDir === null) {
     const shards = new MemoryShards();
-    const { photos, skipped } = await decode(shards);
+    const { photos, skipped, waiting } = await decode(shards);
     await shards.finish();
-    return storeOf(samples, shards, photos, skipped, "memory");
+    return storeOf(samples, shards, photos, [...skipped, ...waiting], "memory");
   }
   const folder = join(cacheDir, await cacheName(stamps, side));
-  let index = await readIndex(folder);
+  const index = await readIndex(folder);
   const cached = index !== null && covers(index, side, stamps);
-  if (!cached) index = await build(folder, side, stamps, decode);
-  const { photos, skipped, shards } = index!;
-  return storeOf(samples, new FileShards(folder, shards), photos, skipped, cached ? "cached" : "built");
+  const { photos, skipped, shards, waiting = [] } = cached
+    ? { ...index, waiting: [] }
+    : await build(folder, side, stamps, decode);
+  const origin = cached ? "cached" : "built";
+  return storeOf(samples, new FileShards(folder, shards), photos, [...skipped, ...waiting], origin);
 }
 
 /** Name, size and time of a file; a missing one has size 0 and is found out when it is read. */
@@ -93,7 +98,7 @@ async function build(
   side: number,
   stamps: readonly FileStamp[],
   decode: (writer: ShardWriter) => Promise<Decoded>,
-): Promise<CacheIndex> {
+): Promise<CacheIndex & Partial<Decoded>> {
   const parent = dirname(folder), prefix = `.${basename(folder)}-`;
   const write = <T>(writing: Promise<T>): Promise<T> =>
     writing.catch((cause) => {
@@ -106,7 +111,7 @@ async function build(
   const writer = new FileShardWriter(drafts);
   try {
     await write(Deno.mkdir(drafts));
-    const decoded = await decode({
+    const { waiting, ...decoded } = await decode({
       append: (bytes) => write(writer.append(bytes)),
       finish: () => write(writer.finish()),
     });
@@ -115,7 +120,7 @@ async function build(
     await Deno.rename(folder, join(scratch, "old")).catch(() => {}); // there may be none
     try {
       await write(Deno.rename(drafts, folder));
-      return index;
+      return { ...index, waiting };
     } catch (error) {
       const other = await readIndex(folder); // another program may have been quicker
       if (other !== null && covers(other, side, stamps)) return other;
@@ -143,20 +148,20 @@ async function decodeAll(
   stamps: readonly FileStamp[],
   side: number,
   writer: ShardWriter,
-  { workers = navigator.hardwareConcurrency, onProgress, signal }: PhotoStoreOptions,
+  { workers = navigator.hardwareConcurrency, fetchCodec, onProgress, signal }: PhotoStoreOptions,
 ): Promise<Decoded> {
   // Patient: a photo that is skipped because the machine was busy would stay so.
-  await using pool = new DecoderPool({ workers, timeoutMs: 120_000 });
+  await using pool = new DecoderPool({ workers, timeoutMs: 120_000, ...fetchCodec && { fetchCodec } });
   const decode = async ({ path }: FileStamp) => {
     try {
       return await pool.decode(await readPhoto(path), { shorterSide: side, signal });
     } catch (error) {
       // Without decoders no photo can be judged; one that ended two of them is skipped as corrupt ones are.
-      if (error instanceof ImageError && error.code !== "unavailable") return error.message;
+      if (error instanceof ImageError && error.code !== "unavailable") return error;
       throw error;
     }
   };
-  const decoded: Decoded = { photos: [], skipped: [] };
+  const decoded: Decoded = { photos: [], skipped: [], waiting: [] };
   const started: ReturnType<typeof decode>[] = [];
   for (const [i, stamp] of stamps.entries()) {
     while (started.length < Math.min(stamps.length, i + 4 * workers)) {
@@ -167,12 +172,13 @@ async function decodeAll(
     signal?.throwIfAborted();
     const image = await started[i]!;
     delete started[i];
-    if (typeof image === "string") decoded.skipped.push({ ...stamp, reason: image });
-    else decoded.photos.push({ ...stamp, ...await placed(image, writer) });
+    if (image instanceof ImageError) {
+      decoded[image.code === "no-decoder" ? "waiting" : "skipped"].push({ ...stamp, reason: image.message });
+    } else decoded.photos.push({ ...stamp, ...await placed(image, writer) });
     onProgress?.(i + 1, stamps.length);
   }
   if (stamps.length > 0 && decoded.photos.length === 0) {
-    const [first] = decoded.skipped;
+    const [first] = [...decoded.skipped, ...decoded.waiting];
     throw new DataError(
       `Cannot use the photos: none of ${stamps.length} can be decoded (${first!.path}: ${first!.reason})`,
     );

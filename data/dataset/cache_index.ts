@@ -9,7 +9,7 @@ import { z } from "zod";
 import { type Place, shardName } from "./shards.ts";
 
 /** Changes whenever photos would be decoded, shrunk or stored otherwise. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** A file as it was. */
 export interface FileStamp {
@@ -24,7 +24,7 @@ export interface FileStamp {
 /** What a cache folder holds. */
 export interface CacheIndex {
   /** The version of the format. */
-  version: 2;
+  version: 3;
   /** The shorter side that photos were shrunk to, in pixels. */
   side: number;
   /** Bytes in each shard. */

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
 import { PHOTO_FORMAT_NAMES } from "../image/formats.ts";
 import { withoutClasses } from "./names.ts";
-import { imageNames, type LeftOut, walkPhotos } from "./walk.ts";
+import { type LeftOut, walkPhotos } from "./walk.ts";
 
 /** Something is wrong with a data set, said in one sentence that names the place. */
 export class DataError extends UserError {
@@ -76,6 +76,9 @@ export async function listFolder(path: string): Promise<{ folders: string[]; fil
   return { folders: folders.sort(), files: files.sort() };
 }
 
+/** What those runs took for photos: the formats that were read then. */
+const FLAT_NAME = /^[^/]+\.(jpe?g|png|gif|tiff?)$/i;
+
 /** How classes are listed. */
 export interface ListOptions {
   /** Whether a class may have no photo. Default: that is a `DataError`. */
@@ -95,7 +98,7 @@ export async function listClasses(
   const photos: Listed["photos"][number][] = [], leftOut: LeftOut[] = [];
   for (const folder of folders) {
     const path = join(parent, folder), found = await walkClass(path);
-    const usable = flat ? imageNames(found.photos.filter((file) => !file.includes("/"))) : found.photos;
+    const usable = flat ? found.photos.filter((file) => FLAT_NAME.test(file)) : found.photos;
     const empty = found.photos.length === 0 && found.leftOut.every(({ reason }) => reason === "hidden");
     if (usable.length === 0 && !allowMissing && !(allowEmpty && empty)) {
       const others = new Set(found.leftOut.map((file) => file.reason));

@@ -5,13 +5,15 @@
  */
 import { join } from "@std/path";
 import { count } from "../../engine/text.ts";
+import { isBmp } from "../image/bmp.ts";
 import { PHOTO_FORMATS } from "../image/formats.ts";
+import { ByteReader } from "../image/image.ts";
 
 /** A file that is not used. */
 export interface LeftOut {
   /** The file. */
   readonly path: string;
-  /** Why, in a word or two that stand after a count: `WebP`, `hidden`, `cannot be decoded`. */
+  /** Why, in a word or two that stand after a count: `JPEG XL`, `hidden`, `cannot be decoded`. */
   readonly reason: string;
 }
 
@@ -31,14 +33,14 @@ const IMAGE_NAME = new RegExp(`\\.(${PHOTO_FORMATS.flatMap(({ endings }) => endi
 /** Raw formats begin as TIFF does, but what a TIFF decoder finds in them is a thumbnail. */
 const RAW_NAME = /\.(3fr|arw|cr2|dng|iiq|nef|nrw|pef|srw)$/i;
 
-/** Those of `files` that are named as JPEG, PNG, GIF or TIFF. */
+/** Those of `files` that are named as photos. */
 export function imageNames(files: readonly string[]): string[] {
   return files.filter((name) => IMAGE_NAME.test(name));
 }
 
 /**
  * Everything in `folder` and the folders in it. A name that ends as a photo's does makes a file one (decoding tells whether it is); any
- * other file is one if it begins as JPEG, PNG, GIF or TIFF. Links are followed, but to nothing that the walk meets anyway, and a folder
+ * other file is one if it begins as one. Links are followed, but to nothing that the walk meets anyway, and a folder
  * never twice. Throws what Deno throws where `folder` cannot be read.
  */
 export async function walkPhotos(folder: string): Promise<Walked> {
@@ -90,18 +92,17 @@ async function entriesOf(folder: string): Promise<Deno.DirEntry[]> {
 
 /** What lies at an offset of files of a kind, as Latin-1; `photo` is what the decoders take. */
 const BEGINNINGS: readonly (readonly [kind: string, offset: number, ...texts: string[]])[] = [
-  ["photo", 0, "\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "II*\0", "MM\0*"],
-  ["WebP", 8, "WEBP"],
-  ["BMP", 0, "BM"],
-  ["AVIF", 4, "ftypavif", "ftypavis"],
+  ["photo", 0, "\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF8", "II*\0", "MM\0*", "II+\0", "MM\0+"],
+  ["photo", 8, "WEBP"],
   [
-    "HEIC",
+    "photo",
     4,
-    ...["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"].map((brand) => `ftyp${brand}`),
+    ...["avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"].map((b) =>
+      `ftyp${b}`
+    ),
   ],
   ["JPEG 2000", 0, "\0\0\0\x0cjP  \r\n", "\xff\x4f\xff\x51"],
   ["JPEG XL", 0, "\xff\x0a", "\0\0\0\x0cJXL "],
-  ["BigTIFF", 0, "II+\0", "MM\0+"],
   ["Photoshop", 0, "8BPS"],
   ["PDF", 0, "%PDF"],
 ];
@@ -109,7 +110,8 @@ const BEGINNINGS: readonly (readonly [kind: string, offset: number, ...texts: st
 async function kindOf(path: string): Promise<string> {
   try {
     using file = await Deno.open(path);
-    const bytes = new Uint8Array(16), count = await file.read(bytes) ?? 0;
+    const bytes = new Uint8Array(32), count = await file.read(bytes) ?? 0;
+    if (isBmp(new ByteReader(bytes.subarray(0, count)))) return "photo";
     const start = String.fromCharCode(...bytes.subarray(0, count));
     const known = BEGINNINGS.find(([_, offset, ...texts]) =>
       texts.some((text) => start.startsWith(text, offset))

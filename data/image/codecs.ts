@@ -1,5 +1,5 @@
 /**
- * The decoders of JPEG and PNG: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once per thread
+ * The decoders of JPEG, PNG and WebP: encoded bytes to RGBA pixels as stored. All of them are WebAssembly from npm, compiled once per thread
  * when the first photo of their format comes and read from the package cache, so that nothing is fetched and no native code sees a
  * hostile file. imagescript's modules look at the environment when they are loaded, which needs a permission.
  * @module
@@ -115,6 +115,23 @@ export async function decodePng(bytes: Uint8Array): Promise<DecodedImage> {
   const still = stillPng(bytes);
   const { width, height, framebuffer } = attempt("PNG", () => decoder.decode(still));
   return { width, height, data: framebuffer };
+}
+
+let webp: Promise<typeof import("@jsquash/webp/decode.js").default> | undefined;
+
+/** Decodes a WebP of one picture. */
+export async function decodeStillWebp(bytes: Uint8Array): Promise<DecodedImage> {
+  webp ??= (async () => {
+    const { default: decode, init } = await import("@jsquash/webp/decode.js");
+    const code = await Deno.readFile(new URL(import.meta.resolve("@jsquash/webp/codec/dec/webp_dec.wasm")));
+    await init(await WebAssembly.compile(code));
+    return decode;
+  })();
+  const decode = await webp;
+  const { width, height, data } = await decode(bytes.slice().buffer).catch(() => {
+    throw corrupt("WebP", "its data is damaged or cut off");
+  });
+  return { width, height, data: new Uint8Array(data.buffer as ArrayBuffer) };
 }
 
 interface ImagescriptFrame {

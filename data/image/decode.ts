@@ -2,12 +2,15 @@
  * Turns an encoded image into pixels on the calling thread. Use a `DecoderPool` for untrusted files: only a process can be stopped.
  * @module
  */
-import { decodeCmykJpeg, decodeJpeg, decodePng } from "./codecs.ts";
+import { decodeBmp } from "./bmp.ts";
+import { decodeCmykJpeg, decodeJpeg, decodePng, decodeStillWebp } from "./codecs.ts";
+import { decodeAvif, decodeHeic } from "./fetched_codecs.ts";
 import { decodeGif } from "./gif.ts";
 import { type DecodedImage, ImageError, type ImageHeader } from "./image.ts";
 import { readImageHeader } from "./image_header.ts";
 import { flattenOnWhite, orient, shrink } from "./pixels.ts";
 import { decodeTiff } from "./tiff.ts";
+import { decodeWebp } from "./webp.ts";
 
 /** Larger images are refused without being decoded. */
 export const MAX_PIXELS = 100_000_000;
@@ -56,7 +59,7 @@ export function decodingWork({ width, height, scans = 1 }: ImageHeader): number 
 }
 
 /**
- * Decodes JPEG, PNG, GIF (its first frame) and TIFF (its first image): upright, transparency on white, every alpha 255. Throws an
+ * Decodes a photo of any format in `formats.ts`, of several images in one file the first or the main one: upright, transparency on white, every alpha 255. Throws an
  * `ImageError` for what cannot or must not be decoded.
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
@@ -83,5 +86,13 @@ function decodeStored(bytes: Uint8Array, header: ImageHeader): Promise<DecodedIm
       return decodeTiff(bytes);
     case "gif":
       return decodeGif(bytes);
+    case "webp":
+      return decodeWebp(bytes, decodeStillWebp);
+    case "bmp":
+      return decodeBmp(bytes);
+    case "avif":
+      return decodeAvif(bytes);
+    case "heic":
+      return decodeHeic(bytes);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { checkImage, type DecodeOptions, decodingWork, MAX_PIXELS } from "./decode.ts";
 import { DecoderProcess } from "./decoder_process.ts";
+import { fetchCodec, type FetchedFormat, isFetched } from "./fetched_codecs.ts";
 import { type DecodedImage, ImageError, type ImageErrorCode } from "./image.ts";
 
 /** A process that has decoded an image this large is replaced: WebAssembly memory never shrinks. */
@@ -36,6 +37,8 @@ export interface DecoderPoolOptions {
   readonly spareOne?: boolean;
   /** How much the processes yield to others on Linux, 0 to 19 as the command `nice` has it; default: not at all. */
   readonly nice?: number;
+  /** Makes sure of the decoder of a format that needs it (see `fetchCodec`, which is the default). */
+  readonly fetchCodec?: (format: FetchedFormat) => Promise<void>;
   /** Told, in a sentence, of every process that ended without an answer or could not be started. */
   readonly onFailure?: (reason: string) => void;
 }
@@ -44,6 +47,8 @@ interface Job {
   readonly bytes: Uint8Array;
   readonly shorterSide: number | undefined;
   readonly pixels: number;
+  /** Its decoder is one that is fetched. */
+  readonly fetched: boolean;
   readonly heavy: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -67,22 +72,37 @@ export class DecoderPool implements AsyncDisposable {
   constructor(options: DecoderPoolOptions = {}) {
     const { workers = navigator.hardwareConcurrency, timeoutMs = 10_000, spareOne = false } = options;
     const { nice = 0 } = options;
-    this.#options = { workers, timeoutMs, spareOne, nice, onFailure: options.onFailure ?? (() => {}) };
+    const fetching = options.fetchCodec ?? fetchCodec;
+    this.#options = {
+      workers,
+      timeoutMs,
+      spareOne,
+      nice,
+      fetchCodec: fetching,
+      onFailure: options.onFailure ?? (() => {}),
+    };
   }
 
   /**
    * Decodes one image as `decodeImage` does; leave the bytes alone until it is done. Rejects with an `ImageError` for what cannot or must
    * not be decoded, takes too long, or ended two processes; and with the signal's reason when it is aborted. Images with one signal belong
-   * together, and take turns with those of others.
+   * together, and take turns with those of others. The first AVIF or HEIC has its decoder fetched, unless Deno has it.
    */
-  decode(
+  async decode(
     bytes: Uint8Array,
     { shorterSide, signal }: DecodeOptions & { signal?: AbortSignal | undefined } = {},
   ): Promise<DecodedImage> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) throw new Error("Cannot decode an image: the decoder pool is closed");
-      signal?.throwIfAborted();
-      const header = checkImage(bytes), work = decodingWork(header);
+    this.#requireOpen(signal);
+    const header = checkImage(bytes), { format } = header, fetched = isFetched(format);
+    if (fetched) {
+      await this.#options.fetchCodec(format).catch((error) => {
+        this.#options.onFailure(error.message);
+        throw error;
+      });
+      this.#requireOpen(signal);
+    }
+    const work = decodingWork(header);
+    return await new Promise((resolve, reject) => {
       const cancel = () => {
         const place = this.#queue.indexOf(job);
         if (place >= 0) this.#queue.splice(place, 1); // one that is being decoded is left to finish, within its time
@@ -96,6 +116,7 @@ export class DecoderPool implements AsyncDisposable {
         bytes,
         shorterSide,
         pixels: header.width * header.height,
+        fetched,
         heavy: work > HEAVY,
         timeoutMs: timeFor(work, this.#options.timeoutMs),
         signal,
@@ -120,6 +141,18 @@ export class DecoderPool implements AsyncDisposable {
   /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #requireOpen(signal: AbortSignal | undefined): void {
+    if (this.#closed) throw new Error("Cannot decode an image: the decoder pool is closed");
+    signal?.throwIfAborted();
+  }
+
+  /** An idle process that can decode the image. Where a new one must be started for it, an idle one that cannot makes room. */
+  #idleFor({ fetched }: Job): DecoderProcess | undefined {
+    const place = this.#idle.findLastIndex((process) => process.fetched || !fetched);
+    if (place >= 0) return this.#idle.splice(place, 1)[0];
+    this.#end(this.#idle.pop());
   }
 
   /** The first that fits, of those whose signal neither the last one nor any that is being decoded has: a request lets others pass. */
@@ -168,8 +201,9 @@ export class DecoderPool implements AsyncDisposable {
     let process: DecoderProcess | undefined;
     let starting: ReturnType<typeof setTimeout> | undefined;
     try {
-      process = (fresh ? undefined : this.#idle.pop()) ??
-        new DecoderProcess(Deno.build.os === "linux" ? this.#options.nice : 0);
+      const nice = Deno.build.os === "linux" ? this.#options.nice : 0;
+      process = (fresh ? undefined : this.#idleFor(job)) ??
+        new DecoderProcess({ nice, fetched: job.fetched });
       this.#busy.set(job, process);
       starting = setTimeout(() => this.#end(process), START_TIMEOUT_MS);
       await process.ready;

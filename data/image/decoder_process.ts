@@ -57,16 +57,23 @@ export class DecoderProcess {
   /** Resolves when the process can take images; rejects with an `Error` when it could not start. */
   readonly ready: Promise<void>;
 
+  /** Whether it can use decoders that were fetched. */
+  readonly fetched: boolean;
+
   /**
-   * Starts the process, which yields to others by `nice` (0 to 19, as the command's). Needs the permission to run Deno and to read the
-   * decoders' packages, and that of `setPriority` where it shall yield.
+   * Starts the process, which yields to others by `nice` (0 to 19, as the command's); `fetched`: it shall use decoders that were
+   * fetched, too (see `fetchCodec`). Needs the permission to run Deno and to read the decoders' packages, and that of `setPriority` where
+   * it shall yield.
    */
-  constructor(nice = 0) {
+  constructor({ nice = 0, fetched = false } = {}) {
+    this.fetched = fetched;
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
         "--no-prompt",
         "--quiet",
+        // Packages that no lock file names would be added to the project's.
+        ...fetched ? ["--no-lock", "--unstable-raw-imports"] : [],
         // Nothing else: what decodes untrusted files can neither write, nor connect, nor read anything of value.
         `--allow-read=${readableFolders().join(",")}`,
         "--allow-env=IMAGESCRIPT_WASM_SIMD",
@@ -140,12 +147,12 @@ export class DecoderProcess {
 
 /** This folder, and the packages that hold the decoders. */
 function readableFolders(): string[] {
-  const packages = ["@jsquash/jpeg/decode.js", "imagescript/wasm/node/png.js"];
+  const packages = ["@jsquash/jpeg/decode.js", "@jsquash/webp/decode.js", "imagescript/wasm/node/png.js"];
   const files = packages.map((name) => fromFileUrl(import.meta.resolve(name)));
   return [
     dirname(fromFileUrl(import.meta.url)),
     ...files.map((file) => dirname(file)),
-    dirname(dirname(files[1]!)),
+    dirname(dirname(files[2]!)),
   ];
 }
 

@@ -19,6 +19,10 @@ export const PHOTO_FORMATS: readonly PhotoFormat[] = [
   { name: "PNG", type: "image/png", endings: ["png"] },
   { name: "GIF", type: "image/gif", endings: ["gif"] },
   { name: "TIFF", type: "image/tiff", endings: ["tif", "tiff"] },
+  { name: "WebP", type: "image/webp", endings: ["webp"] },
+  { name: "BMP", type: "image/bmp", endings: ["bmp", "dib"] },
+  { name: "AVIF", type: "image/avif", endings: ["avif"] },
+  { name: "HEIC", type: "image/heic", endings: ["heic", "heif", "hif"] },
 ];
 
 /** Their names in a sentence. */

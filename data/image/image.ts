@@ -15,10 +15,17 @@ export interface DecodedImage {
 }
 
 /**
- * Why a file could not become a `DecodedImage`. The last two are not its own fault: decoders ended without an answer (`failed`), or
- * could not be started (`unavailable`).
+ * Why a file could not become a `DecodedImage`. The last three are not its own fault: decoders ended without an answer (`failed`), could
+ * not be started (`unavailable`), or the one for its format could not be fetched (`no-decoder`).
  */
-export type ImageErrorCode = "too-large" | "unsupported" | "corrupt" | "timeout" | "failed" | "unavailable";
+export type ImageErrorCode =
+  | "too-large"
+  | "unsupported"
+  | "corrupt"
+  | "timeout"
+  | "failed"
+  | "unavailable"
+  | "no-decoder";
 
 /** An image that cannot or must not be decoded. `code` tells a server which status to answer with. */
 export class ImageError extends UserError {
@@ -32,7 +39,7 @@ export class ImageError extends UserError {
 }
 
 /** The file formats that can be decoded. */
-export type ImageFormat = "jpeg" | "png" | "gif" | "tiff";
+export type ImageFormat = "jpeg" | "png" | "gif" | "tiff" | "webp" | "bmp" | "avif" | "heic";
 
 /** EXIF orientation: 1 is upright; 5 to 8 swap width and height (see `orient`). */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;

@@ -4,14 +4,17 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { isBmp, readBmpHeader } from "./bmp.ts";
 import { PHOTO_FORMAT_NAMES } from "./formats.ts";
 import { readGifHeader } from "./gif.ts";
+import { heifKind, readHeifHeader } from "./heif_header.ts";
 import { ByteReader, ImageError, type ImageHeader, type Orientation } from "./image.ts";
 import { readExifOrientation, readTiffHeader } from "./tiff_header.ts";
+import { isWebp, readWebpHeader } from "./webp.ts";
 
 /**
- * The header of a JPEG, PNG, GIF or TIFF. Needs the bytes up to the pixel data (all of a TIFF, of a JPEG of several scans, and of a PNG
- * whose EXIF comes last). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
+ * The header of a file of any format that is read. Needs the bytes up to the pixel data (all of a TIFF, a WebP, a JPEG of several scans,
+ * and of a PNG whose EXIF comes last). Throws an `ImageError`: `unsupported` for another format, `corrupt` for a header that is cut off or contradicts itself.
  */
 export function readImageHeader(bytes: Uint8Array): ImageHeader {
   const reader = new ByteReader(bytes);
@@ -34,6 +37,10 @@ function readAny(reader: ByteReader): ImageHeader {
       return readTiffHeader(reader);
     }
   }
+  if (isWebp(reader)) return readWebpHeader(reader);
+  if (isBmp(reader)) return readBmpHeader(reader);
+  const heif = heifKind(reader);
+  if (heif !== undefined) return readHeifHeader(reader, heif);
   if (reader.length === 0) throw new ImageError("corrupt", "Cannot decode the image: it is empty");
   const kind = nameOf(reader.bytes);
   throw new ImageError(
@@ -57,16 +64,7 @@ const OTHER_KINDS: Readonly<Record<string, string>> = {
 /** What a file is that no decoder here takes; undefined where its first bytes do not tell. */
 function nameOf(bytes: Uint8Array): string | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 512));
-  if (start.startsWith("RIFF") && start.startsWith("WEBP", 8)) return "a WebP";
-  if (start.startsWith("BM") && start.startsWith("\0\0\0\0", 6)) return "a BMP";
-  if (start.startsWith("ftyp", 4)) {
-    const brands = start.slice(8, 64);
-    return /avi[fs]/.test(brands)
-      ? "an AVIF"
-      : /hei[cxms]|hev[cx]|mif1|msf1/.test(brands)
-      ? "a HEIC"
-      : "a video";
-  }
+  if (start.startsWith("ftyp", 4)) return "a video";
   if (/<html[\s>]|<!doctype html/i.test(start)) return "an HTML page";
   if (/<svg[\s>]|<!doctype svg/i.test(start)) return "an SVG";
   return Object.entries(OTHER_KINDS).find(([first]) => start.startsWith(first))?.[1];

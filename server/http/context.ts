@@ -171,11 +171,17 @@ const IMAGE_STATUS: Readonly<Record<ImageErrorCode, ContentfulStatusCode>> = {
   "timeout": 504,
   "failed": 503,
   "unavailable": 503,
+  "no-decoder": 503,
 };
 
 /** The answer for anything thrown; what is not foreseen becomes a 500 that tells the client nothing about the inside. */
 export function toRequestError(error: unknown, phase: Phase): RequestError {
   if (error instanceof RequestError) return error;
+  if (error instanceof ImageError && error.code === "no-decoder") {
+    return new UnavailableError(
+      "Cannot decode the image: the server could not fetch the decoder of its format; JPEG and PNG need none",
+    );
+  }
   if (error instanceof ImageError && IMAGE_STATUS[error.code] === 503) {
     return new UnavailableError("Cannot decode the image: its decoder ended or could not be started");
   }

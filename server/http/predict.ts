@@ -2,7 +2,7 @@
  * `POST /predict`: photos in, classes out.
  * @module
  */
-import { PHOTO_FORMAT_NAMES } from "../../data/image/formats.ts";
+import { PHOTO_FORMAT_NAMES, PHOTO_FORMATS } from "../../data/image/formats.ts";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { evaluationMap } from "../../data/augment.ts";
@@ -85,10 +85,7 @@ const route = createRoute({
             properties: { [FIELD]: { type: "array", items: { type: "string", format: "binary" } } },
           },
         },
-        "image/jpeg": photo,
-        "image/png": photo,
-        "image/gif": photo,
-        "image/tiff": photo,
+        ...Object.fromEntries(PHOTO_FORMATS.map(({ type }) => [type, photo])),
       },
     },
   },

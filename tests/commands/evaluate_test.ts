@@ -307,11 +307,11 @@ test("evaluate leaves out the files that the run left out, whichever split it me
 test("files that cannot be used are counted by reason before the figures", () =>
   withPhotos(ofAll("", 2), async (evaluate, data) => {
     await Deno.writeTextFile(join(data, "star", "broken.jpg"), "no photo");
-    await Deno.writeTextFile(join(data, "star", "a.webp"), "RIFF0000WEBPVP8 ");
+    await Deno.writeTextFile(join(data, "star", "a.psd"), "8BPS");
     const { lines } = await evaluate();
     assertStringIncludes(lines[0]!, "Split all: 8 images of data");
     assertEquals(
       lines[1],
-      "Left out 2 of 10 files in class folders: 1 WebP (star/a.webp); 1 that cannot be decoded (star/broken.jpg)",
+      "Left out 2 of 10 files in class folders: 1 Photoshop (star/a.psd); 1 that cannot be decoded (star/broken.jpg)",
     );
   }));

@@ -54,7 +54,10 @@ test("files, the photos in folders and standard input are read in the order in w
       ["-", "piped"],
       [join(dir, "a/2.png"), "a/2.png"],
       [join(dir, "a/deep/1.jpg"), "a/deep/1.jpg"],
-      [join(dir, "empty"), "Cannot find a photo in the folder: it has no JPEG, PNG, GIF or TIFF"],
+      [
+        join(dir, "empty"),
+        "Cannot find a photo in the folder: it has no JPEG, PNG, GIF, TIFF, WebP, BMP, AVIF or HEIC",
+      ],
       [join(dir, "none.jpg"), "Cannot read the photo: there is no such file"],
     ]);
     assertEquals(notes, [`${join(dir, "a")}: Left out 1 of 3 files: 1 no photo (notes.txt)`]);

@@ -110,7 +110,7 @@ test("predict answers what it can of files, folders and standard input, and name
       err,
       [
         "deno task predict: none.jpg: Cannot read the photo: there is no such file",
-        "deno task predict: broken.jpg: Cannot decode the image: it is no JPEG, PNG, GIF or TIFF",
+        "deno task predict: broken.jpg: Cannot decode the image: it is no JPEG, PNG, GIF, TIFF, WebP, BMP, AVIF or HEIC",
         "deno task predict: http://127.0.0.1:1/a.jpg: Cannot fetch the photo: it is a web address, which only " +
         "--allow-urls lets be fetched",
         "deno task predict: 3 of 6 photos have no answer\n",

@@ -346,3 +346,40 @@ export function encodeFlatJpeg(
     0xd9,
   );
 }
+
+/** A BMP of raw rows as they are stored, the lowest first unless `topDown`, in any depth and packing. */
+export function encodeBmp(
+  { width, height, bits, packing = 0, rows, palette = [], masks = [], topDown = false, core = false }: {
+    width: number;
+    height: number;
+    bits: number;
+    packing?: number | undefined;
+    rows: readonly (readonly number[])[];
+    /** Blue, green and red of each colour. */
+    palette?: readonly (readonly number[])[];
+    /** Bits of red, green, blue and alpha, in a header of 108 bytes. */
+    masks?: readonly number[];
+    topDown?: boolean;
+    /** With OS/2's first header. */
+    core?: boolean;
+  },
+): Uint8Array<ArrayBuffer> {
+  const le32 = (value: number) => number(value >>> 0, 4, true);
+  const pixels = join(...rows.map((row) => Uint8Array.from(row)));
+  const size = core ? 12 : masks.length > 0 ? 108 : 40;
+  const colours = join(...palette.map((colour) => Uint8Array.from(core ? colour : [...colour, 0])));
+  const head = core ? join(le16(width), le16(height), le16(1), le16(bits)) : join(
+    ...[
+      le32(width),
+      le32(topDown ? -height : height),
+      le16(1),
+      le16(bits),
+      le32(packing),
+      le32(pixels.length),
+    ],
+    ...[le32(0), le32(0), le32(palette.length), le32(0), ...masks.map(le32)],
+    new Uint8Array(masks.length > 0 ? 108 - 40 - 4 * masks.length : 0),
+  );
+  const start = 14 + size + colours.length;
+  return join("BM", le32(start + pixels.length), le32(0), le32(start), le32(size), head, colours, pixels);
+}

@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<string, (i: number) => string>> = {
   broken: (i) => `broken${i}.png`,
   cut: (i) => `cut${i}.jpg`,
   empty: (i) => `empty${i}.gif`,
-  webp: (i) => `${i}.webp`,
+  raw: (i) => `${i}.dng`,
   text: (i) => `notes${i}.txt`,
   hidden: (i) => `.${i}.jpg`,
 };
@@ -37,8 +37,8 @@ function contentOf(kind: string, i: number): Uint8Array {
       return picture.subarray(0, picture.length / 3);
     case "empty":
       return new Uint8Array();
-    case "webp":
-      return new TextEncoder().encode("RIFF0000WEBPVP8 ");
+    case "raw":
+      return new TextEncoder().encode("II*\0");
     case "text":
       return new TextEncoder().encode("no photo");
     default:

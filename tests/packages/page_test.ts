@@ -134,11 +134,11 @@ pageTest(
     await page.setInputFiles("#file", FILE);
     await answered(page);
     assertEquals(sent.length, 1);
-    await choose("IMG_1.HEIC", "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    await choose("IMG_1.JXL", "\xff\x0a\0\0");
     await page.waitForSelector("#problem:not([hidden])");
     assertEquals(
       await text(page, "#problem"),
-      "IMG_1.HEIC is a HEIC photo: the server takes JPEG, PNG, GIF or TIFF, so save or export it as one of these.",
+      "IMG_1.JXL is a JPEG XL photo: the server takes JPEG, PNG, GIF, TIFF, WebP, BMP, AVIF or HEIC, so save or export it as one of these.",
     );
     assertEquals(await page.isVisible("#photo"), false);
     await choose("notes.jpg", "no photo");

@@ -194,7 +194,10 @@ test("files that cannot be decoded are named and left out, also when they are fo
       assertEquals(store.origin, origin);
       assertEquals(store.entries.map((entry) => entry.path), [0, 2, 3].map((i) => samples[i]!.path));
       assertEquals(store.skipped.map((photo) => photo.path), [samples[1]!.path, missing.path]);
-      assert(store.skipped[0]!.reason.includes("no JPEG, PNG, GIF or TIFF"), store.skipped[0]!.reason);
+      assert(
+        store.skipped[0]!.reason.includes("no JPEG, PNG, GIF, TIFF, WebP, BMP, AVIF or HEIC"),
+        store.skipped[0]!.reason,
+      );
       assert(store.skipped[1]!.reason.includes("Cannot read the file"), store.skipped[1]!.reason);
       assertEquals(store.select(samples.slice(0, 2)).skipped.length, 1);
     }

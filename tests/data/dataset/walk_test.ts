@@ -7,7 +7,7 @@ import { testNeeding } from "../../permissions.ts";
 
 const test = testNeeding("all");
 
-const JPEG = "\xff\xd8\xff\xe0", PNG = "\x89PNG\r\n\x1a\n", WEBP = "RIFF\0\0\0\0WEBPVP8 ";
+const JPEG = "\xff\xd8\xff\xe0", PNG = "\x89PNG\r\n\x1a\n", WEBP = "RIFF\0\0\0\0WEBPVP8 ", JXL = "\xff\x0a";
 
 /** A temporary folder with these files, their texts as Latin-1. */
 async function withFiles(files: Record<string, string>, run: (dir: string) => Promise<void>) {
@@ -27,13 +27,15 @@ test("a class's folders are walked, and a file is a photo by its name or by its 
   withFiles({
     ...{ "1.JPG": "", "2.jfif": JPEG, "3": PNG, "deep/er/4.png": PNG, "a.b/5.TIFF": "II*\0" },
     ...{
-      "6.webp": WEBP,
-      "7.bmp": "BM1234\0\0\0\0",
-      "8.heic": "\0\0\0\x18ftypheic",
+      "6": WEBP,
+      "7": "BM1234\0\0\0\0\x36\0\0\0\x28\0\0\0",
+      "BMI.txt": "BM is short for body mass",
+      "8": "\0\0\0\x18ftypheic",
       "9.jp2": "\0\0\0\fjP  \r\n",
     },
     ...{
-      "10.avif": "\0\0\0\x18ftypavif",
+      "10": "\0\0\0\x18ftypavif",
+      "13.heic": "",
       "notes.txt": "hello",
       "11.dng": "II*\0",
       ".DS_Store": "x",
@@ -42,11 +44,22 @@ test("a class's folders are walked, and a file is a photo by its name or by its 
     "deep/.hidden/12.jpg": JPEG,
   }, async (dir) => {
     const { photos, leftOut } = await walkPhotos(dir);
-    assertEquals(photos, ["1.JPG", "2.jfif", "3", "a.b/5.TIFF", "deep/er/4.png"]);
+    assertEquals(photos, [
+      "1.JPG",
+      "10",
+      "13.heic",
+      "2.jfif",
+      "3",
+      "6",
+      "7",
+      "8",
+      "a.b/5.TIFF",
+      "deep/er/4.png",
+    ]);
     assertEquals(
       Object.fromEntries(leftOut.map(({ path, reason }) => [path.slice(dir.length + 1), reason])),
       {
-        ...{ "6.webp": "WebP", "7.bmp": "BMP", "8.heic": "HEIC", "9.jp2": "JPEG 2000", "10.avif": "AVIF" },
+        ...{ "9.jp2": "JPEG 2000", "BMI.txt": "no photo" },
         ...{ "notes.txt": "no photo", "11.dng": "camera raw", ".DS_Store": "hidden", "empty": "no photo" },
         "deep/.hidden/12.jpg": "hidden",
       },
@@ -75,14 +88,14 @@ test("links are followed, but no file is met twice, and a circle of them ends", 
 
 test("used and left out are together all files, and the line says why by reason, with the first names", () =>
   withFiles({
-    ...{ "cat/1.jpg": "", "cat/2.webp": WEBP, "cat/3.webp": WEBP, "dog/deep/4.jpg": "", "dog/.x": "" },
-    ...{ "5.jpg": "", "cat/b.webp": WEBP, "cat/c.webp": WEBP },
+    ...{ "cat/1.jpg": "", "cat/2.jxl": JXL, "cat/3.jxl": JXL, "dog/deep/4.jpg": "", "dog/.x": "" },
+    ...{ "5.jpg": "", "cat/b.jxl": JXL, "cat/c.jxl": JXL },
   }, async (dir) => {
     const { splits, leftOut } = await openDataset(dir, { seed: 1 });
     assertEquals([Object.values(splits).flat().length, leftOut.length], [2, 6]);
     assertEquals(
       leftOutText(dir, leftOut, 8),
-      "Left out 6 of 8 files: 4 WebP (cat/2.webp, cat/3.webp, cat/b.webp, …); 1 hidden (dog/.x); " +
+      "Left out 6 of 8 files: 4 JPEG XL (cat/2.jxl, cat/3.jxl, cat/b.jxl, …); 1 hidden (dog/.x); " +
         "1 in no class folder (5.jpg)",
     );
     assertEquals(leftOutText(dir, [], 8), undefined);
@@ -94,8 +107,8 @@ test("files that SPLIT.tsv does not name are left out, and a class of other form
     const { leftOut } = await openDataset(dir, { seed: 1 });
     assertEquals(leftOut.map(({ reason }) => reason), ["not in SPLIT.tsv"]);
   });
-  await withFiles({ "cat/1.webp": WEBP }, async (dir) => {
-    await assertRejects(() => openDataset(dir, { seed: 1 }), DataError, "(but files that are WebP)");
+  await withFiles({ "cat/1.jxl": JXL }, async (dir) => {
+    await assertRejects(() => openDataset(dir, { seed: 1 }), DataError, "(but files that are JPEG XL)");
   });
 });
 

@@ -150,16 +150,12 @@ test("every cut through a header is refused as corrupt", async () => {
 
 Deno.test("files that are no image, or of an unknown kind, are unsupported; an empty one is corrupt", () => {
   refuses(new Uint8Array(), "corrupt", "it is empty");
-  refuses(join("hello world"), "unsupported", "no JPEG, PNG, GIF or TIFF");
+  refuses(join("hello world"), "unsupported", "no JPEG, PNG, GIF, TIFF, WebP, BMP, AVIF or HEIC");
   refuses(new Uint8Array(1000), "unsupported", "no JPEG");
 });
 
 Deno.test("an image of another format is refused by its name, whatever the file is called", () => {
   const kinds: Record<string, string> = {
-    "RIFF\0\0\0\0WEBPVP8 ": "a WebP",
-    "BM\x36\x10\0\0\0\0\0\0\x36": "a BMP",
-    "\0\0\0\x18ftypheic\0\0\0\0mif1heic": "a HEIC",
-    "\0\0\0\x1cftypmif1\0\0\0\0mif1avif": "an AVIF",
     "\0\0\0\x18ftypisom\0\0\0\0": "a video",
     "\0\0\0\x0cjP  \r\n": "a JPEG 2000",
     "\xffO\xffQ\0": "a JPEG 2000",
@@ -169,7 +165,11 @@ Deno.test("an image of another format is refused by its name, whatever the file 
     "\xef\xbb\xbf\n<!DOCTYPE html><svg >Not found": "an HTML page",
   };
   for (const [bytes, name] of Object.entries(kinds)) {
-    refuses(join(bytes), "unsupported", `Cannot decode the image: it is ${name}, no JPEG, PNG, GIF or TIFF`);
+    refuses(
+      join(bytes),
+      "unsupported",
+      `Cannot decode the image: it is ${name}, no JPEG, PNG, GIF, TIFF, WebP`,
+    );
   }
 });
 
