@@ -11,6 +11,8 @@ import { SPLIT_RULE } from "../data/dataset/sampler.ts";
 import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
+import { inspectPhotos } from "../data/inspection/inspection.ts";
+import { inspectionSummary } from "../data/inspection/inspection_text.ts";
 import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { shuffle } from "../engine/random.ts";
@@ -192,7 +194,12 @@ async function trainIn(
       );
     }
     for (const phrase of dataset.notes) note(`Folders   ${phrase}`);
-    for (const warning of datasetWarnings(used)) note(`Warning   ${warning}`);
+    const warnings = datasetWarnings(used);
+    // The shapes that are drawn are known.
+    if (given.data !== undefined) {
+      warnings.push(...inspectionSummary(inspectPhotos(used, photos, { misleadingOnly: true })));
+    }
+    for (const warning of warnings) note(`Warning   ${warning}`);
   }
   const seen = seenBefore(used.splits, startCard?.split);
   const flattered = seen && seenBeforeText(seen, { valid: valid.length, test: test.length });

@@ -12,7 +12,8 @@ import { type CacheIndex, covers, type FileStamp, newIndex, readIndex, writeInde
 import { DecoderPool, type DecoderPoolOptions } from "../image/decoder_pool.ts";
 import type { Sample } from "./folder.ts";
 import { DataError } from "./listing.ts";
-import { ImageError } from "../image/image.ts";
+import { type DecodedImage, ImageError } from "../image/image.ts";
+import { type PhotoTraits, traitsOf } from "../inspection/traits.ts";
 import { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./photo_store.ts";
 import { FileShards, FileShardWriter, MemoryShards, type Place, type ShardWriter } from "./shards.ts";
 
@@ -195,10 +196,11 @@ async function readPhoto(path: string): Promise<Uint8Array> {
 }
 
 async function placed(
-  { width, height, data }: { width: number; height: number; data: Uint8Array },
+  image: DecodedImage,
   writer: ShardWriter,
-): Promise<Place & { width: number; height: number }> {
-  return { width, height, ...await writer.append(data) };
+): Promise<Place & { width: number; height: number; traits: PhotoTraits }> {
+  const { width, height } = image;
+  return { width, height, traits: traitsOf(image), ...await writer.append(image.data) };
 }
 
 /** Brings the index into the order of the samples. */
@@ -216,8 +218,8 @@ function storeOf(
     const photo = byPath.get(resolve(path));
     if (photo === undefined) without.push({ path, reason: reasons.get(resolve(path)) ?? "unknown" });
     else {
-      const { width, height, shard, offset } = photo;
-      entries.push({ path, label, width, height, shard, offset });
+      const { width, height, traits, shard, offset } = photo;
+      entries.push({ path, label, width, height, traits, shard, offset });
     }
   }
   return new PhotoStore(shards, entries, without, origin);

@@ -6,6 +6,7 @@
 import { LOCKED_FILE } from "../cache_folder.ts";
 import { join } from "@std/path";
 import { z } from "zod";
+import type { PhotoTraits } from "../inspection/traits.ts";
 import { type Place, shardName } from "./shards.ts";
 
 /** Changes whenever photos would be decoded, shrunk or stored otherwise. */
@@ -30,18 +31,21 @@ export interface CacheIndex {
   /** Bytes in each shard. */
   shards: number[];
   /** What was decoded: its size in pixels and where it lies. */
-  photos: (FileStamp & Place & { width: number; height: number })[];
+  photos: (FileStamp & Place & { width: number; height: number; traits: PhotoTraits })[];
   /** What could not be decoded, and why. */
   skipped: (FileStamp & { reason: string })[];
 }
 
 const whole = z.int().nonnegative(), side = z.int().positive();
+// JSON has no infinite number: a photo that is too small to tell has none.
+const traits = z.object({ hash: z.string().length(16), light: z.number(), sharpness: z.number().nullable() })
+  .transform(({ sharpness, ...others }) => ({ ...others, sharpness: sharpness ?? Infinity }));
 const file = { path: z.string(), size: whole, modified: z.number() };
 const indexSchema: z.ZodType<CacheIndex> = z.object({
   version: z.literal(VERSION),
   side,
   shards: z.array(whole),
-  photos: z.array(z.object({ ...file, width: side, height: side, shard: whole, offset: whole })),
+  photos: z.array(z.object({ ...file, width: side, height: side, traits, shard: whole, offset: whole })),
   skipped: z.array(z.object({ ...file, reason: z.string() })),
 });
 

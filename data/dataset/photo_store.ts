@@ -2,6 +2,7 @@
  * Decoded photos, read by index.
  * @module
  */
+import type { PhotoTraits } from "../inspection/traits.ts";
 import type { Sample } from "./folder.ts";
 import type { Place, Shards } from "./shards.ts";
 
@@ -15,6 +16,8 @@ export interface PhotoEntry extends Place {
   readonly width: number;
   /** Rows. */
   readonly height: number;
+  /** What its pixels say of it. */
+  readonly traits?: PhotoTraits;
 }
 
 /** A file that could not be decoded. */

@@ -44,7 +44,7 @@ export function sharedPhotos({ dir, splits }: Dataset): string[] {
 }
 
 /** Groups of two files or more that are equal byte by byte. */
-function samePhotos(photos: readonly ListedPhoto[]): ListedPhoto[][] {
+export function samePhotos(photos: readonly ListedPhoto[]): ListedPhoto[][] {
   const keys = [sizeOf, keyOf, hashOf];
   let groups: ListedPhoto[][] = [[...photos]];
   for (const key of keys) {

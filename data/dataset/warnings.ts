@@ -14,8 +14,8 @@ import { sharedPhotos } from "./shared_photos.ts";
 /** From this ratio of the largest class to the smallest on, accuracy can hide that a class is never found. */
 const UNEQUAL = 4;
 
-/** What should be said before training on a data set, each in one sentence. */
-export function datasetWarnings(dataset: Dataset): string[] {
+/** What should be said before training on a data set, each in one sentence; of photos that it has twice unless that is told elsewhere. */
+export function datasetWarnings(dataset: Dataset, { duplicates = true } = {}): string[] {
   const { classes, splits } = dataset;
   const counts = classes.map((name, label) => ({
     name,
@@ -58,7 +58,8 @@ export function datasetWarnings(dataset: Dataset): string[] {
       } to 1); look at the balanced accuracy, and --class-weights balanced gives them equal shares`,
     );
   }
-  return [...warnings, ...hardlyTested(dataset), ...namedAlike(dataset), ...sharedPhotos(dataset)];
+  const shared = duplicates ? sharedPhotos(dataset) : [];
+  return [...warnings, ...hardlyTested(dataset), ...namedAlike(dataset), ...shared];
 }
 
 /** Classes of which a held-out split has one photo or none, and not because that is all there is. */

@@ -1,0 +1,78 @@
+/**
+ * What trained models think of the labels of photos that they were not trained on, for `deno task inspect --checkpoint`.
+ * @module
+ */
+import { DataError, type Dataset, type ListedPhoto } from "../data/dataset/folder.ts";
+import { evaluationBatches } from "../data/dataset/sampler.ts";
+import { RecordedSplit } from "../data/dataset/split_record.ts";
+import { nameBelow } from "../data/dataset/walk.ts";
+import { findLabelIssues, type SuspectLabels } from "../data/inspection/label_issues.ts";
+import { decodeSide } from "../data/preprocess.ts";
+import { checkpointAt } from "../model/checkpoint/runs.ts";
+import { loadClassifier } from "../model/inference/classifier.ts";
+import { probabilitiesOf } from "../model/inference/inference.ts";
+import { requestTunedGpu } from "../model/tuned_gpu.ts";
+import { evaluationPhotos, openPhotos } from "../training/photo_source.ts";
+
+/** Photos in one pass. */
+const BATCH = 32;
+
+/**
+ * Judges each photo by the mean of the models that were not trained on it. Throws a `DataError` where a model does not say what it was
+ * trained on, has other classes than the data set, or none of them can judge any photo.
+ */
+export async function suspectLabels(
+  checkpoints: readonly string[],
+  dataset: Dataset,
+  { cacheDir, onNote }: { readonly cacheDir: string; readonly onNote: (text: string) => void },
+): Promise<SuspectLabels> {
+  const { classes, dir } = dataset, photos = Object.values(dataset.splits).flat();
+  const sums = new Map<ListedPhoto, { row: Float64Array; models: number }>();
+  using gpu = await requestTunedGpu({ onNote });
+  for (const named of checkpoints) {
+    const path = await checkpointAt(named, onNote);
+    const classifier = await loadClassifier(path, { maxBatch: BATCH, gpu }), { card } = classifier;
+    const columns = classes.map((name) => card.classes.indexOf(name));
+    const unknown = classes.find((_, k) => columns[k]! < 0);
+    if (unknown !== undefined) {
+      throw new DataError(`Cannot judge labels: ${path} does not know the class "${unknown}"`);
+    }
+    if (!card.split) throw new DataError(`Cannot judge labels: ${path} does not say what it was trained on`);
+    const { trained } = new RecordedSplit(card.split).sort(photos);
+    const judged = photos.filter((photo) => !trained.has(photo));
+    // As large as training and evaluation have them.
+    using source = await openPhotos(judged, { side: decodeSide(card.preprocess), cacheDir });
+    for (const batch of evaluationBatches(judged.length, Math.min(BATCH, classifier.maxBatch))) {
+      const logits = await classifier.logits(evaluationPhotos(source, batch, card.preprocess), BATCH);
+      logits.forEach((values, i) => {
+        const photo = judged[batch[i]!]!, all = probabilitiesOf(values);
+        const sum = sums.get(photo) ?? { row: new Float64Array(classes.length), models: 0 };
+        columns.forEach((column, k) => sum.row[k]! += all[column]!);
+        sum.models++;
+        sums.set(photo, sum);
+      });
+    }
+    await classifier.close();
+  }
+  if (sums.size === 0) {
+    throw new DataError(
+      "Cannot judge labels: every photo was trained on by every model that was asked; keep some for validation, or train " +
+        "several models on different ones",
+    );
+  }
+  const known = [...sums];
+  const issues = findLabelIssues(
+    known.map(([{ label }]) => label),
+    known.map(([, { row, models }]) => row.map((value) => value / models)),
+  );
+  return {
+    judged: known.length,
+    trainedOn: photos.length - known.length,
+    issues: issues.map(({ index, label, suggested, margin }) => ({
+      file: nameBelow(dir, known[index]![0].path),
+      class: classes[label]!,
+      suggested: classes[suggested]!,
+      margin,
+    })),
+  };
+}
