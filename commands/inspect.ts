@@ -1,6 +1,7 @@
 /** `deno task inspect`: what is wrong with a folder of photos, before or after a training. */
 import { CACHE_FOLDER, CACHE_SIDE } from "../data/dataset/cache.ts";
-import { openDataset } from "../data/dataset/folder.ts";
+import { type Dataset, openDataset } from "../data/dataset/folder.ts";
+import { nameList } from "../data/dataset/names.ts";
 import { datasetLeftOutText } from "../data/dataset/left_out.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { foundAny, inspectionLines } from "../data/inspection/inspection_text.ts";
@@ -17,6 +18,9 @@ import { terminalColumns } from "./cli/terminal.ts";
 import { suspectLabels } from "./inspect_labels.ts";
 
 const NAME = "deno task inspect";
+
+/** A class of fewer training photos is learnt badly, whatever the network. */
+const FEW = 20;
 
 const flags = parseOrExit(Deno.args, {
   name: NAME,
@@ -64,7 +68,7 @@ await runCommand(NAME, async () => {
     ...!json && { onNote: () => {} }, // told below, with the others
   });
   const used = decodedOf(dataset, store), found = inspectPhotos(used, store);
-  const warnings = datasetWarnings(used, { duplicates: false });
+  const warnings = [...smallClasses(used), ...datasetWarnings(used, { duplicates: false })];
   const unreadable = store.skipped.map(({ path, reason }) => ({ file: path, reason }));
   const labels = flags.checkpoint && flags.checkpoint.length > 0
     ? await suspectLabels(flags.checkpoint.map(userPath), used, { cacheDir: flags.cache, onNote })
@@ -102,3 +106,12 @@ await runCommand(NAME, async () => {
   if (!bad) say("Nothing was found that looks wrong");
   return bad ? 1 : 0;
 });
+
+/** Classes of few training photos, which training itself does not mention. */
+function smallClasses({ classes, splits }: Dataset): string[] {
+  const counts = classes.map((_, k) => splits.train.filter(({ label }) => label === k).length);
+  const small = classes.filter((_, k) => counts[k]! < FEW);
+  if (small.length === 0) return [];
+  const have = small.length > 1 ? "have" : "has";
+  return [`${nameList(small)} ${have} fewer than ${FEW} training photos, of which little can be learnt`];
+}

@@ -71,6 +71,7 @@ test("flags and arguments that are paths follow", () =>
 for (
   const [task, args, named] of [
     ["evaluate", ["--checkpoint", "none/a", "--data", "none/d"], "none/a"],
+    ["inspect", ["--data", "none/d"], "none/d"],
     ["train", ["--data", "none/d", "--steps", "1"], "none/d"],
     ["predict", ["--checkpoint", "none/a", "none/p.jpg"], "none/a"],
     ["export", ["none/a", "none/b.onnx"], "none/a"],

@@ -4,6 +4,7 @@ import type { DecodedImage } from "../../../data/image/image.ts";
 import { shrink } from "../../../data/image/pixels.ts";
 import { groupsOf, nearDuplicates, type SmallCopy } from "../../../data/inspection/near_duplicates.ts";
 import { thumbnail, traitsOf } from "../../../data/inspection/traits.ts";
+import { changed, mirrored, scene } from "./scenes.ts";
 
 function copyOf({ width, height, data }: DecodedImage): SmallCopy {
   const channel = (offset: number) => thumbnail(data, { width, height, step: 4, offset }, 32);
@@ -21,36 +22,6 @@ function pairsOf(photos: readonly DecodedImage[], wanted?: (a: number, b: number
   });
   assert(complete);
   return pairs;
-}
-
-/** A picture that has nothing to do with those of other seeds: soft hills of light. */
-function scene(seed: number, width = 160, height = 120): DecodedImage {
-  const data = new Uint8Array(width * height * 4).fill(255);
-  const random = (n: number) => Math.abs(Math.sin(seed * 127.1 + n * 311.7) * 43758.5453) % 1;
-  for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, at += 4) {
-      let value = 128;
-      for (let k = 0; k < 8; k++) {
-        const [u, v] = [(random(3 * k) - 0.5) * 14, (random(3 * k + 1) - 0.5) * 14];
-        value += 14 * Math.sin(u * x / width + v * y / height + 6.3 * random(3 * k + 2));
-      }
-      data[at] = data[at + 1] = data[at + 2] = Math.max(0, Math.min(255, value));
-    }
-  }
-  return { width, height, data };
-}
-
-function changed(image: DecodedImage, value: (i: number) => number): DecodedImage {
-  const data = image.data.slice();
-  for (let i = 0; i < data.length; i++) if (i % 4 < 3) data[i] = Math.max(0, Math.min(255, value(i)));
-  return { ...image, data };
-}
-
-function mirrored(image: DecodedImage): DecodedImage {
-  return changed(image, (i) => {
-    const pixel = i >> 2, x = pixel % image.width;
-    return image.data[(pixel - x + image.width - 1 - x) * 4 + i % 4]!;
-  });
 }
 
 Deno.test("a picture is found again smaller, darker, noisy and mirrored, and no other is taken for it", () => {
@@ -101,7 +72,7 @@ Deno.test("pairs that share a photo make one group", () => {
 });
 
 Deno.test("traits tell a dark photo from a light one and a blurred one from a sharp one; a tiny one is sharp for all they know", () => {
-  const noisy = changed(scene(4), (i) => scene(4).data[i]! + ((i >> 2) * 7919 % 41) - 20);
+  const plain = scene(4), noisy = changed(plain, (i) => plain.data[i]! + ((i >> 2) * 7919 % 41) - 20);
   const blurred = changed(noisy, (i) => {
     const row = noisy.width * 4;
     let sum = 0, count = 0;

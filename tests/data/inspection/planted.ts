@@ -10,6 +10,7 @@ import type { DecodedImage } from "../../../data/image/image.ts";
 import { shrink } from "../../../data/image/pixels.ts";
 import { shuffle } from "../../../engine/random.ts";
 import { encodeJpeg } from "../encoders.ts";
+import { changed, mirrored } from "./scenes.ts";
 
 /** What was planted, by paths in the folder. */
 export interface Planted {
@@ -79,27 +80,14 @@ function nameOnTheOtherSide(name: string, file: string): string {
   }
 }
 
-function mapped(image: DecodedImage, value: (i: number) => number): DecodedImage {
-  const data = image.data.slice();
-  for (let i = 0; i < data.length; i++) if (i % 4 < 3) data[i] = Math.min(255, Math.round(value(i)));
-  return { ...image, data };
-}
-
-const scaled = (image: DecodedImage, factor: number) => mapped(image, (i) => image.data[i]! * factor);
-
-function mirrored(image: DecodedImage): DecodedImage {
-  const { width, data } = image;
-  return mapped(image, (i) => {
-    const pixel = i >> 2, x = pixel % width;
-    return data[(pixel - x + width - 1 - x) * 4 + i % 4]!;
-  });
-}
+const scaled = (image: DecodedImage, factor: number) =>
+  changed(image, (i) => Math.round(image.data[i]! * factor));
 
 /** Three boxes of this radius one after another, which are nearly a Gaussian of a standard deviation of 1.7 times that and more. */
 function blurred(image: DecodedImage, radius: number): DecodedImage {
   const { width, height } = image, reach = radius + 1, size = 2 * reach + 1;
   const boxed = (source: DecodedImage, across: boolean) =>
-    mapped(source, (i) => {
+    changed(source, (i) => {
       const pixel = i >> 2, x = pixel % width, y = (pixel - x) / width;
       let sum = 0;
       for (let d = -reach; d <= reach; d++) {
@@ -107,7 +95,7 @@ function blurred(image: DecodedImage, radius: number): DecodedImage {
         const v = across ? y : Math.min(height - 1, Math.max(0, y + d));
         sum += source.data[(v * width + u) * 4 + i % 4]!;
       }
-      return sum / size;
+      return Math.round(sum / size);
     });
   for (let round = 0; round < 3; round++) image = boxed(boxed(image, true), false);
   return image;
