@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { dirname, join } from "@std/path";
 import { DataError } from "../../data/dataset/folder.ts";
 import { drawShape, encodeJpeg, type Shape } from "../../data/shapes/shape_drawing.ts";
+import { shrink } from "../../data/image/pixels.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import type { RunEvent } from "../../training/reporter.ts";
 import { lockRun, RunFolder } from "../../training/run_folder.ts";
@@ -236,4 +237,21 @@ test("a run that died before its first state was saved begins anew, resumed or s
     await train("--epochs", "1");
     assertEquals(await Deno.readFile(run("last.safetensors")), whole);
     await assertRejects(() => RunFolder.requireFree(run("")), Error, "already holds one");
+  }));
+
+test("copies of a photo in two splits are said before training in one line, and once", () =>
+  withTrial(async ({ data, draw, train, resume }) => {
+    await draw("train/bird", upTo(10));
+    await draw("train/dog", upTo(10, 20), "star");
+    await draw("valid/bird", upTo(2, 50));
+    await draw("valid/dog", upTo(2, 60), "star");
+    const original = shrink(drawShape("star", 21, 1), 80);
+    await Deno.writeFile(join(data, "valid", "dog", "copy.jpg"), await encodeJpeg(original, { quality: 60 }));
+    const said = (events: readonly RunEvent[]) =>
+      notes(events).filter((text) => text.includes("deno task inspect"));
+    assertEquals(said(await train("--epochs", "1")), [
+      "Warning   1 held-out photo looks like one of another split (valid/dog/copy.jpg (valid) looks like " +
+      "train/dog/21.jpg (train)): figures on it flatter the model; deno task inspect names them all",
+    ]);
+    assertEquals(said(await resume({ epochs: 2 })), []);
   }));
