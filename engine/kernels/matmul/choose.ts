@@ -3,6 +3,7 @@
  * @module
  */
 import type { Gpu } from "../../gpu.ts";
+import { alignTo4 } from "../../tensor.ts";
 import { blockM, blockN, splitsPerGroup } from "./product.ts";
 import { type ProductShape, type Tile, type TileChoice, tilesOf } from "./tiles.ts";
 
@@ -98,9 +99,9 @@ function workgroupTile(shape: ProductShape): Tile {
   return { core: "workgroup", lanes: 1, group: 256, across, tm: shape.n <= 32 ? 4 : 8, tn, bk: 4 };
 }
 
-/** The narrowest width for so many columns, at most `most`. */
+/** The narrowest width for so many columns with as few blocks of at most `most` as can be: 24 for 24 and 48 columns, not 32. */
 function widthFor(columns: number, most: number): number {
-  return [4, 8, 16].find((width) => columns <= width && width <= most) ?? most;
+  return alignTo4(Math.ceil(columns / Math.ceil(columns / most)));
 }
 
 /** Into how many partial sums K is cut so that every core of the adapter has work. */

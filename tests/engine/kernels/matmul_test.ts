@@ -102,3 +102,11 @@ Deno.test("a GPU gets blocks that are as large as leave work for all of its core
     ["workgroup", 8, 4, 16, 400],
   ]);
 });
+
+Deno.test("a software adapter's blocks are as wide as wastes least", () => {
+  const host = { kind: "cpu", subgroupSize: 8 } as const;
+  const widths = [3, 16, 20, 24, 32, 48, 64, 72, 192].map((n) =>
+    chooseTile(host, { op: "forward", m: 4096, n, k: 100 }).tile.tn
+  );
+  assertEquals(widths, [4, 16, 20, 24, 32, 24, 32, 24, 32]);
+});
