@@ -37,6 +37,17 @@ export type { LeftOut } from "./dataset/walk.ts";
 export { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./dataset/photo_store.ts";
 export { balancedOrder, evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";
 export type { Place, Shards } from "./dataset/shards.ts";
+export type { FetchedFormat } from "./image/fetched_codecs.ts";
+export type { Fault } from "./inspection/faults.ts";
+export {
+  type Duplicates,
+  type Inspection,
+  type InspectionOptions,
+  inspectPhotos,
+  type NamedPhoto,
+} from "./inspection/inspection.ts";
+export { findLabelIssues, type LabelIssue } from "./inspection/label_issues.ts";
+export type { PhotoTraits } from "./inspection/traits.ts";
 export type { DecodeOptions } from "./image/decode.ts";
 export { DecoderPool, type DecoderPoolOptions } from "./image/decoder_pool.ts";
 export { type DecodedImage, ImageError, type ImageErrorCode } from "./image/image.ts";

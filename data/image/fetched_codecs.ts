@@ -3,7 +3,7 @@
  * packages of `deno.json`, all of which a new machine's first command fetches.
  * @module
  */
-import { fromFileUrl } from "@std/path";
+import { dirname, fromFileUrl } from "@std/path";
 import { type DecodedImage, ImageError, type ImageFormat } from "./image.ts";
 
 /** The packages, at the versions that were tried. */
@@ -48,6 +48,7 @@ async function fetchPackage(format: FetchedFormat): Promise<void> {
     const program = fromFileUrl(new URL("./decoder_process.ts", import.meta.url));
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["cache", "--quiet", "--no-lock", name, program],
+      cwd: dirname(program), // where Deno looks for the project's configuration
       env: { NO_COLOR: "1" },
       stdin: "null",
       stdout: "null",

@@ -29,6 +29,17 @@ test("a decoder that cannot be fetched is said to be missing, with the way out",
   }
 });
 
+test("a decoder is fetched from wherever a program runs, as what it needs is in the project", async () => {
+  const before = Deno.cwd(), elsewhere = await Deno.makeTempDir();
+  try {
+    Deno.chdir(elsewhere);
+    await fetchCodec("avif");
+  } finally {
+    Deno.chdir(before);
+    await Deno.remove(elsewhere);
+  }
+});
+
 test("photos whose decoder cannot be fetched are left out with the reason, and tried again the next time", async () => {
   const photos = await Deno.makeTempDir(), cacheDir = join(photos, "cache");
   try {
