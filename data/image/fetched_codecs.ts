@@ -6,11 +6,14 @@
 import { dirname, fromFileUrl } from "@std/path";
 import { type DecodedImage, ImageError, type ImageFormat } from "./image.ts";
 
-/** The packages, at the versions that were tried. */
-export const FETCHED_PACKAGES = { avif: "npm:@jsquash/avif@2.1.1", heic: "npm:libheif-js@1.23.2" } as const;
-
 /** A format whose decoder is fetched. */
-export type FetchedFormat = keyof typeof FETCHED_PACKAGES;
+export type FetchedFormat = "avif" | "heic";
+
+/** The packages, at the versions that were tried. */
+export const FETCHED_PACKAGES: Readonly<Record<FetchedFormat, string>> = {
+  avif: "npm:@jsquash/avif@2.1.1",
+  heic: "npm:libheif-js@1.23.2",
+};
 
 /** All of them. */
 export const FETCHED_FORMATS = Object.keys(FETCHED_PACKAGES) as readonly FetchedFormat[];
