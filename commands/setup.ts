@@ -3,6 +3,7 @@
  * software driver, elsewhere it says what to do. Everything it says goes to standard error.
  * @module
  */
+import { describeFailure } from "./cli/failures.ts";
 import { exitWithUsageError, flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { fetchCodec, FETCHED_FORMATS } from "../data/image/fetched_codecs.ts";
 import { BACKEND, requestAdapter } from "../engine/gpu.ts";
@@ -16,6 +17,7 @@ import {
   readChoice,
   useDriver,
 } from "../engine/driver.ts";
+import { UserError } from "../engine/errors.ts";
 import { fetchDawn } from "./drivers/dawn.ts";
 import { choiceText, decideDriver } from "./drivers/decide.ts";
 import { distributionsOf, type Facts, plan } from "./drivers/missing.ts";
@@ -145,7 +147,9 @@ async function main(): Promise<number> {
     if (!flags.check) await chooseDriver({ ...flags, choices });
   } catch (error) {
     if (error instanceof UsageError) exitWithUsageError("setup", error);
-    throw error;
+    if (!(error instanceof UserError)) throw error;
+    console.error(describeFailure("setup", error));
+    return 1;
   }
   const name = await adapterName();
   if (name !== null) {

@@ -40,6 +40,15 @@ test("a decoder is fetched from wherever a program runs, as what it needs is in 
   }
 });
 
+test("set-up makes sure of the decoders, and says nothing where they are there", async () => {
+  const { stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "commands/setup.ts", "--check", "--decoders"],
+    cwd: new URL("../../../", import.meta.url),
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals(new TextDecoder().decode(stderr), "");
+});
+
 test("photos whose decoder cannot be fetched are left out with the reason, and tried again the next time", async () => {
   const photos = await Deno.makeTempDir(), cacheDir = join(photos, "cache");
   try {
