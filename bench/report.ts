@@ -3,7 +3,7 @@
  * @module
  */
 import { dirname, fromFileUrl, join } from "@std/path";
-import type { AdapterReport } from "../commands/doctor_report.ts";
+import type { AdapterReport } from "../engine/verify/report.ts";
 import type { Clock } from "../engine/profile.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import type { Ceilings } from "./kernels/ceilings.ts";

@@ -6,15 +6,8 @@ import { flag, parseOrExit, UsageError } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { ALL_CASES, QUICK_CASES } from "../model/cases.ts";
-import {
-  adapterText,
-  describeAdapter,
-  examine,
-  exitCodeOf,
-  rowText,
-  summaryText,
-  TABLE_HEADING,
-} from "./doctor_report.ts";
+import { adapterText, rowText, summaryText, TABLE_HEADING } from "../engine/verify/report.ts";
+import { describeAdapter, examine, exitCodeOf } from "./doctor_report.ts";
 
 const NAME = "deno task doctor";
 

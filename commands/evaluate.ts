@@ -6,7 +6,7 @@ import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.t
 import { decodeSide } from "../data/preprocess.ts";
 import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
-import { loadClassifier } from "../model/inference/classifier.ts";
+import { loadClassifier } from "../model/inference/load.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { evaluate } from "../training/evaluate.ts";
 import { decodedOf } from "../training/photo_list.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { DataError, type Dataset, type ListedPhoto } from "../data/dataset/folder.ts";
-import { evaluationBatches } from "../data/dataset/sampler.ts";
+import { evaluationBatches } from "../data/dataset/batches.ts";
 import { RecordedSplit } from "../data/dataset/split_record.ts";
 import { nameBelow } from "../data/dataset/walk.ts";
 import { findLabelIssues, type SuspectLabels } from "../data/inspection/label_issues.ts";

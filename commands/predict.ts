@@ -6,7 +6,7 @@ import { runCommand } from "./cli/failures.ts";
 import { photoInputs } from "./predict_inputs.ts";
 import { type Answer, answerPhotos } from "./predict_photos.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
-import { loadClassifier } from "../model/inference/classifier.ts";
+import { loadClassifier } from "../model/inference/load.ts";
 
 const NAME = "deno task predict";
 

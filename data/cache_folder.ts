@@ -20,6 +20,8 @@ export const CACHE_KINDS = {
   tiles: { place: "tiles.json", what: "tuned tiles" },
   /** What `setup` has fetched, and what it decided. */
   drivers: { place: "drivers", what: "this project's own graphics driver and the choice of it" },
+  /** What `bundle` has built. */
+  browser: { place: "browser", what: "the engine built for pages" },
 } as const;
 
 /** A kind of what is kept. */
@@ -61,6 +63,7 @@ export async function surveyCache(root: string = CACHE_ROOT): Promise<CacheEntry
     const path = join(root, name);
     if (name === CACHE_KINDS.photos.place) continue;
     if (name === CACHE_KINDS.tiles.place) entries.push(await entryOf("tiles", path));
+    else if (name === CACHE_KINDS.browser.place) entries.push(await entryOf("browser", path));
     else if (name === CACHE_KINDS.drivers.place) entries.push(await driversEntry(path));
     else if (name === CACHE_KINDS.shapes.place || name.startsWith(`.${CACHE_KINDS.shapes.place}-`)) {
       const shapes = await entryOf("shapes", path);

@@ -35,7 +35,7 @@ export {
 } from "./dataset/split_record.ts";
 export type { LeftOut } from "./dataset/walk.ts";
 export { type PhotoEntry, PhotoStore, type SkippedPhoto } from "./dataset/photo_store.ts";
-export { balancedOrder, evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/sampler.ts";
+export { balancedOrder, evaluationBatches, trainingBatchCount, trainingBatches } from "./dataset/batches.ts";
 export type { Place, Shards } from "./dataset/shards.ts";
 export type { FetchedFormat } from "./image/fetched_codecs.ts";
 export type { Fault } from "./inspection/faults.ts";

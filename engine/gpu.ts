@@ -1,100 +1,24 @@
 /**
- * The adapter and the device: the only place that asks for one. Everything that can go wrong with a
- * device (none there, lost, out of memory, a validation error nobody waited for) becomes a typed error here.
+ * The device as Deno opens it: the driver that setup chose, and Vulkan before OpenGL.
  * @module
  */
+import { Gpu as OpenedGpu, type GpuOptions, GpuUnavailableError, openDevice } from "./device.ts";
 import { type Driver, useDriver } from "./driver.ts";
-import { UserError } from "./errors.ts";
-import { KernelCache } from "./kernel.ts";
-import { Readback } from "./readback.ts";
-import { probeSubgroups, type Subgroups } from "./subgroups.ts";
 import { openWebGpu } from "./implementation.ts";
 
-/** No WebGPU adapter was found. */
-export class GpuUnavailableError extends UserError {
-  /** The class's name. */
-  override readonly name = "GpuUnavailableError";
-}
-
-/** The device was lost (driver reset, out of memory, unplugged, or disposed while in use). */
-export class GpuLostError extends UserError {
-  /** The class's name. */
-  override readonly name = "GpuLostError";
-}
-
-/** WebGPU refused a call; the message names the launch or tensor. */
-export class GpuValidationError extends UserError {
-  /** The class's name. */
-  override readonly name = "GpuValidationError";
-}
-
-/** Kinds of adapter that want different tiles. */
-export type AdapterKind = "cpu" | "discrete" | "other";
-
-/** What is done to a kernel before it is ready, as the start of a sentence: pipelines are made, and then run for the first time. */
-export type CompileStage = "Translating" | "Compiling";
-
-/** What `Gpu.request` may be told. */
-export interface GpuOptions {
-  /** Ask for nothing beyond the limits every WebGPU implementation has; used to test small adapters. */
-  readonly minimumLimits?: boolean;
-  /** Do without subgroup operations even where they work. */
-  readonly noSubgroups?: boolean;
-  /**
-   * Called while kernels become ready, with what is done to them and how many are through: while a plan compiles, and while they run for
-   * the first time (see `submitFirst`), since it depends on the driver which of the two takes long.
-   */
-  readonly onCompile?: ((what: CompileStage, done: number, total: number) => void) | undefined;
-}
-
-/** The limits worth asking for: those that bound tensor sizes and workgroups. */
-const WANTED_LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxStorageBuffersPerShaderStage",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupStorageSize",
-] as const;
+export {
+  type AdapterKind,
+  type CompileStage,
+  GpuLostError,
+  type GpuOptions,
+  GpuUnavailableError,
+  GpuValidationError,
+  kindOf,
+  nameOf,
+} from "./device.ts";
 
 /** A WebGPU device with its adapter's real limits. Dispose of it to release the device. */
-export class Gpu implements Disposable {
-  /** Lanes of a subgroup in a one-dimensional workgroup, or 0 where subgroups cannot be used. */
-  readonly subgroupSize: number;
-  /** Compiled pipelines, shared by all plans on this device. */
-  readonly kernels: KernelCache;
-  /** Settles with the reason when the device is lost; never rejects. */
-  readonly lost: Promise<GpuLostError>;
-  #lostError: GpuLostError | undefined;
-  #uncaptured: GpuValidationError | undefined;
-  #bytes = 0;
-  #disposed = false;
-
-  private constructor(
-    readonly device: GPUDevice,
-    readonly adapter: GPUAdapter,
-    subgroups: Subgroups,
-    /** Brings results back. */
-    readonly readback: Readback,
-    /** Which driver answers, as far as that is known: WebGPU itself does not tell. */
-    readonly driver: Driver,
-    /** Hears how far kernels are that become ready. */
-    readonly onCompile: GpuOptions["onCompile"],
-  ) {
-    this.subgroupSize = subgroups.lanes;
-    this.kernels = new KernelCache(device, subgroups.directive);
-    this.lost = device.lost.then((info) => {
-      this.#lostError = new GpuLostError(`The GPU device was lost: ${info.message || info.reason}`);
-      return this.#lostError;
-    });
-    device.addEventListener("uncapturederror", (event) => {
-      event.preventDefault();
-      this.#uncaptured ??= new GpuValidationError(
-        `WebGPU reported: ${(event as GPUUncapturedErrorEvent).error.message}`,
-      );
-    });
-  }
-
+export class Gpu extends OpenedGpu {
   /** Opens the default adapter; throws `GpuUnavailableError` where there is none. */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
     const { adapter, driver } = await findAdapter();
@@ -103,109 +27,8 @@ export class Gpu implements Disposable {
         "Cannot find a WebGPU adapter: no Vulkan, Metal or DirectX 12 driver answered; `deno task setup` says what is missing",
       );
     }
-    const requiredLimits: Record<string, number> = {};
-    if (!options.minimumLimits) {
-      for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
-    }
-    const optional: GPUFeatureName[] = ["timestamp-query", "shader-f16"];
-    const listed = optional.filter((name) => adapter.features.has(name));
-    const open = (requiredFeatures: GPUFeatureName[]) =>
-      adapter.requestDevice({ label: "alexnet-webgpu", requiredFeatures, requiredLimits });
-    // Deno grants subgroups without listing them, so ask first and fall back.
-    const device = await open([...listed, "subgroups" as GPUFeatureName]).catch(() => open(listed));
-    const subgroups = options.noSubgroups ? { lanes: 0, directive: "" } : await probeSubgroups(device);
-    const readback = await Readback.create(device);
-    return new Gpu(device, adapter, subgroups, readback, driver, options.onCompile);
+    return new Gpu(await openDevice(adapter, driver, options));
   }
-
-  /** Name of the adapter, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
-  get name(): string {
-    return nameOf(this.adapter);
-  }
-
-  /** Which family of tiles suits this adapter. */
-  get kind(): AdapterKind {
-    return kindOf(this.name, this.adapter.info.vendor);
-  }
-
-  /** The device's limits. */
-  get limits(): GPUSupportedLimits {
-    return this.device.limits;
-  }
-
-  /** Bytes held in buffers made by `createBuffer` and not yet destroyed. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Makes a labelled buffer and counts it; throws `GpuValidationError` beyond the device's limit. */
-  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
-    this.check();
-    const size = Math.max(16, Math.ceil(bytes / 4) * 4);
-    if (size > this.limits.maxBufferSize) {
-      throw new GpuValidationError(
-        `Cannot create buffer ${label}: it needs ${size} bytes, this device allows ${this.limits.maxBufferSize}`,
-      );
-    }
-    this.#bytes += size;
-    return this.device.createBuffer({ label, size, usage });
-  }
-
-  /** Destroys a buffer made by `createBuffer` and stops counting it. */
-  destroyBuffer(buffer: GPUBuffer): void {
-    this.#bytes -= buffer.size;
-    buffer.destroy();
-  }
-
-  /** Throws what the device has reported since it was opened: its loss or an uncaptured error. */
-  check(): void {
-    if (this.#disposed) throw new GpuLostError("Cannot use the GPU: it was disposed");
-    if (this.#lostError) throw this.#lostError;
-    if (this.#uncaptured) throw this.#uncaptured;
-  }
-
-  /** Runs `work` and rethrows the first validation or out-of-memory error it caused, with `what` before it. */
-  async guard<T>(what: string, work: () => T | Promise<T>): Promise<T> {
-    this.check();
-    this.device.pushErrorScope("out-of-memory");
-    this.device.pushErrorScope("validation");
-    let result: T;
-    try {
-      result = await work();
-    } finally {
-      const validation = await this.device.popErrorScope();
-      const memory = await this.device.popErrorScope();
-      const error = validation ?? memory;
-      // deno-lint-ignore no-unsafe-finally -- the device's own message explains the failure better
-      if (error) throw new GpuValidationError(`Cannot ${what}: ${error.message}`);
-    }
-    return result;
-  }
-
-  /** Waits until everything submitted has finished. Blocks the thread in Deno, so use it rarely. */
-  async settle(): Promise<void> {
-    this.check();
-    await this.readback.settle();
-    this.check();
-  }
-
-  /** Releases the device; whatever runs on it fails from then on. */
-  [Symbol.dispose](): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.device.destroy();
-  }
-}
-
-/** An adapter's name, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
-export function nameOf({ info }: GPUAdapter): string {
-  return info.description || info.device || info.vendor || "unknown adapter";
-}
-
-/** Which kind of adapter has this name and vendor. */
-export function kindOf(name: string, vendor: string): AdapterKind {
-  if (/llvmpipe|lavapipe|swiftshader|software/i.test(name)) return "cpu";
-  return /nvidia|geforce|radeon|amd|tesla|quadro|rtx/i.test(`${name} ${vendor}`) ? "discrete" : "other";
 }
 
 /** The environment's choice of what WebGPU may stand on: `vulkan`, `gl` … */

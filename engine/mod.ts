@@ -17,6 +17,7 @@
  * @module
  */
 export * from "./errors.ts";
+export { type DeviceParts, Gpu as OpenedGpu } from "./device.ts";
 export type { Driver } from "./driver.ts";
 export {
   type AdapterKind,
@@ -30,6 +31,7 @@ export {
 export { type Bindable, type Bound, KernelCache, kernelText, type Launch, MAX_GROUPS } from "./kernel.ts";
 export { type Pause, Plan, submit, submitFirst } from "./plan.ts";
 export { type LaunchTime, median } from "./profile.ts";
+export type { Subgroups } from "./subgroups.ts";
 export type { Readback } from "./readback.ts";
 export { fingerprint, hash, normal, shuffle, Stream, uniform } from "./random.ts";
 export {

@@ -3,7 +3,7 @@
  * command encoder, one compute pass, one submit.
  * @module
  */
-import { type Gpu, GpuValidationError } from "./gpu.ts";
+import { type Gpu, GpuValidationError } from "./device.ts";
 import type { Bound, Launch } from "./kernel.ts";
 import { type AnyTensor, createTensor, destroyTensor, type Tensor } from "./tensor.ts";
 import { type LaunchTime, profileLaunches } from "./profile.ts";

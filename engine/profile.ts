@@ -2,7 +2,7 @@
  * Times launches one by one: with GPU timestamps where they work and can be believed, else by the wall clock.
  * @module
  */
-import type { Gpu } from "./gpu.ts";
+import type { Gpu } from "./device.ts";
 import type { Bound } from "./kernel.ts";
 
 /** Median time of one launch. */

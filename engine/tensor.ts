@@ -3,7 +3,7 @@
  * multiple of four, so that every kernel reads and writes whole `vec4`s whatever the shape.
  * @module
  */
-import type { Gpu } from "./gpu.ts";
+import type { Gpu } from "./device.ts";
 import { READBACK_BYTES } from "./readback.ts";
 
 /** Element types; both take four bytes. */

@@ -2,7 +2,7 @@
  * Whole networks: every gradient of a training step against plain loops, and training that repeats itself bit by bit.
  * @module
  */
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import { KERNEL_CASES } from "../engine/kernels/cases.ts";
 import { sgd } from "../engine/kernels/optimizer/optimizer.ts";
 import { Plan } from "../engine/plan.ts";

@@ -3,7 +3,7 @@
  * A layer answers everything that others ask of it (ONNX node, plain-loop reference), so nothing else switches over its kind.
  * @module
  */
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import type { Plan } from "../engine/plan.ts";
 import { alignTo4, type Tensor } from "../engine/tensor.ts";
 

@@ -18,6 +18,7 @@ export {
   loadTensors,
   saveCheckpoint,
   saveTensors,
+  type Tensors,
   type TensorValue,
 } from "./checkpoint/checkpoint.ts";
 export {
@@ -27,12 +28,8 @@ export {
   DeviceLostError,
   type Heatmap,
 } from "./inference/classifier_types.ts";
-export {
-  type ClassifierOptions,
-  createClassifier,
-  loadClassifier,
-  NetworkClassifier,
-} from "./inference/classifier.ts";
+export { NetworkClassifier, type NetworkClassifierOptions } from "./inference/classifier.ts";
+export { type ClassifierOptions, createClassifier, loadClassifier } from "./inference/load.ts";
 export { type DevicePixels, PhotoFeed, type Pixels, type PlacedPhoto } from "./inference/photo_feed.ts";
 export { initialValues, withInit } from "./init.ts";
 export * from "./layer.ts";

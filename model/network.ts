@@ -3,7 +3,7 @@
  * @module
  */
 import { UserError } from "../engine/errors.ts";
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import {

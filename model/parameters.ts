@@ -3,7 +3,7 @@
  * many of them, however they are cut into tensors.
  * @module
  */
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import { createTensor, destroyTensor, layoutOf, readTensors, Tensor, writeRows } from "../engine/tensor.ts";
 import { initialValues } from "./init.ts";
 import type { ParameterSpec } from "./layer.ts";

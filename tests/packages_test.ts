@@ -15,6 +15,7 @@ const FOLDER = new URL("packages/", import.meta.url);
 const FILES = [
   "args_property_test.ts",
   "bodies_property_test.ts",
+  "browser_test.ts",
   "folders_property_test.ts",
   "foreign_page_test.ts",
   "fuzz_test.ts",

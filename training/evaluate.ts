@@ -2,9 +2,9 @@
  * How good a classifier is on a split.
  * @module
  */
-import { evaluationBatches } from "../data/dataset/sampler.ts";
+import { evaluationBatches } from "../data/dataset/batches.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
-import { evaluationPhotos, type PhotoSource } from "./photo_source.ts";
+import { evaluationPhotos, type PhotoSource } from "./photos.ts";
 
 /** How good a classifier is for one class; a share of nothing is null. */
 export interface ClassFigures {

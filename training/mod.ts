@@ -28,18 +28,16 @@ export { AUGMENTATION_OPTIONS, type Sampling } from "./augmentation_options.ts";
 export type { RecipeName } from "./recipe.ts";
 export type { Option, OptionValues } from "./option.ts";
 export type { Choice, OpenOption } from "./settle.ts";
+export { openPhotos, type PhotoOptions, type Resident } from "./photo_source.ts";
 export {
   balancedWeights,
   evaluationPhotos,
   labelsOf,
   mostPixels,
-  openPhotos,
-  type PhotoOptions,
   type PhotoSource,
   type PhotoVariation,
-  type Resident,
   trainingPhotos,
-} from "./photo_source.ts";
+} from "./photos.ts";
 export { DivergedError } from "./progress.ts";
 export { jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";

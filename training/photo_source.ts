@@ -1,84 +1,13 @@
 /**
- * Photos as training and evaluation see them: opened from a cache on disk or kept in device memory, then read by index, each with the map
- * that places it in the input.
+ * Where photos come from: opened from a cache on disk, or kept in device memory.
  * @module
  */
-import { augmentMap, evaluationMap, variationOf, type VariationOptions } from "../data/augment.ts";
-import { eraseBox, jitterColours } from "../data/jitter.ts";
 import { CacheError, openPhotoStore } from "../data/dataset/cache.ts";
 import { DataError, type Sample } from "../data/dataset/folder.ts";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { count } from "../engine/text.ts";
-import type { Preprocess } from "../data/preprocess.ts";
-import type { Gpu } from "../engine/gpu.ts";
-import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
-
-/** Decoded photos by index. `data/dataset/photo_store.ts` is one. */
-export interface PhotoSource {
-  /** One for each photo, in a fixed order. */
-  readonly entries: readonly { readonly width: number; readonly height: number; readonly label: number }[];
-  /** The photo's RGBA bytes. */
-  pixels(index: number): Pixels;
-}
-
-/** What decides how training photos vary. */
-export interface PhotoVariation extends VariationOptions {
-  /** Of the run. */
-  readonly seed: number;
-}
-
-/** Photos of a training batch, varied as a function of (seed, epoch, index) alone. */
-export function trainingPhotos(
-  source: PhotoSource,
-  indices: Uint32Array,
-  epoch: number,
-  { seed, ...variation }: PhotoVariation,
-  output: Preprocess,
-): PlacedPhoto[] {
-  const vary = variationOf(variation);
-  return Array.from(indices, (index) => {
-    const { width, height } = source.entries[index]!;
-    const size = { width, height };
-    const drawn = { seed, epoch, index };
-    return {
-      ...size,
-      data: source.pixels(index),
-      map: augmentMap({ ...drawn, vary, source: size, output, resize: output.resize }),
-      colour: jitterColours(drawn, vary.colours),
-      erase: eraseBox(drawn, vary.erase, output),
-    };
-  });
-}
-
-/** Photos as inference sees them. */
-export function evaluationPhotos(
-  source: PhotoSource,
-  indices: Uint32Array,
-  output: Preprocess,
-): PlacedPhoto[] {
-  return Array.from(indices, (index) => {
-    const { width, height } = source.entries[index]!;
-    const size = { width, height };
-    return { ...size, data: source.pixels(index), map: evaluationMap(size, output, output.resize) };
-  });
-}
-
-/** The labels of some photos. */
-export function labelsOf(source: PhotoSource, indices: Uint32Array): number[] {
-  return Array.from(indices, (index) => source.entries[index]!.label);
-}
-
-/** Most pixels of any photo. */
-export function mostPixels(source: PhotoSource): number {
-  return source.entries.reduce((most, e) => Math.max(most, e.width * e.height), 1);
-}
-
-/** Weights that give each class the same share of the loss: photos / (classes * photos of the class). 1 for an empty class. */
-export function balancedWeights(source: PhotoSource, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const { label } of source.entries) counts[label]!++;
-  return counts.map((count) => count > 0 ? source.entries.length / (classes * count) : 1);
-}
+import type { Gpu } from "../engine/device.ts";
+import type { PhotoSource } from "./photos.ts";
 
 /** Files that cannot be decoded and are named one by one, with the reason; the others are counted. */
 const NAMED = 20;

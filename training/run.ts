@@ -5,7 +5,7 @@
 import { count } from "../engine/text.ts";
 import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import type { Network } from "../model/network.ts";
-import { balancedWeights, mostPixels, type PhotoSource } from "./photo_source.ts";
+import { balancedWeights, mostPixels, type PhotoSource } from "./photos.ts";
 import { type Progress, resumedIn } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { RunFolder } from "./run_folder.ts";

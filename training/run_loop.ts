@@ -3,13 +3,13 @@
  * @module
  */
 import { count } from "../engine/text.ts";
-import { balancedOrder, trainingBatches } from "../data/dataset/sampler.ts";
+import { balancedOrder, trainingBatches } from "../data/dataset/batches.ts";
 import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
 import { WeightAverage } from "./average.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { createOptimizer } from "./optimizer.ts";
-import { labelsOf, trainingPhotos } from "./photo_source.ts";
+import { labelsOf, trainingPhotos } from "./photos.ts";
 import {
   counted,
   DivergedError,

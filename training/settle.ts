@@ -2,7 +2,7 @@
  * What a run chooses by itself, once it knows its photos: how many go into a batch, how long it is, and the rates that suit its optimiser.
  * @module
  */
-import { trainingBatchCount } from "../data/dataset/sampler.ts";
+import { trainingBatchCount } from "../data/dataset/batches.ts";
 import { count } from "../engine/text.ts";
 import { OPTIMIZER_DEFAULTS } from "./optimizer.ts";
 import type { RunOptions } from "./options.ts";

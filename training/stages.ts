@@ -2,7 +2,7 @@
  * Progressive resizing: a run's first epochs on smaller inputs, with the same weights, for a part of the work.
  * @module
  */
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import { architecture } from "../model/architectures/registry.ts";
 import { Network } from "../model/network.ts";
 import type { RunOptions } from "./options.ts";

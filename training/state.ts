@@ -3,7 +3,7 @@
  * safetensors file, so that a crash never leaves parts of different steps.
  * @module
  */
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";

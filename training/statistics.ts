@@ -3,14 +3,14 @@
  * @module
  */
 import { shuffle } from "../engine/random.ts";
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { architecture } from "../model/architectures/registry.ts";
 import type { ModelCard } from "../model/checkpoint/card.ts";
-import type { TensorValue } from "../model/checkpoint/checkpoint.ts";
+import type { TensorValue } from "../model/checkpoint/safetensors.ts";
 import { Network } from "../model/network.ts";
 import { PhotoFeed } from "../model/inference/photo_feed.ts";
-import { evaluationPhotos, mostPixels, type PhotoSource } from "./photo_source.ts";
+import { evaluationPhotos, mostPixels, type PhotoSource } from "./photos.ts";
 
 /** What `estimateStatistics` may be told. */
 export interface StatisticsOptions {

@@ -7,8 +7,9 @@ import { count } from "../engine/text.ts";
 import { nameList } from "../data/dataset/names.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import { cardFromMetadata, type ModelCard } from "../model/checkpoint/card.ts";
-import { CheckpointError, type TensorValue } from "../model/checkpoint/checkpoint.ts";
+import { CheckpointError } from "../model/checkpoint/error.ts";
 import { firstBeyond } from "../model/checkpoint/finite.ts";
+import type { TensorValue } from "../model/checkpoint/safetensors.ts";
 import type { Network } from "../model/network.ts";
 
 /** What became of every tensor. */

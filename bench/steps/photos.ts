@@ -8,17 +8,11 @@ import { median } from "../../engine/profile.ts";
 import { PhotoFeed, type PlacedPhoto } from "../../model/inference/photo_feed.ts";
 import { openDataset } from "../../data/dataset/folder.ts";
 import { requireBatch } from "../../data/dataset/requirements.ts";
-import { trainingBatches } from "../../data/dataset/sampler.ts";
+import { trainingBatches } from "../../data/dataset/batches.ts";
 import { decodeSide, defaultPreprocess } from "../../data/preprocess.ts";
 import { createOptimizer } from "../../training/optimizer.ts";
-import {
-  labelsOf,
-  mostPixels,
-  openPhotos,
-  ResidentPhotos,
-  trainingPhotos,
-  wantsResident,
-} from "../../training/photo_source.ts";
+import { openPhotos, ResidentPhotos, wantsResident } from "../../training/photo_source.ts";
+import { labelsOf, mostPixels, trainingPhotos } from "../../training/photos.ts";
 import { Trainer } from "../../training/trainer.ts";
 import {
   LEARNING_RATE,

@@ -2,7 +2,7 @@
  * What a check of the device is: one list of cases drives both the tests and `deno task doctor`.
  * @module
  */
-import type { Gpu } from "../gpu.ts";
+import type { Gpu } from "../device.ts";
 
 /** One comparison of one tensor. It passes when `error` is a number and at most `tolerance`. */
 export interface Check {
@@ -10,6 +10,7 @@ export interface Check {
   readonly quantity: string;
   /** Normalised error, see `normalisedError`, unless the quantity says otherwise. */
   readonly error: number;
+  /** The largest error that passes. */
   readonly tolerance: number;
 }
 

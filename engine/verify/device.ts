@@ -2,7 +2,7 @@
  * Runs a few launches once on a device and brings the results back.
  * @module
  */
-import type { Gpu } from "../gpu.ts";
+import type { Gpu } from "../device.ts";
 import { Plan } from "../plan.ts";
 import {
   type AnyTensor,

@@ -3,7 +3,7 @@
  * kernels' gradients against the slope of the kernels' own forward pass.
  * @module
  */
-import type { Gpu } from "../gpu.ts";
+import type { Gpu } from "../device.ts";
 import type { Plan } from "../plan.ts";
 import type { Tensor } from "../tensor.ts";
 import { normal } from "../random.ts";

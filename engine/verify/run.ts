@@ -2,17 +2,22 @@
  * Runs cases and collects one row for each.
  * @module
  */
-import type { Gpu } from "../gpu.ts";
+import type { Gpu } from "../device.ts";
 import { type Case, type Check, passed } from "./case.ts";
 
 /** What became of a case. */
 export interface Row {
+  /** The operation. */
   readonly op: string;
+  /** Shapes and options in words. */
   readonly name: string;
+  /** What was compared. */
   readonly checks: readonly Check[];
+  /** Whether there are checks, and all of them passed. */
   readonly passed: boolean;
   /** Message of what it threw, if it did. */
   readonly failure?: string;
+  /** How long it took. */
   readonly seconds: number;
 }
 

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { type Preprocess, preprocessSchema } from "../../data/preprocess.ts";
 import type { SplitRecord } from "../../data/dataset/split_record.ts";
-import { CheckpointError } from "./files.ts";
+import { CheckpointError } from "./error.ts";
 
 /** Where weights come from; what is unknown is absent. */
 export interface TrainingRecord {

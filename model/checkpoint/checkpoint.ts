@@ -1,46 +1,25 @@
 /**
- * Checkpoints: weights under PyTorch's names and shapes in a safetensors file, with the model card in its metadata,
- * so that the file alone can be served and `safetensors.torch.load_file` reads it unchanged.
+ * Checkpoints as files.
  * @module
  */
-import { cardFromMetadata, cardToMetadata, type ModelCard } from "./card.ts";
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  decodeTensors,
+  encodeCheckpoint,
+  type Tensors,
+} from "./encoding.ts";
 import { CheckpointError, readWeightsFile, writeFileAtomically } from "./files.ts";
-import { foreignWeights } from "./foreign.ts";
-import { firstBeyond } from "./finite.ts";
-import { parseSafetensors, type TensorValue, writeSafetensors } from "./safetensors.ts";
+import { type TensorValue, writeSafetensors } from "./safetensors.ts";
 
-export { CheckpointError, type TensorValue };
-
-/** A trained model. */
-export interface Checkpoint {
-  /** What the model is. */
-  readonly card: ModelCard;
-  /** By PyTorch's name, running statistics included, in PyTorch's shape. */
-  readonly tensors: ReadonlyMap<string, TensorValue>;
-  /** Metadata beyond the card, kept as it is. */
-  readonly extras?: Readonly<Record<string, string>>;
-}
-
-/** PyTorch's batch norm counts its steps in an int64 scalar that nothing here needs. */
-const COUNTER = /(^|\.)num_batches_tracked$/;
-
-/** The bytes of a checkpoint file. */
-export function encodeCheckpoint({ card, tensors, extras = {} }: Checkpoint): Uint8Array<ArrayBuffer> {
-  const all = new Map(tensors);
-  const steps = Float32Array.of(card.training?.step ?? 0);
-  for (const name of tensors.keys()) {
-    const [layer, statistic] = splitName(name);
-    if (statistic === "running_mean") all.set(`${layer}num_batches_tracked`, { shape: [], data: steps });
-  }
-  return writeSafetensors(all, { ...extras, ...cardToMetadata(card) }, (name) => COUNTER.test(name));
-}
-
-/** Reads what `encodeCheckpoint` wrote; throws a `CheckpointError` that calls the data `name`, also where a value is not finite. */
-export function decodeCheckpoint(bytes: Uint8Array, name = "checkpoint"): Checkpoint {
-  const { metadata, tensors } = decodeTensors(bytes, name);
-  const { card, extras } = cardFromMetadata(metadata, name);
-  return { card, extras, tensors };
-}
+export {
+  type Checkpoint,
+  CheckpointError,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type Tensors,
+  type TensorValue,
+};
 
 /** Reads a checkpoint file; throws a `CheckpointError` that names it. */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
@@ -56,10 +35,7 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
  * Reads any safetensors file: weights from elsewhere, or training state. PyTorch's step counters are left out.
  * Throws a `CheckpointError` that names the file, and the tensor where a value is not finite.
  */
-export async function loadTensors(path: string): Promise<{
-  metadata: Readonly<Record<string, string>>;
-  tensors: ReadonlyMap<string, TensorValue>;
-}> {
+export async function loadTensors(path: string): Promise<Tensors> {
   return decodeTensors(await readWeightsFile(path), path);
 }
 
@@ -70,37 +46,6 @@ export async function saveTensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await writeBytes(path, writeSafetensors(tensors, metadata));
-}
-
-function splitName(name: string): [layer: string, tensor: string] {
-  const dot = name.lastIndexOf(".") + 1;
-  return [name.slice(0, dot), name.slice(dot)];
-}
-
-/** What every reader of weights goes through. What is no safetensors file may be one of another program. */
-function decodeTensors(bytes: Uint8Array, file: string) {
-  const { metadata, tensors: all } = parseOrName(bytes, file);
-  const tensors = new Map<string, TensorValue>();
-  for (const [name, { shape, data }] of all) {
-    if (COUNTER.test(name)) continue;
-    const bad = firstBeyond(data);
-    if (bad !== undefined) {
-      throw new CheckpointError(
-        `Cannot use ${file}: value ${bad.index} of ${name} is ${bad.value}, wanted finite numbers`,
-      );
-    }
-    tensors.set(name, { shape, data });
-  }
-  return { metadata, tensors };
-}
-
-function parseOrName(bytes: Uint8Array, file: string) {
-  try {
-    return parseSafetensors(bytes, file);
-  } catch (error) {
-    const foreign = foreignWeights(bytes, file);
-    throw foreign === undefined ? error : new CheckpointError(`Cannot read ${file}: ${foreign}`);
-  }
 }
 
 async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {

@@ -4,12 +4,9 @@
  */
 import { basename, dirname, join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
+import { CheckpointError } from "./error.ts";
 
-/** A weights file that cannot be read, written or used, said in one sentence that names the place. */
-export class CheckpointError extends UserError {
-  /** The class's name. */
-  override readonly name = "CheckpointError";
-}
+export { CheckpointError };
 
 /** A file that could not be written; what was there before is intact. */
 export class FileWriteError extends UserError {

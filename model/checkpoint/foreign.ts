@@ -2,8 +2,6 @@
  * Weights of other programs, told by their first bytes, so that who brings one hears what it is and how to go on.
  * @module
  */
-import { basename, extname } from "@std/path";
-
 /** Beginnings of files, as Latin-1. */
 const ZIP = "PK\x03\x04", HDF5 = "\x89HDF\r\n\x1a\n";
 
@@ -45,7 +43,8 @@ export function conversionLines(path: string): string[] {
 }
 
 function convertedName(path: string): string {
-  return `${basename(path, extname(path))}.safetensors`;
+  // The name without its folder and its ending; web addresses are no paths of a system's own.
+  return `${path.replace(/^.*[/\\]/, "").replace(/(?<=.)\.[^.]*$/, "")}.safetensors`;
 }
 
 function convertText(path: string): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { CheckpointError } from "./files.ts";
+import { CheckpointError } from "./error.ts";
 
 /** Element types that can be read. `I64` is there for PyTorch's counters. */
 export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I64";

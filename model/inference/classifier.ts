@@ -4,13 +4,12 @@
  */
 import { evaluationMap, mirrored } from "../../data/augment.ts";
 import { type DecodedImage, ImageError } from "../../data/image/image.ts";
-import { type Gpu, GpuLostError } from "../../engine/gpu.ts";
-import { requestTunedGpu } from "../tuned_gpu.ts";
+import { type Gpu, GpuLostError } from "../../engine/device.ts";
 import { type Pause, Plan } from "../../engine/plan.ts";
 import { readTensors, writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../architectures/registry.ts";
 import type { ModelCard } from "../checkpoint/card.ts";
-import { type Checkpoint, loadCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/encoding.ts";
 import {
   type Classification,
   type Classifier,
@@ -23,42 +22,16 @@ import { Inference, probabilitiesOf } from "./inference.ts";
 import { Network } from "../network.ts";
 import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
 
-/** What `loadClassifier` may be told. */
-export interface ClassifierOptions {
+/** What a classifier may be told. */
+export interface NetworkClassifierOptions {
   /** Largest batch of one call; default 32. */
-  readonly maxBatch?: number;
-  /** A device to use (and leave open on close); default: a new one of its own. */
-  readonly gpu?: Gpu;
+  readonly maxBatch?: number | undefined;
   /** Called between two steps of uploading the weights. */
-  readonly pause?: Pause;
+  readonly pause?: Pause | undefined;
 }
 
 /** Pixels that a freshly built plan has room for, per photo; larger photos make it grow. */
 const USUAL_PIXELS = 256 * 400;
-
-/** Loads a checkpoint file into inference mode. Throws `CheckpointError` for a bad file. */
-export async function loadClassifier(
-  path: string,
-  options: ClassifierOptions = {},
-): Promise<NetworkClassifier> {
-  return await createClassifier(await loadCheckpoint(path), options);
-}
-
-/** The same from a checkpoint in memory. */
-export async function createClassifier(
-  checkpoint: Checkpoint,
-  options: ClassifierOptions = {},
-): Promise<NetworkClassifier> {
-  const gpu = options.gpu ?? await requestTunedGpu();
-  using stack = new DisposableStack();
-  if (!options.gpu) stack.use(gpu);
-  const { card } = checkpoint;
-  const size = { classes: card.classes.length, size: card.preprocess.height };
-  const network = stack.use(new Network(gpu, architecture(card.model, size)));
-  for (const _ of network.loadInSteps(checkpoint.tensors)) await options.pause?.();
-  const owned = stack.move();
-  return new NetworkClassifier(network, card, options.maxBatch ?? 32, () => owned.dispose());
-}
 
 /** A `Classifier` over a network on this thread. Calls run one after the other. */
 export class NetworkClassifier implements Classifier {
@@ -74,6 +47,24 @@ export class NetworkClassifier implements Classifier {
     readonly maxBatch: number,
     readonly release: () => void = () => {},
   ) {}
+
+  /** A checkpoint's network on a device; on close, `release` is called after the network is freed. */
+  static async create(
+    gpu: Gpu,
+    { card, tensors }: Checkpoint,
+    { maxBatch = 32, pause }: NetworkClassifierOptions = {},
+    release: () => void = () => {},
+  ): Promise<NetworkClassifier> {
+    const size = { classes: card.classes.length, size: card.preprocess.height };
+    using stack = new DisposableStack();
+    const network = stack.use(new Network(gpu, architecture(card.model, size)));
+    for (const _ of network.loadInSteps(tensors)) await pause?.();
+    const owned = stack.move();
+    return new NetworkClassifier(network, card, maxBatch, () => {
+      owned.dispose();
+      release();
+    });
+  }
 
   get adapter(): string {
     return this.network.gpu.name;

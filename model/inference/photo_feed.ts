@@ -2,7 +2,7 @@
  * Brings photos to the device: pixels and sample records of one batch, which one launch turns into the input.
  * @module
  */
-import type { Gpu } from "../../engine/gpu.ts";
+import type { Gpu } from "../../engine/device.ts";
 import { encodeSample, photosToInput, SAMPLE_WORDS } from "../../engine/kernels/preprocess/preprocess.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { createTensor, destroyTensor, type Tensor } from "../../engine/tensor.ts";

@@ -2,7 +2,7 @@
  * Brings preprocessed inputs to the device: each is uploaded as it came, and one launch reorders the batch.
  * @module
  */
-import type { Gpu } from "../../engine/gpu.ts";
+import type { Gpu } from "../../engine/device.ts";
 import { reorder } from "../../engine/kernels/channels_last/channels_last.ts";
 import { Plan } from "../../engine/plan.ts";
 import type { Tensor } from "../../engine/tensor.ts";

@@ -5,7 +5,7 @@
 import type { Gpu } from "../../engine/gpu.ts";
 import { requestTunedGpu } from "../../model/tuned_gpu.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
-import { createClassifier } from "../../model/inference/classifier.ts";
+import { createClassifier } from "../../model/inference/load.ts";
 import { serveClassifiers } from "./gpu_thread.ts";
 
 /** One device for all models: drivers keep some memory of every device that ever was, and reloads would add up. */

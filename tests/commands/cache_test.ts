@@ -4,6 +4,7 @@ import { clearCache, surveyCache } from "../../data/cache_folder.ts";
 import { CACHE_FOLDER, openPhotoStore } from "../../data/dataset/cache.ts";
 import { drawShape, encodeJpeg } from "../../data/shapes/shape_drawing.ts";
 import { SHAPES_FOLDER } from "../../data/shapes/shapes.ts";
+import { ENGINE_PLACE } from "../../commands/web/engine_module.ts";
 import { DRIVER_FOLDER } from "../../engine/driver.ts";
 import { makeDraft } from "../../data/drafts.ts";
 import { TILE_FILE } from "../../model/tuned_gpu.ts";
@@ -23,6 +24,7 @@ async function withCache(work: (root: string, outside: string) => Promise<void>)
     await write("photos/1.jpg", await encodeJpeg(drawShape("star", 1, 1)));
     await write("outside/precious.jpg", new Uint8Array(7));
     await write("kept/tiles.json", new Uint8Array(100));
+    await write("kept/browser/alexnet.js", new Uint8Array(100));
     await write("kept/shapes/train/star/1.jpg", new Uint8Array(1000));
     await write("kept/screenshots/a.png", new Uint8Array(10));
     await work(root, join(dir, "outside"));
@@ -40,12 +42,15 @@ const kindsOf = (entries: readonly { kind: string }[]) =>
 
 test("every place that is written between runs is a kind of the cache folder", () => {
   assertEquals(
-    [CACHE_FOLDER, SHAPES_FOLDER, TILE_FILE, DRIVER_FOLDER].map((path) => path.replaceAll("\\", "/")),
+    [CACHE_FOLDER, SHAPES_FOLDER, TILE_FILE, DRIVER_FOLDER, ENGINE_PLACE].map((path) =>
+      path.replaceAll("\\", "/")
+    ),
     [
       ".cache/photos",
       ".cache/shapes",
       ".cache/tiles.json",
       ".cache/drivers",
+      ".cache/browser/alexnet.js",
     ],
   );
 });
@@ -54,11 +59,11 @@ test("what is kept is found with its size and last use, and cleared by kind", ()
   withCache(async (root) => {
     (await openStore(root)).close();
     const entries = await surveyCache(root);
-    assertEquals(kindsOf(entries), ["other", "photos", "shapes", "tiles"]);
+    assertEquals(kindsOf(entries), ["browser", "other", "photos", "shapes", "tiles"]);
     assertEquals(entries.find(({ kind }) => kind === "shapes")!.bytes, 1000);
     const now = Date.now(), driver = entries.filter(({ kind }) => kind === "driver");
     assert(entries.every((entry) => driver.includes(entry) || now - entry.used!.getTime() < 600_000));
-    assertEquals(kindsOf(await clearCache(["tiles"], root)), ["tiles"]);
+    assertEquals(kindsOf(await clearCache(["tiles", "browser"], root)), ["browser", "tiles"]);
     assertEquals(kindsOf(await surveyCache(root)), ["other", "photos", "shapes"]);
     assertEquals((await clearCache(["photos", "shapes", "tiles"], root)).map(({ held }) => held), [
       undefined,
@@ -155,7 +160,7 @@ test("the project's own drivers are cleared with the choice, but not while setup
       await running.status;
     }
     assertEquals(await clear(), [undefined]);
-    assertEquals(kindsOf(await surveyCache(root)), ["other", "shapes", "tiles"]);
+    assertEquals(kindsOf(await surveyCache(root)), ["browser", "other", "shapes", "tiles"]);
   }));
 
 test("nothing outside of the folder is removed, though a link leads there", () =>
@@ -182,12 +187,18 @@ test("the command shows, clears and refuses what is no kind", () =>
     const shown = await run("--folder", root);
     assertMatch(shown.out, /shapes +1 kB +used \d{4}-\d\d-\d\d +\S+shapes\n/);
     assertMatch(shown.out, /other .+\(not of this project\)/);
-    assertMatch(shown.out, /in all; --clear \[photos\|shapes\|tiles\|drivers\] removes 1.1 kB of it/);
+    assertMatch(
+      shown.out,
+      /in all; --clear \[photos\|shapes\|tiles\|drivers\|browser\] removes 1.2 kB of it/,
+    );
     const cleared = await run("--folder", root, "--clear", "shapes");
     assertMatch(cleared.out, /^shapes .+ removed, used .+\n1 kB freed\n$/);
-    assertEquals(JSON.parse((await run("--folder", root, "--clear", "--json")).out).freed, 100);
+    assertEquals(JSON.parse((await run("--folder", root, "--clear", "--json")).out).freed, 200);
     assertMatch((await run("--folder", join(root, "none"), "tiles")).out, /^Nothing is kept in /);
     const wrong = await run("--clear", "driver");
     assertEquals(wrong.code, 2);
-    assertStringIncludes(wrong.error, "KIND is driver, wanted one of photos, shapes, tiles, drivers");
+    assertStringIncludes(
+      wrong.error,
+      "KIND is driver, wanted one of photos, shapes, tiles, drivers, browser",
+    );
   }));

@@ -4,7 +4,8 @@ import { Gpu } from "../../engine/gpu.ts";
 import type { Launch } from "../../engine/kernel.ts";
 import { alterLaunches } from "../alter_launch.ts";
 import { ALL_CASES } from "../../model/cases.ts";
-import { examine, exitCodeOf, rowText, summaryText } from "../../commands/doctor_report.ts";
+import { examine, exitCodeOf } from "../../commands/doctor_report.ts";
+import { rowText, summaryText } from "../../engine/verify/report.ts";
 
 interface Fault {
   readonly op: string;

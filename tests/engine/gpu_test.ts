@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { Gpu, GpuLostError, GpuUnavailableError, GpuValidationError } from "../../engine/gpu.ts";
+import {
+  Gpu,
+  GpuLostError,
+  GpuUnavailableError,
+  GpuValidationError,
+  kindOf,
+  nameOf,
+} from "../../engine/gpu.ts";
 import { gpu } from "../gpu.ts";
 
 const STORAGE = GPUBufferUsage.STORAGE;
@@ -75,6 +82,19 @@ Deno.test("a disposed gpu refuses work and reports its loss", async () => {
   assertThrows(() => own.createBuffer("late", 16, STORAGE), GpuLostError, "disposed");
   await assertRejects(() => own.guard("work", () => 1), GpuLostError, "disposed");
   assertInstanceOf(await own.lost, GpuLostError);
+});
+
+Deno.test("an adapter that a browser describes by vendor and family alone has a name and a kind", () => {
+  const adapter = (info: Partial<GPUAdapterInfo>) =>
+    ({ info: { description: "", device: "", vendor: "", architecture: "", ...info } }) as GPUAdapter;
+  const kind = (info: Partial<GPUAdapterInfo>) =>
+    kindOf(nameOf(adapter(info)), info.vendor ?? "", info.architecture);
+  const swiftshader = { vendor: "google", architecture: "swiftshader" };
+  assertEquals([nameOf(adapter(swiftshader)), kind(swiftshader)], ["google swiftshader", "cpu"]);
+  assertEquals(kind({ vendor: "nvidia", architecture: "ampere" }), "discrete");
+  assertEquals(kind({ vendor: "intel", architecture: "gen-12lp" }), "other");
+  assertEquals(kind({ ...swiftshader, description: "SwiftShader Device (Subzero)" }), "cpu");
+  assertEquals(nameOf(adapter({})), "unknown adapter");
 });
 
 Deno.test("without an adapter the error says what to run", async () => {

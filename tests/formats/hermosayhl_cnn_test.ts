@@ -3,7 +3,7 @@ import { DecoderPool } from "../../data/image/decoder_pool.ts";
 import { HERMOSAYHL_CNN_PREPROCESS, readHermosayhlCnn } from "../../formats/hermosayhl_cnn.ts";
 import { decodeSide } from "../../data/preprocess.ts";
 import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
-import { createClassifier } from "../../model/inference/classifier.ts";
+import { createClassifier } from "../../model/inference/load.ts";
 import { withGpu } from "../model/harness.ts";
 import { haveSeed, seedJson, seedPath } from "../model/hermosayhl_cnn.ts";
 import { testNeeding } from "../permissions.ts";

@@ -3,6 +3,7 @@
  * @module
  */
 import { type Browser, chromium } from "playwright-core";
+import { present } from "../permissions.ts";
 
 const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -14,6 +15,17 @@ export const browserPath: string | undefined = PATHS.find((path) => {
     return false;
   }
 });
+
+/** Where distributions put Chromium's SwiftShader, a driver that Deno can use, too. */
+export const SWIFTSHADER: string | undefined = [
+  "/usr/lib/chromium",
+  "/usr/lib/chromium-browser",
+  "/opt/google/chrome",
+]
+  .map((folder) => `${folder}/vk_swiftshader_icd.json`).find((path) => present(path));
+
+/** What makes the browser offer WebGPU without a graphics card, on SwiftShader; for `startBrowser`. */
+export const WEBGPU_ARGS: readonly string[] = ["--headless=new", "--enable-unsafe-webgpu"];
 
 /** Starts it without a window; `args` after others of the same name take their place. Anything but loopback is out of its reach. */
 export async function startBrowser(args: readonly string[] = []): Promise<Browser> {

@@ -6,13 +6,9 @@ import { assertEquals } from "@std/assert";
 import { fetchDawn } from "../../commands/drivers/dawn.ts";
 import { DAWN_FOLDER, IMPLEMENTATIONS } from "../../engine/implementation.ts";
 import { fromFileUrl } from "@std/path";
-import { present } from "../permissions.ts";
+import { SWIFTSHADER } from "./browser.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-
-/** Where distributions put Chromium's SwiftShader. */
-const SWIFTSHADER = ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"]
-  .map((folder) => `${folder}/vk_swiftshader_icd.json`).find((path) => present(path));
 
 /** Runs a command of the project on SwiftShader; what it printed. */
 async function run(backend: string, script: string, ...args: string[]): Promise<string> {

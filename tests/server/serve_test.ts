@@ -199,7 +199,7 @@ test({
     "serve answers the same classes as the classifier does directly, through photos and tensors of the real network",
   ignore: !hasAdapter,
   fn: async () => {
-    const { loadClassifier } = await import("../../model/inference/classifier.ts");
+    const { loadClassifier } = await import("../../model/inference/load.ts");
     const { decodeImage } = await import("../../data/image/decode.ts");
     const folder = await Deno.makeTempDir();
     const path = `${folder}/best.safetensors`;

@@ -11,7 +11,7 @@ import { UserError } from "../../engine/errors.ts";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { loadCheckpoint, loadTensors } from "../../model/checkpoint/checkpoint.ts";
 import { checkpointAt } from "../../model/checkpoint/runs.ts";
-import { balancedWeights } from "../../training/photo_source.ts";
+import { balancedWeights } from "../../training/photos.ts";
 import { OPTIMIZER_DEFAULTS } from "../../training/optimizer.ts";
 import { lockRun, LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run_folder.ts";
 import type { RunEvent } from "../../training/reporter.ts";

@@ -4,7 +4,7 @@ import { Network } from "../../model/network.ts";
 import { Plan } from "../../engine/plan.ts";
 import { readTensor } from "../../engine/tensor.ts";
 import { PhotoFeed } from "../../model/inference/photo_feed.ts";
-import { evaluationPhotos, type PhotoSource } from "../../training/photo_source.ts";
+import { evaluationPhotos, type PhotoSource } from "../../training/photos.ts";
 import { estimateStatistics } from "../../training/statistics.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { infer, normalisedError, toNchw, withGpu } from "../model/harness.ts";

@@ -7,7 +7,7 @@ import { product } from "../../model/parameters.ts";
 import { readTensor } from "../../engine/tensor.ts";
 import { batchMix, type MixOptions } from "../../training/mixing.ts";
 import { createOptimizer, type OptimizerOptions } from "../../training/optimizer.ts";
-import { evaluationPhotos } from "../../training/photo_source.ts";
+import { evaluationPhotos } from "../../training/photos.ts";
 import { Trainer } from "../../training/trainer.ts";
 import { withGpu } from "../model/harness.ts";
 

@@ -2,7 +2,7 @@
  * Convolution and linear layers: forward, input gradient and weight gradient on the matrix core.
  * @module
  */
-import type { Gpu } from "../../gpu.ts";
+import type { Gpu } from "../../device.ts";
 import { alignTo4 } from "../../tensor.ts";
 import type { Case } from "../../verify/case.ts";
 import {

@@ -2,7 +2,7 @@
  * Which tiles a device can run at all, and which lie next to one.
  * @module
  */
-import type { Gpu } from "../../gpu.ts";
+import type { Gpu } from "../../device.ts";
 import { alignTo4 } from "../../tensor.ts";
 import { chooseSplitK } from "./choose.ts";
 import { blockM, operandsOf, splitsPerGroup } from "./product.ts";

@@ -2,7 +2,7 @@
  * Which tile suits which product on which kind of adapter.
  * @module
  */
-import type { Gpu } from "../../gpu.ts";
+import type { Gpu } from "../../device.ts";
 import { alignTo4 } from "../../tensor.ts";
 import { blockM, blockN, splitsPerGroup } from "./product.ts";
 import { type ProductShape, type Tile, type TileChoice, tilesOf } from "./tiles.ts";

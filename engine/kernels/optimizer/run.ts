@@ -2,7 +2,7 @@
  * Runs an optimiser's steps on the device.
  * @module
  */
-import type { Gpu } from "../../gpu.ts";
+import type { Gpu } from "../../device.ts";
 import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
 import { type Output, runOnce, upload } from "../../verify/device.ts";

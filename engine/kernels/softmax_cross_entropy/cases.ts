@@ -2,7 +2,7 @@
  * Cases of the fused loss.
  * @module
  */
-import type { Gpu } from "../../gpu.ts";
+import type { Gpu } from "../../device.ts";
 import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
 import { stepParams } from "../optimizer/optimizer.ts";

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import {
   balancedOrder,
   evaluationBatches,
-  hashedSplit,
   trainingBatchCount,
   trainingBatches,
-} from "../../../data/dataset/sampler.ts";
+} from "../../../data/dataset/batches.ts";
+import { hashedSplit } from "../../../data/dataset/sampler.ts";
 import { shuffle } from "../../../engine/random.ts";
 
 Deno.test("an epoch of training has every sample, in full batches of different ones", () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../../engine/gpu.ts";
 import { type Case, compare, normalisedError, passed } from "../../../engine/verify/case.ts";
-import { rowText } from "../../../commands/doctor_report.ts";
+import { rowText } from "../../../engine/verify/report.ts";
 import { runCases } from "../../../engine/verify/run.ts";
 
 Deno.test("the normalised error is the distance over the wanted size", () => {

@@ -7,7 +7,7 @@ import { architecture } from "../../../model/architectures/registry.ts";
 import { Network } from "../../../model/network.ts";
 import { normalisedError } from "../../../engine/verify/case.ts";
 import { ALL_CASES } from "../../../model/cases.ts";
-import { rowText } from "../../../commands/doctor_report.ts";
+import { rowText } from "../../../engine/verify/report.ts";
 import { alterLaunches } from "../../alter_launch.ts";
 import { runCases } from "../../../engine/verify/run.ts";
 import { normals } from "../../../engine/verify/sample.ts";

@@ -4,7 +4,7 @@ import { mirrored } from "../../../data/augment.ts";
 import { UserError } from "../../../engine/errors.ts";
 import { architecture } from "../../../model/architectures/registry.ts";
 import type { TensorValue } from "../../../model/checkpoint/checkpoint.ts";
-import { createClassifier } from "../../../model/inference/classifier.ts";
+import { createClassifier } from "../../../model/inference/load.ts";
 import { initialValues } from "../../../model/init.ts";
 import { describeLayers } from "../../../model/network.ts";
 import { evaluate } from "../../../training/evaluate.ts";

@@ -1,0 +1,131 @@
+/**
+ * The engine, networks and training in a page, on the visitor's own GPU. Nothing here reaches for Deno or Node.
+ *
+ * ```ts
+ * import { decodeSide, loadClassifier, readPhoto } from "./mod.ts";
+ *
+ * const classifier = await loadClassifier(new URL("model.safetensors", location.href));
+ * const { classes, preprocess } = classifier.card;
+ * const file = await (await fetch("photo.jpg")).blob();
+ * const photo = await readPhoto(file, { shorterSide: decodeSide(preprocess) });
+ * const [answer] = await classifier.classify([photo]);
+ * console.log(classes.map((name, k) => [name, answer!.probabilities[k]]));
+ * await classifier.close();
+ * ```
+ * @module
+ */
+export {
+  type CheckpointSource,
+  type ClassifierOptions,
+  loadClassifier,
+  readCheckpoint,
+} from "./classifier.ts";
+export { examineBrowser } from "./examine.ts";
+export { Gpu } from "./gpu.ts";
+export { type PageClass, type PhotoInput, readPhoto, type ReadPhotoOptions } from "./photos.ts";
+
+export {
+  type Affine,
+  AUGMENT_LEVELS,
+  type AugmentLevel,
+  augmentMap,
+  evaluationMap,
+  type Size,
+} from "../data/augment.ts";
+export { evaluationBatches, trainingBatchCount, trainingBatches } from "../data/dataset/batches.ts";
+export type { SplitName } from "../data/dataset/listing.ts";
+export type { SplitKeys, SplitRecord } from "../data/dataset/split_record.ts";
+export { type DecodedImage, ImageError, type ImageErrorCode } from "../data/image/image.ts";
+export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess } from "../data/preprocess.ts";
+
+export {
+  type AdapterKind,
+  type CompileStage,
+  type DeviceParts,
+  Gpu as OpenedGpu,
+  GpuLostError,
+  type GpuOptions,
+  GpuUnavailableError,
+  GpuValidationError,
+} from "../engine/device.ts";
+export type { Driver } from "../engine/driver.ts";
+export { UserError } from "../engine/errors.ts";
+export { type Bindable, type Bound, KernelCache, kernelText, type Launch } from "../engine/kernel.ts";
+export { type Pause, Plan, submit, submitFirst } from "../engine/plan.ts";
+export type { LaunchTime } from "../engine/profile.ts";
+export { hash, normal, shuffle, Stream, uniform } from "../engine/random.ts";
+export type { Readback } from "../engine/readback.ts";
+export type { Subgroups } from "../engine/subgroups.ts";
+export {
+  type AnyTensor,
+  type ArrayOf,
+  createTensor,
+  destroyTensor,
+  type DType,
+  type ReadResult,
+  readTensor,
+  readTensors,
+  Tensor,
+  type TensorData,
+  writeTensor,
+} from "../engine/tensor.ts";
+export type { NonFinite } from "../engine/kernels/check_finite/check_finite.ts";
+export type { Case, Check } from "../engine/verify/case.ts";
+export {
+  type AdapterReport,
+  adapterText,
+  type Examination,
+  rowText,
+  summaryText,
+  TABLE_HEADING,
+} from "../engine/verify/report.ts";
+export type { Row } from "../engine/verify/run.ts";
+
+export { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
+export type { ArchitectureOptions } from "../model/architectures/parts.ts";
+export { ALL_CASES, QUICK_CASES } from "../model/cases.ts";
+export type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../model/checkpoint/encoding.ts";
+export { CheckpointError } from "../model/checkpoint/error.ts";
+export type { TensorValue } from "../model/checkpoint/safetensors.ts";
+export {
+  type Classification,
+  type Classifier,
+  DeviceLostError,
+  type Heatmap,
+  ranking,
+} from "../model/inference/classifier_types.ts";
+export { NetworkClassifier, type NetworkClassifierOptions } from "../model/inference/classifier.ts";
+export type { DevicePixels, Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
+export type * from "../model/layer.ts";
+export {
+  type Architecture,
+  type BuildOptions,
+  type DescribedLayer,
+  Network,
+  type Section,
+} from "../model/network.ts";
+export type { Arena, ArenaTensors, NamedSpec, Parameter, ParameterStore } from "../model/parameters.ts";
+
+export { WeightAverage } from "../training/average.ts";
+export { type ClassFigures, evaluate, type Evaluation } from "../training/evaluate.ts";
+export type { FoundNonFinite } from "../training/numeric_checks.ts";
+export {
+  createOptimizer,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerOptions,
+  OPTIMIZERS,
+} from "../training/optimizer.ts";
+export {
+  balancedWeights,
+  evaluationPhotos,
+  labelsOf,
+  mostPixels,
+  type PhotoSource,
+  type PhotoVariation,
+  trainingPhotos,
+} from "../training/photos.ts";
+export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "../training/schedule.ts";
+export { type LossSums, type Metrics, Trainer, type TrainerOptions } from "../training/trainer.ts";
+export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "../training/transfer.ts";

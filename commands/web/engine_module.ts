@@ -1,0 +1,55 @@
+/**
+ * The engine as one file that a page loads: `browser/mod.ts` and everything that it imports, with a source map beside it.
+ * @module
+ */
+import { dirname, fromFileUrl, join } from "@std/path";
+import { cachePlace } from "../../data/cache_folder.ts";
+import { UserError } from "../../engine/errors.ts";
+
+/** What the file is called, wherever it lies. */
+export const ENGINE_MODULE = "alexnet.js";
+
+/** Where it is kept between runs, for `serve`. */
+export const ENGINE_PLACE: string = join(cachePlace("browser"), ENGINE_MODULE);
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** What the module is made of. */
+const SOURCES = ["browser", "data", "engine", "model", "training", "deno.json", "deno.lock"];
+
+/** Builds it at `path`; throws a `UserError` where that fails. */
+export async function buildEngineModule(path: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const root = (file: string) => fromFileUrl(new URL(file, ROOT));
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["bundle", "--quiet", "--platform", "browser", "--minify", "--sourcemap", "linked"],
+      ...["--config", root("deno.json"), "--frozen", "--output", path, root("browser/mod.ts")],
+    ],
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (code === 0) return;
+  const reason = new TextDecoder().decode(stderr).trim().split("\n").find((line) => line.includes("rror"));
+  throw new UserError(`Cannot build the engine for pages: ${reason ?? `deno bundle ended with code ${code}`}`);
+}
+
+/** Whether what was built at `path` is younger than everything that it is made of. */
+export async function isCurrent(path: string): Promise<boolean> {
+  const built = await modified(path);
+  if (built === undefined) return false;
+  for (const source of SOURCES) if (await newest(fromFileUrl(new URL(source, ROOT))) > built) return false;
+  return true;
+}
+
+async function newest(path: string): Promise<number> {
+  const { isDirectory, mtime } = await Deno.stat(path);
+  let latest = mtime?.getTime() ?? 0;
+  if (isDirectory) {
+    for await (const { name } of Deno.readDir(path)) latest = Math.max(latest, await newest(join(path, name)));
+  }
+  return latest;
+}
+
+async function modified(path: string): Promise<number | undefined> {
+  return await Deno.stat(path).then(({ mtime }) => mtime?.getTime(), () => undefined);
+}
