@@ -93,9 +93,13 @@ export {
   type Classifier,
   DeviceLostError,
   type Heatmap,
+  type NamedAnswer,
+  namedProbabilities,
+  type NamedProbability,
   ranking,
 } from "../model/inference/classifier_types.ts";
 export { NetworkClassifier, type NetworkClassifierOptions } from "../model/inference/classifier.ts";
+export { type OverlayJob, overlayPixels } from "../model/inference/overlay.ts";
 export type { DevicePixels, Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 export type * from "../model/layer.ts";
 export {

@@ -9,10 +9,11 @@ import { nameBelow } from "../data/dataset/walk.ts";
 import { findLabelIssues, type SuspectLabels } from "../data/inspection/label_issues.ts";
 import { decodeSide } from "../data/preprocess.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
-import { loadClassifier } from "../model/inference/classifier.ts";
+import { loadClassifier } from "../model/inference/load.ts";
 import { probabilitiesOf } from "../model/inference/inference.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
-import { evaluationPhotos, openPhotos } from "../training/photo_source.ts";
+import { openPhotos } from "../training/photo_source.ts";
+import { evaluationPhotos } from "../training/photos.ts";
 
 /** Photos in one pass. */
 const BATCH = 32;

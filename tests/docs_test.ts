@@ -24,7 +24,7 @@ function list(folder = ""): string[] {
 const OTHERS = [
   /^(\.\.\/shared|runs|photos|\.cache|\/)/, // beside the project, written by it, or an absolute path or a route
   /^(config\.json|log\.csv|(last|best)(\.state)?\.safetensors|SPLIT\.tsv)$/, // a run's files, a data set's table
-  /^(photo\.jpg|\d+\.jpg|mine\.onnx|dog\.safetensors|iter_395000\.model|loop\.ts)$/, // files of the examples
+  /^(site|alexnet\.js|photo\.jpg|\d+\.jpg|mine\.onnx|dog\.safetensors|iter_395000\.model|loop\.ts)$/, // files of the examples
   /^(op\.(ts|wgsl)|TensorFlow\.js)$/, // any op's files; a name
 ];
 

@@ -2,7 +2,7 @@
  * The engine as one file that a page loads: `browser/mod.ts` and everything that it imports, with a source map beside it.
  * @module
  */
-import { dirname, fromFileUrl, join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { cachePlace } from "../../data/cache_folder.ts";
 import { UserError } from "../../engine/errors.ts";
 
@@ -17,20 +17,28 @@ const ROOT = new URL("../../", import.meta.url);
 /** What the module is made of. */
 const SOURCES = ["browser", "data", "engine", "model", "training", "deno.json", "deno.lock"];
 
-/** Builds it at `path`; throws a `UserError` where that fails. */
-export async function buildEngineModule(path: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true });
+/** Builds it at `path`, in a folder that need not be there; throws a `UserError` where that fails. */
+export async function buildEngineModule(
+  path: string,
+  { sourceMap = true }: {
+    /** Whether a source map lies beside it. */
+    readonly sourceMap?: boolean;
+  } = {},
+): Promise<void> {
   const root = (file: string) => fromFileUrl(new URL(file, ROOT));
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["bundle", "--quiet", "--platform", "browser", "--minify", "--sourcemap", "linked"],
+      ...["bundle", "--quiet", "--platform", "browser", "--minify"],
+      ...(sourceMap ? ["--sourcemap", "linked"] : []),
       ...["--config", root("deno.json"), "--frozen", "--output", path, root("browser/mod.ts")],
     ],
     env: { NO_COLOR: "1" },
   }).output();
   if (code === 0) return;
   const reason = new TextDecoder().decode(stderr).trim().split("\n").find((line) => line.includes("rror"));
-  throw new UserError(`Cannot build the engine for pages: ${reason ?? `deno bundle ended with code ${code}`}`);
+  throw new UserError(
+    `Cannot build the engine for pages: ${reason ?? `deno bundle ended with code ${code}`}`,
+  );
 }
 
 /** Whether what was built at `path` is younger than everything that it is made of. */
@@ -45,7 +53,9 @@ async function newest(path: string): Promise<number> {
   const { isDirectory, mtime } = await Deno.stat(path);
   let latest = mtime?.getTime() ?? 0;
   if (isDirectory) {
-    for await (const { name } of Deno.readDir(path)) latest = Math.max(latest, await newest(join(path, name)));
+    for await (const { name } of Deno.readDir(path)) {
+      latest = Math.max(latest, await newest(join(path, name)));
+    }
   }
   return latest;
 }

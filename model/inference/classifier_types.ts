@@ -40,6 +40,33 @@ export interface ClassifyOptions {
   readonly tta?: boolean | undefined;
 }
 
+/** An answer in words: the best class with its probability, and the `topk` most probable ones (default: all), the best first. */
+export function namedProbabilities(
+  classes: readonly string[],
+  probabilities: Float32Array,
+  topk: number = classes.length,
+): NamedAnswer {
+  const told = ranking(probabilities).slice(0, topk).map((k) => ({
+    class: classes[k]!,
+    probability: probabilities[k]!,
+  }));
+  return { ...told[0]!, probabilities: told };
+}
+
+/** A class and how probable it is. */
+export interface NamedProbability {
+  /** The class's name. */
+  class: string;
+  /** 0 to 1. */
+  probability: number;
+}
+
+/** The best class, and others in their order. */
+export interface NamedAnswer extends NamedProbability {
+  /** The best first. */
+  probabilities: NamedProbability[];
+}
+
 /** A loaded, ready network in inference mode. */
 export interface Classifier {
   /** What the checkpoint says about itself. */

@@ -12,6 +12,7 @@ import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { RequestError } from "../inference/errors.ts";
+import { pageFor } from "../page_for.ts";
 import {
   type App,
   type AppContext,
@@ -51,6 +52,7 @@ const PAGE = {
   "/assets/camera.js": "camera.js",
   "/assets/card.js": "card.js",
   "/assets/docs.js": "docs.js",
+  "/assets/view.js": "view.js",
   "/assets/formats.js": "formats.js",
   "/assets/base.css": "base.css",
   "/assets/stage.css": "stage.css",
@@ -145,7 +147,8 @@ export async function createApp(services: Services, options: AppOptions = {}): P
 async function addPage(app: App): Promise<void> {
   const unchanged = etag();
   for (const [path, file] of Object.entries(PAGE)) {
-    const bytes = await Deno.readFile(new URL(`../page/${file}`, import.meta.url));
+    const read = await Deno.readFile(new URL(`../page/${file}`, import.meta.url));
+    const bytes = file.endsWith(".html") ? pageFor("server", new TextDecoder().decode(read)) : read;
     const type: string = contentType(extname(file)) ?? "application/octet-stream";
     const headers = { "Cache-Control": "no-cache", "Content-Type": type };
     app.get(path, unchanged, (c) => c.body(bytes, 200, headers));

@@ -7,7 +7,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { evaluationMap } from "../../data/augment.ts";
 import { ImageError } from "../../data/image/image.ts";
-import { ranking } from "../../model/inference/classifier_types.ts";
+import { namedProbabilities } from "../../model/inference/classifier_types.ts";
 import type { Reservation } from "../inference/batcher.ts";
 import type { LoadedModel } from "../inference/served_model.ts";
 import { FIELD, type UploadedPhoto } from "../inference/uploaded_photos.ts";
@@ -179,14 +179,6 @@ async function classify(
       ...(overlay === undefined ? {} : { overlay: round(performance.now() - painting) }),
     },
   };
-}
-
-function namedProbabilities(classes: readonly string[], probabilities: Float32Array, topk = classes.length) {
-  const told = ranking(probabilities).slice(0, topk).map((k) => ({
-    class: classes[k]!,
-    probability: probabilities[k]!,
-  }));
-  return { ...told[0]!, probabilities: told };
 }
 
 function withPlace(error: unknown, { file }: UploadedPhoto, i: number): unknown {

@@ -24,7 +24,7 @@ export function isModelName(text: string): boolean {
 export function parseSource(text: string, name?: string): ModelSource {
   const [, given, rest] = /^([^/=]+)=(.+)$/s.exec(text) ?? [];
   const path = rest ?? text;
-  const chosen = given ?? name ?? nameOf(path);
+  const chosen = given ?? name ?? modelNameOf(path);
   if (!isModelName(chosen)) {
     throw new Error(
       `Cannot name a model ${JSON.stringify(chosen)}: expected letters, digits, dots, dashes and underscores`,
@@ -52,7 +52,8 @@ export function requireDistinct(sources: readonly ModelSource[]): void {
   }
 }
 
-function nameOf(path: string): string {
+/** What a checkpoint is called that nobody gave a name: its run, or else its file. */
+export function modelNameOf(path: string): string {
   const stem = basename(path).replace(/\.[^.]*$/, "");
   const folder = stem === "best" || stem === "last" ? validName(basename(dirname(path))) : "";
   return folder || validName(stem) || "model";

@@ -23,7 +23,7 @@ export function showCard(card, element) {
       : `${training.epoch} epochs${training.run ? `, run ${training.run}` : ""}`,
     "Version": card.version,
     "Runs on": card.adapter,
-    "Loaded": new Date(card.loadedAt).toLocaleString(),
+    "Loaded": card.loadedAt && new Date(card.loadedAt).toLocaleString(),
   };
   const rows = Object.entries(facts).filter(([, value]) => value !== undefined);
   $("facts").replaceChildren(...rows.flatMap(([term, value]) => [

@@ -3,7 +3,7 @@
  * @module
  */
 import { type InferRequest, type ModelInput, parseInferRequest } from "../inference/infer_request.ts";
-import type { OverlayJob } from "../inference/overlay.ts";
+import type { OverlayJob } from "../../model/inference/overlay.ts";
 import { findPhotos, type UploadedPhoto } from "../inference/uploaded_photos.ts";
 import { WorkerCalls } from "./calls.ts";
 import type { CodecApi } from "./codec_worker.ts";

@@ -35,6 +35,15 @@ test("export writes ONNX, says what it replaces, and refuses what cannot be mean
         ["--checkpoint", "runs/five"],
         "unknown flag --checkpoint: it is the first argument: deno task export",
       ],
+      [
+        ["runs/five", "a.onnx", "--web", "site"],
+        'unexpected argument "a.onnx", expected deno task export CHECKPOINT',
+      ],
+      [["runs/five", "--web", "a.onnx"], "cannot write a.onnx: it is a file, wanted a folder"],
+      [
+        ["runs/five", "--web", "runs"],
+        "cannot write runs: there are other files in it, wanted a new or empty folder",
+      ],
       [["runs/five", "--out=a.onnx"], "unknown flag --out: it is the second argument: deno task export"],
       [["runs/five", "--format", "onnx"], "unknown flag --format: what is written is always ONNX"],
     ] as const
@@ -48,6 +57,9 @@ test("export writes ONNX, says what it replaces, and refuses what cannot be mean
     "runs",
     "without_ending",
   ]);
-  assertMatch((await run("--help")).out, /^deno task export \[FLAGS\] CHECKPOINT OUT\.onnx\n/);
+  assertMatch(
+    (await run("--help")).out,
+    /^deno task export \[FLAGS\] CHECKPOINT OUT\.onnx, or CHECKPOINT --web DIR\n/,
+  );
   await Deno.remove(dir, { recursive: true });
 });

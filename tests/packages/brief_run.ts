@@ -9,12 +9,12 @@ import { places, smallOptions } from "../training/small_run.ts";
 
 const counts = { train: 96, valid: 30, test: 30 };
 
-/** Trains `compact` on drawn shapes for some steps; `best.safetensors` lies in `dir`, and the data set's folder is named. */
+/** Trains `compact` at 96x96, where Grad-CAM has several cells, on drawn shapes for some steps; `best.safetensors` lies in `dir`, and the data set's folder is named. */
 export async function trainBriefly(
   dir: string,
 ): Promise<{ readonly checkpoint: string; readonly data: string }> {
   const data = await ensureShapes(join(dir, "shapes"), { seed: 3, counts });
-  const options = smallOptions(data, "--steps", "60", "--batch-size", "16");
+  const options = smallOptions(data, "--size", "96", "--steps", "60", "--batch-size", "16");
   const { out, ...rest } = places(dir, "run");
   await train(options, { out, ...rest }, () => {});
   const checkpoint = join(dir, "best.safetensors");

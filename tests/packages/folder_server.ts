@@ -5,7 +5,7 @@
 import { contentType } from "@std/media-types";
 import { extname, join } from "@std/path";
 
-/** A temporary folder and where it is served; gone afterwards. */
+/** A folder and where it is served. */
 export interface Folder extends AsyncDisposable {
   /** The folder. */
   readonly path: string;
@@ -15,9 +15,9 @@ export interface Folder extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Serves a new temporary folder below `prefix`, a path that ends in a slash. */
-export async function serveFolder(prefix = "/"): Promise<Folder> {
-  const path = await Deno.makeTempDir();
+/** Serves a folder, or a new temporary one that is gone afterwards, below `prefix`, a path that ends in a slash. */
+export async function serveFolder(prefix = "/", given?: string): Promise<Folder> {
+  const path = given ?? await Deno.makeTempDir();
   const answer = async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url);
     const name = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
@@ -42,7 +42,7 @@ export async function serveFolder(prefix = "/"): Promise<Folder> {
     stop,
     async [Symbol.asyncDispose]() {
       await stop();
-      await Deno.remove(path, { recursive: true });
+      if (given === undefined) await Deno.remove(path, { recursive: true });
     },
   };
 }

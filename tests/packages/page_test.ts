@@ -1,11 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import axe from "axe-core";
 import { Buffer } from "node:buffer";
 import type { Page } from "playwright-core";
+import { accessibilityProblems, keepScreenshot } from "./appearance.ts";
 import { browserPath, startBrowser } from "./browser.ts";
 import { encodePhoto, type PortOptions, serveFake, until } from "../server/fixture.ts";
 
-const ARTEFACTS = new URL("../../.cache/screenshots/", import.meta.url);
 const PHOTO = await encodePhoto([200, 10, 10], { width: 320, height: 200, format: "jpeg" });
 const FILE = { name: "photo.jpg", mimeType: "image/jpeg", buffer: Buffer.from(PHOTO) };
 const DESKTOP = { width: 1280, height: 900 }, PHONE = { width: 390, height: 844 };
@@ -59,19 +58,6 @@ const text = async (page: Page, selector: string) => (await page.textContent(sel
 const inPage = <T>(page: Page, expression: string) => page.evaluate<T>(expression);
 const overlayOpacity = (page: Page) =>
   inPage<string>(page, 'getComputedStyle(document.querySelector("#overlay")).opacity');
-
-/** Rules of WCAG 2.2 A and AA that a machine can check. */
-async function accessibilityProblems(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await inPage<axe.AxeResults>(page, "axe.run()");
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
-
-async function keepScreenshot(page: Page, name: string): Promise<void> {
-  await Deno.mkdir(ARTEFACTS, { recursive: true });
-  await page.waitForTimeout(600); // the bars have grown
-  await page.screenshot({ path: new URL(`${name}.png`, ARTEFACTS).pathname, fullPage: true });
-}
 
 pageTest(
   "a photo that is chosen is shown with bars, overlay, times and the model's card",

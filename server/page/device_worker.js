@@ -1,0 +1,104 @@
+/** The engine in a Worker: loads a model, classifies photos and proves the kernels, on the visitor's own GPU. */
+
+import {
+  ALL_CASES,
+  decodeSide,
+  DeviceLostError,
+  evaluationMap,
+  examineBrowser,
+  Gpu,
+  loadClassifier,
+  namedProbabilities,
+  overlayPixels,
+  QUICK_CASES,
+  readPhoto,
+} from "./alexnet.js";
+
+let gpu;
+let classifier;
+let source;
+
+const ACTIONS = {
+  async load({ source: given }, tell) {
+    source = given;
+    await open(tell);
+    return { card: classifier.card, adapter: classifier.adapter };
+  },
+
+  async classify({ photo, explain }) {
+    const { card } = classifier;
+    const started = performance.now();
+    const image = await readPhoto(photo, { shorterSide: decodeSide(card.preprocess) });
+    if (photo instanceof ImageBitmap) photo.close();
+    const decoded = performance.now();
+    const [answer] = await withDevice(() => classifier.classify([image], { explain }));
+    const computed = performance.now();
+    const overlay = answer.heatmap && await paint(answer.heatmap, image, card.preprocess);
+    const painted = performance.now();
+    return {
+      ...namedProbabilities(card.classes, answer.probabilities),
+      ...overlay && { overlay },
+      milliseconds: {
+        decode: decoded - started,
+        compute: computed - decoded,
+        ...overlay && { overlay: painted - computed },
+        total: painted - started,
+      },
+    };
+  },
+
+  async examine({ quick }, tell) {
+    gpu ??= await Gpu.request();
+    return await examineBrowser(gpu, quick ? QUICK_CASES : ALL_CASES, tell);
+  },
+};
+
+async function open(tell) {
+  gpu ??= await Gpu.request({ onCompile: (what, done, total) => tell({ what, done, total }) });
+  const address = typeof source === "string" ? new URL(source) : source;
+  const next = await loadClassifier(address, { gpu, maxBatch: 1 });
+  await classifier?.close();
+  classifier = next;
+  await classifier.warm([1]);
+}
+
+/** Does it again on a new device where this one was lost, as happens when a driver restarts or a laptop sleeps. */
+async function withDevice(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DeviceLostError)) throw error;
+    gpu = classifier = undefined;
+    await open(() => {});
+    return await work();
+  }
+}
+
+async function paint(heatmap, image, preprocess) {
+  const map = evaluationMap(image, preprocess, preprocess.resize);
+  const { width, height, data } = overlayPixels({ heatmap, photo: image, input: preprocess, map });
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(
+    new ImageData(new Uint8ClampedArray(data.buffer), width, height),
+    0,
+    0,
+  );
+  return await canvas.convertToBlob();
+}
+
+// One after the other: a photo that comes while a model loads waits for it.
+let queue = Promise.resolve();
+addEventListener("message", ({ data: { id, what, ...details } }) => {
+  queue = queue.then(async () => {
+    try {
+      const result = await ACTIONS[what](details, (progress) => postMessage({ id, progress }));
+      postMessage({ id, result });
+    } catch (error) {
+      postMessage({ id, error: sentence(error) });
+    }
+  });
+});
+
+function sentence({ message }) {
+  return /[.!?]$/.test(message) ? message : `${message}.`;
+}
