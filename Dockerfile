@@ -19,16 +19,19 @@ COPY --from=deno /usr/local/bin/deno.bin /usr/local/bin/deno
 ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 XDG_RUNTIME_DIR=/tmp MALLOC_ARENA_MAX=2
 WORKDIR /app
 COPY deno.json deno.lock std.d.ts ./
+COPY browser browser
 COPY commands commands
 COPY data data
 COPY engine engine
 COPY model model
 COPY server server
+COPY training training
 COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
 RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decoder_process.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
   && deno cache --no-lock npm:@jsquash/avif@2.1.1 npm:libheif-js@1.23.2 data/image/decoder_process.ts \
+  && deno run -A commands/bundle.ts --optional \
   && chmod -R a+rX /deno-dir /app
 USER server
 EXPOSE 8000

@@ -8,6 +8,7 @@ import { giveUpPermissions, requirePermissions } from "./commands/cli/permission
 import { shownPath, userPath } from "./commands/cli/user_path.ts";
 import { delay } from "@std/async/delay";
 import { fromFileUrl } from "@std/path";
+import { buildEngineModule, ENGINE_PLACE, isCurrent } from "./commands/web/engine_module.ts";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
 import { requireWeightsFile } from "./model/checkpoint/files.ts";
 import { checkpointAt, chosenText, findRuns } from "./model/checkpoint/runs.ts";
@@ -141,6 +142,10 @@ const flags = parseOrExit(Deno.args, {
       value: "ADDRESS",
       separator: ",",
     }),
+    onDevice: flag.boolean({
+      help:
+        "let the page compute on the visitor's own device: whoever may ask can then download the models' files",
+    }),
     cors: flag.list({ help: "origin whose pages may call the API, or *", value: "ORIGIN", separator: "," }),
     log: flag.choice(LOG_LEVELS, {
       help: "lowest level to log; requests are info, probes debug",
@@ -218,6 +223,7 @@ try {
     },
     heartbeatMs: 5000,
     token: await readToken(),
+    engine: flags.onDevice ? await engineModule() : undefined,
     openRepository: flags.repositoryApi,
     stop: loading.signal,
   });
@@ -237,6 +243,12 @@ try {
 async function exit(code: number): Promise<never> {
   await delay(DRIVER_EXIT_MS);
   Deno.exit(code);
+}
+
+/** The engine for pages, built now where it is missing or older than its sources. */
+async function engineModule(): Promise<Uint8Array<ArrayBuffer>> {
+  if (!await isCurrent(ENGINE_PLACE)) await buildEngineModule(ENGINE_PLACE);
+  return await Deno.readFile(ENGINE_PLACE);
 }
 
 /** The token from the flags or the environment; an empty file is a mistake, not an open door. */

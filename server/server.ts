@@ -3,7 +3,7 @@
  * @module
  */
 import { delay } from "@std/async/delay";
-import { createApp } from "./http/app.ts";
+import { type AppOptions, createApp } from "./http/app.ts";
 import type { Limits } from "./http/context.ts";
 import type { GuardOptions } from "./http/guard.ts";
 import { listen } from "./http/listener.ts";
@@ -18,7 +18,7 @@ import { GpuHost } from "./workers/gpu_host.ts";
 import { Supervisor } from "./workers/supervisor.ts";
 
 /** Everything that can be chosen. */
-export interface ServerOptions extends GuardOptions {
+export interface ServerOptions extends GuardOptions, Pick<AppOptions, "engine"> {
   /** The checkpoints to serve, the default model first. */
   readonly sources: readonly ModelSource[];
   /** A folder of runs whose models may be loaded by name. */

@@ -23,6 +23,7 @@ const FILES = [
   "infer_refusals_test.ts",
   "infer_test.ts",
   "onnxruntime_test.ts",
+  "own_device_test.ts",
   "page_test.ts",
   "safetensors_property_test.ts",
   "static_site_test.ts",

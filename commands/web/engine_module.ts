@@ -49,8 +49,11 @@ export async function isCurrent(path: string): Promise<boolean> {
   return true;
 }
 
+/** When the newest file of a folder was changed; 0 where there is none: who has not got the sources keeps what was built. */
 async function newest(path: string): Promise<number> {
-  const { isDirectory, mtime } = await Deno.stat(path);
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (info === undefined) return 0;
+  const { isDirectory, mtime } = info;
   let latest = mtime?.getTime() ?? 0;
   if (isDirectory) {
     for await (const { name } of Deno.readDir(path)) {

@@ -39,9 +39,10 @@ import { repositoryRoutes } from "./repository.ts";
 import { BodyReader } from "./request.ts";
 import { statusRoutes } from "./status.ts";
 import { v2Routes } from "./v2.ts";
+import { weightsRoutes } from "./weights.ts";
 
 /** Every file with endpoints. */
-const PARTS = [predictRoutes, statusRoutes, v2Routes, inferRoutes, repositoryRoutes];
+const PARTS = [predictRoutes, statusRoutes, weightsRoutes, v2Routes, inferRoutes, repositoryRoutes];
 
 /** Path and file of everything that browsers load; nothing else of the folder is reachable. */
 const PAGE = {
@@ -51,7 +52,10 @@ const PAGE = {
   "/assets/app.js": "app.js",
   "/assets/camera.js": "camera.js",
   "/assets/card.js": "card.js",
+  "/assets/device.js": "device.js",
+  "/assets/device_worker.js": "device_worker.js",
   "/assets/docs.js": "docs.js",
+  "/assets/own_device.js": "own_device.js",
   "/assets/view.js": "view.js",
   "/assets/formats.js": "formats.js",
   "/assets/base.css": "base.css",
@@ -69,6 +73,11 @@ const QUIET = new Set(["/health", "/metrics", "/v2/health/live", "/v2/health/rea
 export interface AppOptions extends GuardOptions {
   /** The address it listens on. */
   readonly hostname?: string | undefined;
+  /**
+   * The engine as one module (`deno task bundle` builds it). Where it is given, pages may compute on the visitor's own device, and for
+   * that download the models' files.
+   */
+  readonly engine?: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** Puts the application together; `(await createApp(...)).fetch` answers requests, `request` does so without a port. */
@@ -83,6 +92,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
   const context: AppContext = {
     ...services,
     bodies: new BodyReader(services.limits),
+    engine: options.engine,
     checkChange: (c) => {
       checkHost(c);
       mayChange(c);
@@ -127,7 +137,7 @@ export async function createApp(services: Services, options: AppOptions = {}): P
     },
   }));
   for (const part of PARTS) app.route("/", part(context));
-  await addPage(app);
+  await addPage(app, options.engine);
   let description: object | undefined; // it takes a while to put together, and does not change
   app.get(
     "/openapi.json",
@@ -144,8 +154,12 @@ export async function createApp(services: Services, options: AppOptions = {}): P
 }
 
 /** The page at `/`, the documentation at `/docs`, and their files: read once, served from memory. Rejects where one is missing. */
-async function addPage(app: App): Promise<void> {
+async function addPage(app: App, engine: AppOptions["engine"]): Promise<void> {
   const unchanged = etag();
+  if (engine !== undefined) {
+    const headers = { "Cache-Control": "no-cache", "Content-Type": "text/javascript; charset=UTF-8" };
+    app.get("/assets/alexnet.js", unchanged, (c) => c.body(engine, 200, headers));
+  }
   for (const [path, file] of Object.entries(PAGE)) {
     const read = await Deno.readFile(new URL(`../page/${file}`, import.meta.url));
     const bytes = file.endsWith(".html") ? pageFor("server", new TextDecoder().decode(read)) : read;

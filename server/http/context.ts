@@ -41,6 +41,8 @@ export interface AppContext extends Services {
   readonly bodies: BodyReader;
   /** Throws a `RequestError`, 401 or 403, where a request may not change what is served. */
   readonly checkChange: (c: Context<Env>) => void;
+  /** The engine for pages, where visitors may compute on their own devices. */
+  readonly engine: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** What middleware leaves for later handlers and the log. */

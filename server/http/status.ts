@@ -7,6 +7,7 @@ import { basename } from "@std/path";
 import { trainingRecordSchema } from "../../model/checkpoint/card.ts";
 import { preprocessSchema } from "../../data/preprocess.ts";
 import { type App, type AppContext, createPart, errorResponses, json, modelQuerySchema } from "./context.ts";
+import { weightsAddress } from "./weights.ts";
 
 const tags = ["Status"];
 
@@ -37,6 +38,9 @@ const modelSchema = z.object({
   maxBatch: z.int(),
   loadedAt: z.iso.datetime(),
   path: z.string().openapi({ description: "The checkpoint's file name." }),
+  weights: z.string().optional().openapi({
+    description: "Where the checkpoint can be downloaded, if the server was started to give it.",
+  }),
 }).openapi("model");
 
 /** The routes. */
@@ -72,7 +76,7 @@ function addHealth(app: App, { state, models }: AppContext): void {
   });
 }
 
-function addModel(app: App, { models }: AppContext): void {
+function addModel(app: App, { models, engine }: AppContext): void {
   const route = createRoute({
     method: "get",
     path: "/model",
@@ -96,6 +100,7 @@ function addModel(app: App, { models }: AppContext): void {
       maxBatch,
       loadedAt: loadedAt.toISOString(),
       path: basename(identity.path), // the name alone: clients need not know where it lies
+      ...engine !== undefined && { weights: weightsAddress(identity) },
     }, 200);
   });
 }

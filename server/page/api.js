@@ -17,17 +17,31 @@ export function rememberToken(token) {
 
 /** The JSON that a route answers; throws a `Refusal`. `accept` lists statuses that are answers, too. */
 export async function ask(path, { accept = [], ...options } = {}) {
+  const response = await send(path, options);
+  const body = await response.json().catch(() => ({}));
+  if (response.ok || accept.includes(response.status)) return body;
+  throw refusalOf(response, body);
+}
+
+/** The bytes that a route answers; throws a `Refusal`. */
+export async function askForBytes(path) {
+  const response = await send(path, {});
+  if (response.ok) return await response.arrayBuffer();
+  throw refusalOf(response, await response.json().catch(() => ({})));
+}
+
+async function send(path, options) {
   const headers = new Headers(options.headers);
   const token = sessionStorage.getItem(KEY);
   if (token) headers.set("Authorization", `Bearer ${token}`);
-  let response;
   try {
-    response = await fetch(path, { ...options, headers });
+    return await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "The server cannot be reached.");
   }
-  const body = await response.json().catch(() => ({}));
-  if (response.ok || accept.includes(response.status)) return body;
-  throw new Refusal(response.status, body.error ?? `The server answered with status ${response.status}.`);
+}
+
+function refusalOf({ status }, { error }) {
+  return new Refusal(status, error ?? `The server answered with status ${status}.`);
 }

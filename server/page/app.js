@@ -1,9 +1,10 @@
 /** The server's page: takes a photo, asks the server, shows the answer. */
 
-import { ask, Refusal, rememberToken } from "./api.js";
+import { ask, askForBytes, Refusal, rememberToken } from "./api.js";
 import { setUpCamera } from "./camera.js";
 import { showCard } from "./card.js";
 import { FORMATS, refusalOf } from "./formats.js";
+import { setUpOwnDevice } from "./own_device.js";
 import {
   $,
   clearPhoto,
@@ -19,30 +20,40 @@ import {
 
 let current = new AbortController();
 let lastFile;
+const ownDevice = setUpOwnDevice({
+  fetchBytes: askForBytes,
+  onChange: () => lastFile && classify(lastFile),
+});
 
 async function classify(file) {
   current.abort();
   current = new AbortController();
   const { signal } = current;
-  const refusal = await refusalOf(file).catch(() => undefined); // what cannot be read is the server's to say
+  const device = await ownDevice.chosen();
+  // What cannot be read is the server's to say.
+  const refusal = device ? undefined : await refusalOf(file).catch(() => undefined);
   if (signal.aborted) return;
   if (refusal) return refuse(refusal);
   lastFile = file;
   showPhoto(file);
   setBusy(true);
   try {
-    const query = new URLSearchParams({ explain: "true" });
-    if ($("model").value) query.set("model", $("model").value);
-    const form = new FormData();
-    form.append("image", file, file.name || "photo");
     const started = performance.now();
-    const answer = await ask(`/predict?${query}`, { method: "POST", body: form, signal });
-    showAnswer(answer, performance.now() - started);
+    const answer = await (device ? device.classify(file, { explain: true }) : upload(file, signal));
+    if (!signal.aborted) showAnswer(answer, performance.now() - started);
   } catch (error) {
-    if (error.name !== "AbortError") showFailure(error);
+    if (error.name !== "AbortError" && !signal.aborted) showFailure(error);
   } finally {
     if (!signal.aborted) setBusy(false);
   }
+}
+
+async function upload(file, signal) {
+  const query = new URLSearchParams({ explain: "true" });
+  if ($("model").value) query.set("model", $("model").value);
+  const form = new FormData();
+  form.append("image", file, file.name || "photo");
+  return await ask(`/predict?${query}`, { method: "POST", body: form, signal });
 }
 
 /** Answers a file that is not sent. */
@@ -88,6 +99,7 @@ async function refreshCard() {
   try {
     const card = await ask(`/model${query}`);
     showCard(card, element);
+    ownDevice.offer(card.weights);
     showClasses(card.name, card.classes);
   } catch (error) {
     if (error instanceof Refusal && error.status === 401) askForToken();

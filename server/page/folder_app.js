@@ -60,15 +60,15 @@ async function classify(file) {
   }
 }
 
-/** Keeps all files of the folder for visits without a network; pages of insecure origins cannot. */
+/** Keeps all files of the folder for visits without a network; pages of insecure origins cannot. The first answer goes first. */
 async function keepForLater() {
+  await ready.catch(() => {}); // shown above
   const registration = await navigator.serviceWorker?.register("service_worker.js").catch(() => undefined);
   if (registration === undefined) return;
   await navigator.serviceWorker.ready;
   $("kept").hidden = false;
 }
 
-ready.catch(() => {}); // shown above
 setUpPhotos(classify);
 setUpCamera(classify);
 setUpLive({ device, ready, onStart: () => latest++ });
