@@ -1,18 +1,8 @@
 /** The engine in a Worker: loads a model, classifies photos and proves the kernels, on the visitor's own GPU. */
 
-import {
-  ALL_CASES,
-  decodeSide,
-  DeviceLostError,
-  evaluationMap,
-  examineBrowser,
-  Gpu,
-  loadClassifier,
-  namedProbabilities,
-  overlayPixels,
-  QUICK_CASES,
-  readPhoto,
-} from "./alexnet.js";
+// Where it lies only pages know: the module is built for them (`deno task bundle`).
+const engine = import(new URL("alexnet.js", import.meta.url).href);
+engine.catch(() => {}); // told to whoever asks
 
 let gpu;
 let classifier;
@@ -26,6 +16,7 @@ const ACTIONS = {
   },
 
   async classify({ photo, explain }) {
+    const { decodeSide, namedProbabilities, readPhoto } = await engine;
     const { card } = classifier;
     const started = performance.now();
     const image = await readPhoto(photo, { shorterSide: decodeSide(card.preprocess) });
@@ -48,12 +39,14 @@ const ACTIONS = {
   },
 
   async examine({ quick }, tell) {
+    const { ALL_CASES, examineBrowser, Gpu, QUICK_CASES } = await engine;
     gpu ??= await Gpu.request();
     return await examineBrowser(gpu, quick ? QUICK_CASES : ALL_CASES, tell);
   },
 };
 
 async function open(tell) {
+  const { Gpu, loadClassifier } = await engine;
   gpu ??= await Gpu.request({ onCompile: (what, done, total) => tell({ what, done, total }) });
   const address = typeof source === "string" ? new URL(source) : source;
   const next = await loadClassifier(address, { gpu, maxBatch: 1 });
@@ -67,6 +60,7 @@ async function withDevice(work) {
   try {
     return await work();
   } catch (error) {
+    const { DeviceLostError } = await engine;
     if (!(error instanceof DeviceLostError)) throw error;
     gpu = classifier = undefined;
     await open(() => {});
@@ -75,6 +69,7 @@ async function withDevice(work) {
 }
 
 async function paint(heatmap, image, preprocess) {
+  const { evaluationMap, overlayPixels } = await engine;
   const map = evaluationMap(image, preprocess, preprocess.resize);
   const { width, height, data } = overlayPixels({ heatmap, photo: image, input: preprocess, map });
   const canvas = new OffscreenCanvas(width, height);
