@@ -22,6 +22,12 @@ export {
 } from "./classifier.ts";
 export { examineBrowser } from "./examine.ts";
 export { Gpu } from "./gpu.ts";
+export {
+  type EpochReport,
+  type LabelledPhoto,
+  PhotoTraining,
+  type PhotoTrainingOptions,
+} from "./training.ts";
 export { type PageClass, type PhotoInput, readPhoto, type ReadPhotoOptions } from "./photos.ts";
 
 export {
