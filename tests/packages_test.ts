@@ -27,6 +27,7 @@ const FILES = [
   "page_test.ts",
   "safetensors_property_test.ts",
   "static_site_test.ts",
+  "train_page_test.ts",
 ];
 
 for (const file of FILES) {

@@ -12,10 +12,12 @@ import { buildEngineModule, ENGINE_MODULE } from "./engine_module.ts";
 const PAGE: Readonly<Record<string, string>> = {
   "index.html": "index.html",
   "doctor.html": "doctor.html",
+  "train.html": "train.html",
   "favicon.svg": "favicon.svg",
   "manifest.json": "manifest.json",
   ...Object.fromEntries(
     [
+      "api.js",
       "base.css",
       "camera.js",
       "card.css",
@@ -26,8 +28,11 @@ const PAGE: Readonly<Record<string, string>> = {
       "doctor.js",
       "folder_app.js",
       "live.js",
+      "project.js",
       "result.css",
       "stage.css",
+      "train.css",
+      "train.js",
       "view.js",
     ].map((file) => [file, `assets/${file}`]),
   ),

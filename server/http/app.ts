@@ -53,7 +53,6 @@ const PAGE = {
   "/assets/camera.js": "camera.js",
   "/assets/card.js": "card.js",
   "/assets/device.js": "device.js",
-  "/assets/device_worker.js": "device_worker.js",
   "/assets/docs.js": "docs.js",
   "/assets/own_device.js": "own_device.js",
   "/assets/view.js": "view.js",
@@ -64,6 +63,18 @@ const PAGE = {
   "/assets/card.css": "card.css",
   "/assets/docs.css": "docs.css",
   "/favicon.svg": "favicon.svg",
+} as const;
+
+/** The same of what computes on the visitor's own device. */
+const DEVICE_PAGE = {
+  "/doctor": "doctor.html",
+  "/train": "train.html",
+  "/assets/device_worker.js": "device_worker.js",
+  "/assets/doctor.css": "doctor.css",
+  "/assets/doctor.js": "doctor.js",
+  "/assets/project.js": "project.js",
+  "/assets/train.css": "train.css",
+  "/assets/train.js": "train.js",
 } as const;
 
 /** Asked for every few seconds by machines: in the log at level debug. */
@@ -160,7 +171,8 @@ async function addPage(app: App, engine: AppOptions["engine"]): Promise<void> {
     const headers = { "Cache-Control": "no-cache", "Content-Type": "text/javascript; charset=UTF-8" };
     app.get("/assets/alexnet.js", unchanged, (c) => c.body(engine, 200, headers));
   }
-  for (const [path, file] of Object.entries(PAGE)) {
+  const files = { ...PAGE, ...engine === undefined ? {} : DEVICE_PAGE };
+  for (const [path, file] of Object.entries(files)) {
     const read = await Deno.readFile(new URL(`../page/${file}`, import.meta.url));
     const bytes = file.endsWith(".html") ? pageFor("server", new TextDecoder().decode(read)) : read;
     const type: string = contentType(extname(file)) ?? "application/octet-stream";

@@ -30,7 +30,7 @@ export interface GuardOptions {
 }
 
 /** What answers without a token: the page's own files, the description, and the probes. */
-const OPEN = /^\/(docs|openapi\.json|favicon\.svg|health|assets\/.*|v2\/health\/.*)?$/;
+const OPEN = /^\/(docs|doctor|train|openapi\.json|favicon\.svg|health|assets\/.*|v2\/health\/.*)?$/;
 
 /** Asked for every few seconds by machines, whatever else their address asks for. */
 const PROBES = /^\/(health|metrics|v2\/health\/(live|ready))$/;

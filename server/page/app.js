@@ -100,6 +100,7 @@ async function refreshCard() {
     const card = await ask(`/model${query}`);
     showCard(card, element);
     ownDevice.offer(card.weights);
+    $("train-link").hidden = card.weights === undefined;
     showClasses(card.name, card.classes);
   } catch (error) {
     if (error instanceof Refusal && error.status === 401) askForToken();

@@ -31,15 +31,17 @@ export function showCard(card, element) {
     element("dd", { textContent: value }),
   ]));
   const { confusion } = training;
-  if (confusion?.length === classes.length) {
-    const small = classes.length <= LARGEST_TABLE;
-    $("confusion").replaceChildren(
-      small ? table(classes, confusion, element) : list(classes, confusion, element),
-    );
-  } else {
-    $("confusion").replaceChildren();
-  }
+  $("confusion").replaceChildren(
+    ...confusion?.length === classes.length ? [confusionTable(classes, confusion, element)] : [],
+  );
   $("card").hidden = false;
+}
+
+/** Which classes are taken for which: a table, or for many classes the pairs that are mixed up most. */
+export function confusionTable(classes, confusion, element) {
+  return classes.length <= LARGEST_TABLE
+    ? table(classes, confusion, element)
+    : list(classes, confusion, element);
 }
 
 function summary(classes) {

@@ -20,8 +20,28 @@ export class OwnDevice {
   }
 
   /** The answer for a photo's file or an ImageBitmap, as `/predict` gives it; the overlay is a Blob. */
-  classify(photo, { explain = false } = {}) {
-    return this.#ask("classify", { photo, explain }, photo instanceof Blob ? [] : [photo]);
+  classify(photo, { explain = false, trained = false } = {}) {
+    return this.#ask("classify", { photo, explain, trained }, photo instanceof Blob ? [] : [photo]);
+  }
+
+  /** Gets ready to train on `{ classes, photos: [{ blob, label, name }], start, keepFeatures, epochs }`. */
+  prepareTraining(options, onProgress) {
+    return this.#ask("prepareTraining", options, [], onProgress);
+  }
+
+  /** Trains one epoch; its report, or undefined where it was stopped. Photos are classified between epochs. */
+  trainEpoch(onProgress) {
+    return this.#ask("trainEpoch", {}, [], onProgress);
+  }
+
+  /** Ends the epoch that is going on after its current step. */
+  stopTraining() {
+    this.#worker?.postMessage({ what: "stopTraining" });
+  }
+
+  /** The trained model's file. */
+  trainedFile() {
+    return this.#ask("trainedFile");
   }
 
   /** Proves the kernels on this device; `onProgress` hears of each case. */
@@ -29,7 +49,7 @@ export class OwnDevice {
     return this.#ask("examine", { quick }, [], onProgress);
   }
 
-  #ask(what, details, transfer = [], onProgress = () => {}) {
+  #ask(what, details = {}, transfer = [], onProgress = () => {}) {
     this.#worker ??= this.#start();
     const id = this.#next++;
     return new Promise((resolve, reject) => {

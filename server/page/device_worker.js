@@ -7,6 +7,8 @@ engine.catch(() => {}); // told to whoever asks
 let gpu;
 let classifier;
 let source;
+let training;
+let stop = new AbortController();
 
 const ACTIONS = {
   async load({ source: given }, tell) {
@@ -15,14 +17,17 @@ const ACTIONS = {
     return { card: classifier.card, adapter: classifier.adapter };
   },
 
-  async classify({ photo, explain }) {
+  async classify({ photo, explain, trained }) {
     const { decodeSide, namedProbabilities, readPhoto } = await engine;
-    const { card } = classifier;
+    const { card } = trained ? training : classifier;
     const started = performance.now();
     const image = await readPhoto(photo, { shorterSide: decodeSide(card.preprocess) });
     if (photo instanceof ImageBitmap) photo.close();
     const decoded = performance.now();
-    const [answer] = await withDevice(() => classifier.classify([image], { explain }));
+    const [answer] =
+      await (trained
+        ? training.evaluator.classify([image], { explain })
+        : withDevice(() => classifier.classify([image], { explain })));
     const computed = performance.now();
     const overlay = answer.heatmap && await paint(answer.heatmap, image, card.preprocess);
     const painted = performance.now();
@@ -36,6 +41,40 @@ const ACTIONS = {
         total: painted - started,
       },
     };
+  },
+
+  /** Decodes photos and builds what trains on them; one that cannot be decoded is left out and named. */
+  async prepareTraining({ photos, classes, start, ...options }, tell) {
+    const { decodeCheckpoint, decodeSide, Gpu, PhotoTraining, readCheckpoint, readPhoto } = await engine;
+    gpu ??= await Gpu.request();
+    training?.[Symbol.dispose]();
+    training = undefined;
+    const given = start && await readCheckpoint(typeof start === "string" ? new URL(start) : start);
+    const checkpoint = given && decodeCheckpoint(given.bytes, given.name);
+    const shorterSide = decodeSide(checkpoint?.card.preprocess ?? { height: 64, width: 64, antialias: true });
+    const decoded = [], leftOut = [];
+    for (const [i, { blob, label, name }] of photos.entries()) {
+      try {
+        decoded.push({ ...await readPhoto(blob, { shorterSide }), label });
+      } catch (error) {
+        leftOut.push(`${name}: ${sentence(error)}`);
+      }
+      tell({ what: "Reading photo", done: i + 1, total: photos.length });
+    }
+    training = await PhotoTraining.create(gpu, { ...options, classes, photos: decoded, start: checkpoint });
+    return { adapter: gpu.name, leftOut, epochs: training.epochs };
+  },
+
+  /** An epoch of it; undefined where it was stopped before its end. */
+  async trainEpoch(_, tell) {
+    stop = new AbortController();
+    const onStep = (done, total) => tell({ done, total });
+    return await training.runEpoch({ stop: stop.signal, onStep });
+  },
+
+  /** The trained model as it is now, as a file's bytes. */
+  async trainedFile() {
+    return await training.file();
   },
 
   async examine({ quick }, tell) {
@@ -84,6 +123,7 @@ async function paint(heatmap, image, preprocess) {
 // One after the other: a photo that comes while a model loads waits for it.
 let queue = Promise.resolve();
 addEventListener("message", ({ data: { id, what, ...details } }) => {
+  if (what === "stopTraining") return stop.abort();
   queue = queue.then(async () => {
     try {
       const result = await ACTIONS[what](details, (progress) => postMessage({ id, progress }));

@@ -7,7 +7,7 @@ const engine = new TextEncoder().encode("export const engine = true;\n");
 
 test("a server gives neither weights nor the engine unless it was started to", async () => {
   await using server = await setUp();
-  for (const path of ["/model/weights", "/assets/alexnet.js"]) {
+  for (const path of ["/model/weights", "/assets/alexnet.js", "/train", "/doctor"]) {
     assertEquals((await server.app.request(path)).status, 404, path);
   }
   assertEquals((await (await server.app.request("/model")).json()).weights, undefined);
@@ -20,9 +20,13 @@ test("a server for visitors' own devices gives each version's file, and the engi
   const script = await server.app.request("/assets/alexnet.js");
   assertMatch(script.headers.get("content-type")!, /^text\/javascript/);
   assertEquals(new Uint8Array(await script.arrayBuffer()), engine);
+  for (const path of ["/train", "/doctor"]) {
+    const page = await (await server.app.request(path)).text();
+    for (const [, asset] of page.matchAll(/(?:src|href)="(assets\/[^"]+)"/g)) {
+      assertEquals((await server.app.request(`/${asset}`)).status, 200, asset);
+    }
+  }
   for (const { path } of server.sources) {
-    const version = server.models.index().find((each) => each.version !== undefined)!.version!;
-    assertEquals(version.length, 12);
     const bytes = await Deno.readFile(path);
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 12);
     const card = await (await server.app.request(`/model?version=${hash}`)).json();
