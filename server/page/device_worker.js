@@ -19,6 +19,10 @@ const ACTIONS = {
 
   async classify({ photo, explain, trained }) {
     const { decodeSide, namedProbabilities, readPhoto } = await engine;
+    if (trained && training === undefined) {
+      throw new Error("The device was lost: train again, on top of what was trained");
+    }
+    if (!trained && classifier === undefined) await open(() => {});
     const { card } = trained ? training : classifier;
     const started = performance.now();
     const image = await readPhoto(photo, { shorterSide: decodeSide(card.preprocess) });
@@ -45,8 +49,8 @@ const ACTIONS = {
 
   /** Decodes photos and builds what trains on them; one that cannot be decoded is left out and named. */
   async prepareTraining({ photos, classes, start, ...options }, tell) {
-    const { decodeCheckpoint, decodeSide, Gpu, PhotoTraining, readCheckpoint, readPhoto } = await engine;
-    gpu ??= await Gpu.request();
+    const { decodeCheckpoint, decodeSide, PhotoTraining, readCheckpoint, readPhoto } = await engine;
+    await openGpu(() => {});
     training?.[Symbol.dispose]();
     training = undefined;
     const given = start && await readCheckpoint(typeof start === "string" ? new URL(start) : start);
@@ -78,15 +82,27 @@ const ACTIONS = {
   },
 
   async examine({ quick }, tell) {
-    const { ALL_CASES, examineBrowser, Gpu, QUICK_CASES } = await engine;
-    gpu ??= await Gpu.request();
+    const { ALL_CASES, examineBrowser, QUICK_CASES } = await engine;
+    await openGpu(() => {});
     return await examineBrowser(gpu, quick ? QUICK_CASES : ALL_CASES, tell);
   },
 };
 
+/** A device that is lost takes everything on it along: the next question opens another. */
+async function openGpu(tell) {
+  const { Gpu } = await engine;
+  if (gpu !== undefined) return;
+  const opened = gpu = await Gpu.request({
+    onCompile: (what, done, total) => tell({ what: `${what} kernel`, done, total }),
+  });
+  void opened.lost.then(() => {
+    if (gpu === opened) gpu = classifier = training = undefined;
+  });
+}
+
 async function open(tell) {
-  const { Gpu, loadClassifier } = await engine;
-  gpu ??= await Gpu.request({ onCompile: (what, done, total) => tell({ what, done, total }) });
+  const { loadClassifier } = await engine;
+  await openGpu(tell);
   const address = typeof source === "string" ? new URL(source) : source;
   const next = await loadClassifier(address, { gpu, maxBatch: 1 });
   await classifier?.close();

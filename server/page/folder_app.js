@@ -31,7 +31,7 @@ async function start() {
     showCard(files, element);
     const { card, adapter } = await device.load(
       new URL("model/model.safetensors", location.href).href,
-      ({ what, done, total }) => showStatus("waiting", `${what} kernel ${done} of ${total}`),
+      ({ what, done, total }) => showStatus("waiting", `${what} ${done} of ${total}`),
     );
     showCard({ ...card, name: files.name, adapter }, element);
     showStatus("ready", "Ready");
