@@ -158,3 +158,30 @@ browserTest("what is no checkpoint is refused in a page by a sentence", async (p
     /^CheckpointError: Cannot read my\.pt: it has 5 bytes/,
   );
 });
+
+Deno.test("the module for pages is built with its source map, and anew only where something has changed", async () => {
+  const dir = await Deno.makeTempDir(), path = join(dir, "alexnet.js");
+  const bundle = async (...flags: string[]) => {
+    const command = fromFileUrl(new URL("../../commands/bundle.ts", import.meta.url));
+    const args = ["run", "-A", "--config", "../../deno.json", command, "--out", path, ...flags];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } })
+      .output();
+    return { code, said: new TextDecoder().decode(stderr) };
+  };
+  const { code, said } = await bundle();
+  assertEquals(code, 0, said);
+  assertMatch(said, /Built .*alexnet\.js for pages/);
+  const { PhotoTraining } = await import(`file://${path}`);
+  assertEquals(typeof PhotoTraining.create, "function");
+  assert(
+    JSON.parse(await Deno.readTextFile(`${path}.map`)).sources.some((name: string) =>
+      /conv2d\.ts$/.test(name)
+    ),
+  );
+  const built = (await Deno.stat(path)).mtime;
+  assertEquals((await bundle()).said, "");
+  assertEquals((await Deno.stat(path)).mtime, built);
+  await Deno.utime(path, 1, 1);
+  assertMatch((await bundle("--optional")).said, /^Built /m);
+  await Deno.remove(dir, { recursive: true });
+});
