@@ -81,16 +81,19 @@ function hideOverlay() {
 /** Shows an answer as `/predict` gives it; its overlay may be a Blob, too. `roundTrip` is how long it took from here, in milliseconds. */
 export function showAnswer(answer, roundTrip) {
   showProbabilities(answer);
+  if (answer.overlay) showOverlay(answer);
   showTimes(answer.milliseconds, roundTrip);
-  if (answer.overlay) {
-    if (overlayUrl) URL.revokeObjectURL(overlayUrl);
-    overlayUrl = answer.overlay instanceof Blob ? URL.createObjectURL(answer.overlay) : undefined;
-    $("overlay").src = overlayUrl ?? answer.overlay;
-    $("overlay").alt = `Map of the regions that speak for ${answer.class}`;
-    $("overlay").hidden = false;
-    $("slider").hidden = false;
-  }
   $("announcement").textContent = `${answer.class}, ${percent(answer.probability)}`;
+}
+
+/** Lays an answer's map over the photo. */
+export function showOverlay({ class: best, overlay }) {
+  if (overlayUrl) URL.revokeObjectURL(overlayUrl);
+  overlayUrl = overlay instanceof Blob ? URL.createObjectURL(overlay) : undefined;
+  $("overlay").src = overlayUrl ?? overlay;
+  $("overlay").alt = `Map of the regions that speak for ${best}`;
+  $("overlay").hidden = false;
+  $("slider").hidden = false;
 }
 
 /** Shows the classes alone, as often as wished. */

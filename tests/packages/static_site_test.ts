@@ -123,6 +123,7 @@ siteTest(
     wanted.probabilities.forEach(({ probability }, i) => {
       assert(Math.abs(shown[i]! / 100 - probability) < 1e-2, `${shown[i]} %, wanted ${probability}`);
     });
+    await until(async () => /Overlay/.test((await text(page, "#legend"))!));
     assertEquals((await page.locator("#legend dt").allTextContents()).slice(0, 4), [
       "Transfer",
       "Decode",
