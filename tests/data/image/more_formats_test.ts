@@ -1,6 +1,6 @@
 /** WebP, BMP, AVIF and HEIC; `tests/fixtures/README.md` says how the files came about. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { checkImage, decodeImage } from "../../../data/image/decode.ts";
+import { checkImage, decodeImage, decodingWork } from "../../../data/image/decode.ts";
 import { DecoderPool } from "../../../data/image/decoder_pool.ts";
 import { type DecodedImage, ImageError, type ImageErrorCode } from "../../../data/image/image.ts";
 import { readImageHeader } from "../../../data/image/image_header.ts";
@@ -253,4 +253,10 @@ Deno.test("a BMP that lacks pixels, runs on or is of an unknown kind is refused 
     encodeBmp({ width: 2, height: 2, bits: 8, packing: 1, palette, rows: [row] });
   assertEquals((await decodeImage(runs(255, 0, 0, 0, 255, 0, 0, 1))).width, 2);
   await fails(runs(2, 0, 0, 0, 2, 0), "corrupt", "cut off");
+});
+
+Deno.test("a HEIC or AVIF gets the time of several other pictures of its size", () => {
+  const work = (format: "webp" | "heic" | "avif") =>
+    decodingWork({ format, width: 400, height: 250, orientation: 1 });
+  assertEquals(["heic", "avif"].map((format) => Math.round(work(format as "heic") / work("webp"))), [3, 8]);
 });
