@@ -36,13 +36,18 @@ export {
   type AugmentLevel,
   augmentMap,
   evaluationMap,
-  type Size,
 } from "../data/augment.ts";
 export { evaluationBatches, trainingBatchCount, trainingBatches } from "../data/dataset/batches.ts";
 export type { SplitName } from "../data/dataset/listing.ts";
 export type { SplitKeys, SplitRecord } from "../data/dataset/split_record.ts";
 export { type DecodedImage, ImageError, type ImageErrorCode } from "../data/image/image.ts";
-export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess } from "../data/preprocess.ts";
+export {
+  CENTRE_CROP,
+  decodeSide,
+  defaultPreprocess,
+  type Preprocess,
+  type Size,
+} from "../data/preprocess.ts";
 
 export {
   type AdapterKind,

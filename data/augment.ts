@@ -4,7 +4,7 @@
  * @module
  */
 import { between, type ColourJitter, type Drawn } from "./jitter.ts";
-import { CENTRE_CROP, type Preprocess } from "./preprocess.ts";
+import { CENTRE_CROP, type Preprocess, type Size } from "./preprocess.ts";
 import { Stream, uniform } from "../engine/random.ts";
 
 /** How much training photos are varied. */
@@ -12,14 +12,6 @@ export type AugmentLevel = "off" | "light" | "full";
 
 /** Every level, for command lines. */
 export const AUGMENT_LEVELS = ["off", "light", "full"] as const satisfies readonly AugmentLevel[];
-
-/** Width and height in pixels. */
-export interface Size {
-  /** Columns. */
-  readonly width: number;
-  /** Rows. */
-  readonly height: number;
-}
 
 /**
  * `[a, b, c, d, e, f]`: an output point `(ox, oy)` shows the source point `(a*ox + b*oy + c, d*ox + e*oy + f)`.

@@ -3,7 +3,7 @@
  * the input kernel.
  * @module
  */
-import type { Size } from "./augment.ts";
+import type { Size } from "./preprocess.ts";
 import { Stream, uniform } from "../engine/random.ts";
 
 /** How far colours may go from what they are, each 0 (not at all) to 1; the names and ranges of torchvision's `ColorJitter`. */

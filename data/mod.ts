@@ -10,7 +10,6 @@ export {
   augmentMap,
   evaluationMap,
   mirrored,
-  type Size,
   type Variation,
   variationOf,
   type VariationOptions,
@@ -59,4 +58,4 @@ export {
   type ErasedBox,
   jitterColours,
 } from "./jitter.ts";
-export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess } from "./preprocess.ts";
+export { CENTRE_CROP, decodeSide, defaultPreprocess, type Preprocess, type Size } from "./preprocess.ts";

@@ -4,6 +4,14 @@
  */
 import { z } from "zod";
 
+/** Width and height in pixels. */
+export interface Size {
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+}
+
 /** How a photo becomes the network's input. */
 export interface Preprocess {
   /** Input height in pixels. */

@@ -3,7 +3,7 @@
  * of the batch), so a run that goes on mixes as it would have.
  * @module
  */
-import type { Size } from "../data/augment.ts";
+import type { Size } from "../data/preprocess.ts";
 import { encodePair, type MixPair, mixSamples, PAIR_WORDS } from "../engine/kernels/mix/mix.ts";
 import type { Plan } from "../engine/plan.ts";
 import { normal, Stream, uniform } from "../engine/random.ts";

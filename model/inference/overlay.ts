@@ -2,7 +2,8 @@
  * Paints a Grad-CAM map as pixels to lay over the photo.
  * @module
  */
-import type { Affine, Size } from "../../data/augment.ts";
+import type { Affine } from "../../data/augment.ts";
+import type { Size } from "../../data/preprocess.ts";
 import type { DecodedImage } from "../../data/image/image.ts";
 import type { Heatmap } from "./classifier_types.ts";
 

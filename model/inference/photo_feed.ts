@@ -6,9 +6,9 @@ import type { Gpu } from "../../engine/device.ts";
 import { encodeSample, photosToInput, SAMPLE_WORDS } from "../../engine/kernels/preprocess/preprocess.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { createTensor, destroyTensor, type Tensor } from "../../engine/tensor.ts";
-import type { Affine, Size } from "../../data/augment.ts";
+import type { Affine } from "../../data/augment.ts";
 import type { ColourMatrix, ErasedBox } from "../../data/jitter.ts";
-import type { Preprocess } from "../../data/preprocess.ts";
+import type { Preprocess, Size } from "../../data/preprocess.ts";
 
 /** A photo's bytes that lie on the device already: from `offset` on, a multiple of 4. */
 export interface DevicePixels {
