@@ -17,7 +17,7 @@ export interface LaunchTime {
 
 /**
  * What a launch runs for, over and over, while a GPU's timestamps tell its time, in milliseconds: one that idles between short launches
- * lowers its clock (an H200 to a sixth, whatever the launch), and in a training step it does not idle.
+ * lowers its clock (on an H200 launches timed apart took five times as long as in a step), and in a training step it does not idle.
  */
 const BUSY_MILLISECONDS = 5;
 

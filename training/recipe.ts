@@ -29,7 +29,7 @@ const PHOTOS = {
   mixup: 0.4,
 } as const;
 
-/** Drawn shapes are learnt as well from small pictures, in a fifth of the time: see docs/decisions.md. */
+/** Drawn shapes are learnt as well from small pictures, in a fraction of the time: see docs/decisions.md. */
 const SHAPES = { size: 96 } as const;
 
 type Ingredient = keyof typeof PHOTOS;

@@ -3,10 +3,8 @@
  * requests on.
  * @module
  */
-import { TextLineStream } from "@std/streams/text-line-stream";
 import { join } from "@std/path";
-import type { Reply, Request, Work } from "./protocol.ts";
-import { serveContender } from "./protocol.ts";
+import { lines, type Reply, type Request, serveContender, type Work } from "./protocol.ts";
 import {
   classesOf,
   COMPARED_STEPS,
@@ -48,7 +46,7 @@ export async function findPyTorch(): Promise<PyTorch | undefined> {
 /** `pytorch.py` in a process that ends when its standard input does. */
 class Python {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #replies: ReadableStreamDefaultReader<string>;
+  readonly #replies: AsyncGenerator<string>;
 
   constructor(python: string, args: readonly string[]) {
     const process = new Deno.Command(python, {
@@ -59,13 +57,13 @@ class Python {
       env: { OMP_NUM_THREADS: String(navigator.hardwareConcurrency) },
     }).spawn();
     this.#input = process.stdin.getWriter();
-    this.#replies = process.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
-      .getReader();
+    this.#replies = lines(process.stdout);
   }
 
   async ask(request: Request & { readonly folder?: string }): Promise<Exclude<Reply, { reply: "failed" }>> {
-    await this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
-    const { value, done } = await this.#replies.read();
+    // Where it has ended, the missing answer says so.
+    await this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`)).catch(() => {});
+    const { value, done } = await this.#replies.next();
     if (done) throw new Error("pytorch.py ended");
     const reply = JSON.parse(value) as Reply;
     if (reply.reply === "failed") throw new Error(reply.message);

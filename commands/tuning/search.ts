@@ -90,7 +90,9 @@ class Climb {
     readonly gpu: Gpu,
     readonly product: Product,
     readonly clock: Clock,
-    public time: number,
+    readonly builtInTime: number,
+    /** Of the last choice of the path. */
+    public time = builtInTime,
   ) {
     this.#path = [product.choice];
     this.#tried = new Set([JSON.stringify(product.choice)]);
@@ -142,18 +144,17 @@ class Climb {
   /** The last choice of the path that computes the same and stays ahead. */
   async outcome(): Promise<Outcome> {
     const { product, clock } = this, builtIn = product.choice, wrong: TileChoice[] = [];
-    using usual = await prepare(this.gpu, product, builtIn);
-    let winner = builtIn, builtInMilliseconds = this.time, time = this.time;
-    const better = this.#path.slice(1);
-    const wanted = better.length > 0 ? await usual.results() : [];
-    while (better.length > 0) {
-      const choice = better.pop()!;
+    let winner = builtIn, builtInMilliseconds = this.builtInTime, time = builtInMilliseconds;
+    const better = this.#path.slice(1).reverse();
+    using usual = better.length > 0 ? await prepare(this.gpu, product, builtIn) : undefined;
+    const wanted = await usual?.results() ?? [];
+    for (const choice of better) {
       using other = await prepare(this.gpu, product, choice);
       if (!sameResults(await other.results(), wanted)) {
         wrong.push(choice);
         continue;
       }
-      const ours = await compare(usual, other, clock);
+      const ours = await compare(usual!, other, clock);
       builtInMilliseconds = time = ours.usual;
       if (ours.other < ours.usual * GAIN) [winner, time] = [choice, ours.other];
       break;

@@ -4,7 +4,7 @@
  */
 import type { Gpu } from "../../device.ts";
 import { alignTo4 } from "../../tensor.ts";
-import { chooseSplitK } from "./choose.ts";
+import { chooseSplitK, usualTiles } from "./choose.ts";
 import { blockM, operandsOf, splitsPerGroup } from "./product.ts";
 import type { ProductShape, Tile, TileChoice } from "./tiles.ts";
 
@@ -56,7 +56,7 @@ export function neighbours(gpu: TileDevice, shape: ProductShape, { tile, splitK 
     ...(inBlocks
       ? [2, 0.5].flatMap((f) => [by({ across: f }), by({ bk: f }), by({ group: f, across: f })])
       : []),
-    ...otherCores(gpu, shape, tile),
+    ...usualTiles(gpu, shape).filter(({ core }) => core !== tile.core),
   ];
   const choices = tiles.filter((t) => tileFits(gpu, shape.op, t)).map((t) => withSplits(gpu, shape, t));
   // Only weight gradients are cut.
@@ -74,25 +74,4 @@ function splitFits(gpu: TileDevice, { m, n, k }: ProductShape, tile: Tile, split
   const bytes = m * alignTo4(n) * 4 * splits;
   return Number.isInteger(splits) && splits >= 1 && splits <= k && splits % splitsPerGroup(tile) === 0 &&
     bytes <= gpu.limits.maxStorageBufferBindingSize / 2;
-}
-
-/** A usual tile of each other core. */
-function otherCores({ subgroupSize: lanes }: TileDevice, shape: ProductShape, { core }: Tile): Tile[] {
-  const { op, m, n } = shape, ofRows = operandsOf(op, 4).aVector === "m";
-  const tiles: Tile[] = [
-    {
-      core: "workgroup",
-      lanes: 1,
-      group: 64,
-      across: n <= 16 ? 16 : 8,
-      tm: n > 32 ? 8 : 4,
-      tn: n > 32 ? 8 : 4,
-      bk: 4,
-    },
-    { core: "subgroup", lanes, group: lanes, tm: ofRows ? 4 : 2, tn: n > 8 ? 16 : 4 },
-    { core: "columns", lanes, group: lanes, tm: Math.min(lanes, 8, m), tn: 8 },
-  ];
-  // Sums over all rows in each invocation: for few rows.
-  if (m <= 64) tiles.push({ core: "split", lanes: 1, group: 8, tm: alignTo4(m), tn: n > 8 ? 16 : 4 });
-  return tiles.filter((tile) => tile.core !== core);
 }

@@ -21,20 +21,24 @@ export function chooseTile(gpu: TileHost, shape: ProductShape): TileChoice {
   return { tile, splitK: measured?.splitK ?? chooseSplitK(gpu, shape, tile) };
 }
 
+/** A usual tile of each core, for a search to begin from; not each can be run everywhere. */
+export function usualTiles(gpu: TileHost, shape: ProductShape): Tile[] {
+  const rows = subgroupTile(gpu, shape), columns = columnsTile(gpu.subgroupSize, shape);
+  return [gpuTile(shape), rows, columns, splitTile(shape)];
+}
+
 function builtInTile(gpu: TileHost, shape: ProductShape): Tile {
   if (gpu.kind !== "cpu") return gpuTile(shape);
   if (shape.op === "weight_grad" && shape.m <= 36 && shape.n <= 16 && shape.k >= 4096) {
     // Few rows (a first layer's 36) would leave lanes idle; long sums feed them instead.
-    return {
-      core: "split",
-      lanes: 1,
-      group: 8,
-      tm: Math.ceil(shape.m / 4) * 4,
-      tn: widthFor(shape.n, 16),
-    };
+    return splitTile(shape);
   }
   // Software adapters have eight slow loads to a vector: broadcast saves most.
   return gpu.subgroupSize > 0 ? subgroupTile(gpu, shape) : workgroupTile(shape);
+}
+
+function splitTile({ m, n }: ProductShape): Tile {
+  return { core: "split", lanes: 1, group: 8, tm: alignTo4(m), tn: widthFor(n, 16) };
 }
 
 /**
