@@ -244,8 +244,8 @@ const READ_BY: Partial<Record<keyof typeof RUN_OPTIONS, readonly OptimizerName[]
 };
 
 /**
- * The options of a new run, checked, with its recipe and the defaults that need no photos filled in; throws a `UserError` that names the first field that is wrong, or that the optimiser would
- * ignore.
+ * The options of a new run, checked, with its recipe and the defaults that need no photos filled in; throws a `UserError` that names the
+ * first field that is wrong, or that the optimiser would ignore.
  */
 export function runOptions(given: GivenOptions): RunOptions {
   const options = runOptionsSchema.safeParse(withRecipe(given));
@@ -271,9 +271,12 @@ export function runOptions(given: GivenOptions): RunOptions {
 }
 
 /** Throws a `UserError` for options that contradict one another, or of which one means nothing without another. */
-function requireSense({ warmup, pctStart, cropScale, cropRatio }: RunOptions): void {
+function requireSense({ warmup, pctStart, cropScale, cropRatio, size, startSize }: RunOptions): void {
   if (warmup !== undefined && pctStart !== undefined) {
     throw new UserError("Cannot train: warmup and pctStart both say how long the warm-up is");
+  }
+  if (startSize !== undefined && startSize > size) {
+    throw new UserError(`Cannot train: startSize is ${startSize}, wanted at most the size, ${size}`);
   }
   if (cropRatio && !cropScale) {
     throw new UserError("Cannot train: cropRatio is for random resized crops, which cropScale asks for");

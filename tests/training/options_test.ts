@@ -46,3 +46,8 @@ Deno.test("options that contradict one another, or mean nothing alone, are refus
   refused({ cropScale: [0.9, 0.5] }, "cropScale is 0.9,0.5, wanted the smaller number first");
   runOptions({ cropScale: [0.5, 0.5], cropRatio: [1, 1], pctStart: 0 });
 });
+
+Deno.test("inputs grow during a run, and never shrink", () => {
+  assertEquals(runOptions({ size: 128, startSize: 128 }).startSize, 128);
+  assertThrows(() => runOptions({ size: 96, startSize: 128 }), UserError, "startSize is 128, wanted at most");
+});
