@@ -123,7 +123,7 @@ export {
 export type { Arena, ArenaTensors, NamedSpec, Parameter, ParameterStore } from "../model/parameters.ts";
 
 export { WeightAverage } from "../training/average.ts";
-export { type ClassFigures, evaluate, type Evaluation } from "../training/evaluate.ts";
+export { type ClassFigures, evaluate, type Evaluation, evaluationOf } from "../training/evaluate.ts";
 export type { FoundNonFinite } from "../training/numeric_checks.ts";
 export {
   createOptimizer,
@@ -141,6 +141,14 @@ export {
   type PhotoVariation,
   trainingPhotos,
 } from "../training/photos.ts";
+export {
+  eachPrediction,
+  logitsOf,
+  type Prediction,
+  type PredictionOptions,
+  type Predictions,
+  predictPhotos,
+} from "../training/predictions.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "../training/schedule.ts";
 export { type LossSums, type Metrics, Trainer, type TrainerOptions } from "../training/trainer.ts";
 export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "../training/transfer.ts";

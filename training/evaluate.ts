@@ -2,9 +2,9 @@
  * How good a classifier is on a split.
  * @module
  */
-import { evaluationBatches } from "../data/dataset/batches.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
-import { evaluationPhotos, type PhotoSource } from "./photos.ts";
+import type { PhotoSource } from "./photos.ts";
+import { eachPrediction, logitsOf, type PredictionOptions, type Predictions } from "./predictions.ts";
 
 /** How good a classifier is for one class; a share of nothing is null. */
 export interface ClassFigures {
@@ -38,26 +38,41 @@ export interface Evaluation {
 export async function evaluate(
   classifier: NetworkClassifier,
   source: PhotoSource,
-  options: { onProgress?: (done: number, total: number) => void; tta?: boolean } = {},
+  options: PredictionOptions = {},
 ): Promise<Evaluation> {
-  const { classes, preprocess } = classifier.card;
-  const confusion = classes.map(() => classes.map(() => 0));
-  let loss = 0, done = 0;
-  // The last batch goes the way of the others: kernels for its own size would take longer to compile than they save.
-  const size = Math.min(source.entries.length, classifier.maxBatch);
-  for (const batch of evaluationBatches(source.entries.length, classifier.maxBatch)) {
-    const logits = await classifier.logits(evaluationPhotos(source, batch, preprocess), size, options);
-    logits.forEach((row, i) => {
-      const label = source.entries[batch[i]!]!.label;
-      const best = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));
-      // A row of NaN has no best class; it counts as class 0 and its loss shows the trouble.
-      confusion[label]![Math.max(best, 0)]!++;
-      loss += crossEntropy(row, label);
-    });
-    done += batch.length;
-    options.onProgress?.(done, source.entries.length);
+  const tally = new Tally(classifier.card.classes);
+  for await (const { label, logits } of eachPrediction(classifier, source, options)) tally.add(label, logits);
+  return tally.figures();
+}
+
+/** The same figures of a pass that was kept. */
+export function evaluationOf(predictions: Predictions): Evaluation {
+  const tally = new Tally(predictions.classes);
+  predictions.labels.forEach((label, i) => tally.add(label, logitsOf(predictions, i)));
+  return tally.figures();
+}
+
+/** Counts photo by photo. */
+class Tally {
+  readonly #confusion: number[][];
+  #loss = 0;
+  #n = 0;
+
+  constructor(readonly classes: readonly string[]) {
+    this.#confusion = classes.map(() => classes.map(() => 0));
   }
-  return summarise(classes, confusion, loss / done, done);
+
+  add(label: number, logits: Float32Array): void {
+    const best = logits.indexOf(logits.reduce((a, b) => Math.max(a, b), -Infinity));
+    // A row of NaN has no best class; it counts as class 0 and its loss shows the trouble.
+    this.#confusion[label]![Math.max(best, 0)]!++;
+    this.#loss += crossEntropy(logits, label);
+    this.#n++;
+  }
+
+  figures(): Evaluation {
+    return summarise(this.classes, this.#confusion, this.#loss / this.#n, this.#n);
+  }
 }
 
 /** -log softmax(logits)[label], in float64. */

@@ -5,7 +5,7 @@
 export { type BatchMix, batchMix, type MixOptions } from "./mixing.ts";
 export type { Box, MixPair } from "../engine/kernels/mix/mix.ts";
 export { WeightAverage } from "./average.ts";
-export { type ClassFigures, evaluate, type Evaluation } from "./evaluate.ts";
+export { type ClassFigures, evaluate, type Evaluation, evaluationOf } from "./evaluate.ts";
 export type { FoundNonFinite } from "./numeric_checks.ts";
 export {
   createOptimizer,
@@ -38,6 +38,14 @@ export {
   type PhotoVariation,
   trainingPhotos,
 } from "./photos.ts";
+export {
+  eachPrediction,
+  logitsOf,
+  type Prediction,
+  type PredictionOptions,
+  type Predictions,
+  predictPhotos,
+} from "./predictions.ts";
 export { DivergedError } from "./progress.ts";
 export { jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";

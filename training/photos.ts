@@ -9,8 +9,13 @@ import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 
 /** Decoded photos by index. `data/dataset/photo_store.ts` is one. */
 export interface PhotoSource {
-  /** One for each photo, in a fixed order. */
-  readonly entries: readonly { readonly width: number; readonly height: number; readonly label: number }[];
+  /** One for each photo, in a fixed order; `path` is its file, where it lies in one. */
+  readonly entries: readonly {
+    readonly width: number;
+    readonly height: number;
+    readonly label: number;
+    readonly path?: string;
+  }[];
   /** The photo's RGBA bytes. */
   pixels(index: number): Pixels;
 }

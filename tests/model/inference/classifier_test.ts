@@ -1,32 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { defaultPreprocess } from "../../../data/preprocess.ts";
 import { mirrored } from "../../../data/augment.ts";
 import { UserError } from "../../../engine/errors.ts";
-import { architecture } from "../../../model/architectures/registry.ts";
-import type { TensorValue } from "../../../model/checkpoint/checkpoint.ts";
 import { createClassifier } from "../../../model/inference/load.ts";
-import { initialValues } from "../../../model/init.ts";
-import { describeLayers } from "../../../model/network.ts";
 import { evaluate } from "../../../training/evaluate.ts";
 import { gpu } from "../../gpu.ts";
-
-const SIZE = 64;
-
-/** A compact network with the weights of this seed. */
-function checkpointOf(classes: number, seed: number) {
-  const tensors = new Map<string, TensorValue>();
-  for (
-    const { name, parameters } of describeLayers(architecture("compact", { classes, size: SIZE }), 2 ** 27)
-  ) {
-    for (const spec of parameters) {
-      const full = `${name}.${spec.name}`;
-      tensors.set(full, { shape: spec.shape, data: initialValues(spec, full, seed) });
-    }
-  }
-  const names = Array.from({ length: classes }, (_, k) => `class ${k}`);
-  const card = { model: "compact", classes: names, preprocess: defaultPreprocess(SIZE), parameters: 1 };
-  return { card, tensors };
-}
+import { checkpointOf, SIZE } from "./small_checkpoint.ts";
 
 const photo = { width: 80, height: 70, data: new Uint8Array(80 * 70 * 4).map((_, i) => i * i) };
 const input = new Float32Array(3 * SIZE * SIZE).map((_, i) => Math.sin(i));

@@ -1,0 +1,82 @@
+/**
+ * What a classifier says of photos, without augmentation: the one pass that figures, calibration and reports are made from.
+ * @module
+ */
+import { evaluationBatches } from "../data/dataset/batches.ts";
+import type { NetworkClassifier } from "../model/inference/classifier.ts";
+import { evaluationPhotos, type PhotoSource } from "./photos.ts";
+
+/** How photos are passed through a classifier. */
+export interface PredictionOptions {
+  /** Called after each batch. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Test-time augmentation: the mean of the logits of the photo and its mirror image; default false. */
+  readonly tta?: boolean;
+}
+
+/** What a classifier says of one photo. */
+export interface Prediction {
+  /** The photo's place in its source. */
+  readonly index: number;
+  /** Index of its class. */
+  readonly label: number;
+  /** One per class, in the order of the model's classes. */
+  readonly logits: Float32Array;
+}
+
+/** What a classifier says of the photos of a source, in their order. */
+export interface Predictions {
+  /** Names of the model's classes: the columns. */
+  readonly classes: readonly string[];
+  /** [photos, classes], row by row. */
+  readonly logits: Float32Array;
+  /** Index of each photo's class. */
+  readonly labels: Uint32Array;
+  /** Each photo's file; empty for photos that lie in no file. */
+  readonly paths: readonly string[];
+}
+
+/** Passes every photo of `source` through the classifier once, batch by batch: memory stays flat however many there are. */
+export async function* eachPrediction(
+  classifier: NetworkClassifier,
+  source: PhotoSource,
+  { onProgress, ...options }: PredictionOptions = {},
+): AsyncGenerator<Prediction> {
+  const { entries } = source, { maxBatch, card: { preprocess } } = classifier;
+  // The last batch goes the way of the others: kernels for its own size would take longer to compile than they save.
+  const size = Math.min(entries.length, maxBatch);
+  let done = 0;
+  for (const batch of evaluationBatches(entries.length, maxBatch)) {
+    const rows = await classifier.logits(evaluationPhotos(source, batch, preprocess), size, options);
+    for (const [i, logits] of rows.entries()) {
+      const index = batch[i]!;
+      yield { index, label: entries[index]!.label, logits };
+    }
+    done += batch.length;
+    onProgress?.(done, entries.length);
+  }
+}
+
+/** All of them together: 4 bytes for each photo and class. */
+export async function predictPhotos(
+  classifier: NetworkClassifier,
+  source: PhotoSource,
+  options: PredictionOptions = {},
+): Promise<Predictions> {
+  const { classes } = classifier.card, { entries } = source;
+  const logits = new Float32Array(entries.length * classes.length);
+  for await (const { index, logits: row } of eachPrediction(classifier, source, options)) {
+    logits.set(row, index * classes.length);
+  }
+  return {
+    classes: [...classes],
+    logits,
+    labels: Uint32Array.from(entries, ({ label }) => label),
+    paths: entries.map(({ path = "" }) => path),
+  };
+}
+
+/** The logits of one photo; shares its memory with all. */
+export function logitsOf({ classes, logits }: Predictions, index: number): Float32Array {
+  return logits.subarray(index * classes.length, (index + 1) * classes.length);
+}
