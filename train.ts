@@ -12,6 +12,7 @@ import {
 } from "./commands/train_command.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
+import { Recorder } from "./report/recorder.ts";
 import { RUN_OPTIONS } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
 import { startOfWeights } from "./training/seen_before.ts";
@@ -31,8 +32,11 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     ? jsonReporter(console.log)
     : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
   let stopped = false, by: keyof typeof CODES | undefined;
+  // Nothing is kept of a run that is only tried.
+  using recorder = flags.dryRun || flags.overfitBatch ? undefined : new Recorder({ command: Deno.args });
   const report: Reporter = (event) => {
     stopped ||= event.event === "end" && event.stopped;
+    recorder?.add(event);
     tell(withShownPaths(event));
   };
   const stop = new AbortController();

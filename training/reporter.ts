@@ -32,6 +32,11 @@ export type RunEvent =
     readonly chosen: readonly Choice[];
     readonly out: string;
   }
+  | {
+    /** A run goes on: what was told of steps after this one will be told again. */
+    readonly event: "resumed";
+    readonly step: number;
+  }
   | { readonly event: "progress"; readonly what: string; readonly done: number; readonly total: number }
   | {
     readonly event: "step";
@@ -45,6 +50,8 @@ export type RunEvent =
     readonly imagesPerSecond: number | null;
     /** Expected until the run ends; null where no rate is known. */
     readonly secondsLeft: number | null;
+    /** Bytes of device memory held. */
+    readonly deviceBytes: number;
   }
   | {
     readonly event: "epoch";
@@ -181,6 +188,8 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>, columns: n
   switch (e.event) {
     case "note":
       return [e.text];
+    case "resumed":
+      return []; // a note says it in words
     case "start":
       return [
         `Adapter   ${e.adapter}${e.tiles === "built-in" ? "" : `, tuned tiles ${e.tiles}`}`,

@@ -85,6 +85,7 @@ export async function resumeProgress(
     await folder.rewindLog(progress.epoch);
   }
   const note = (text: string) => report({ event: "note", text });
+  report({ event: "resumed", step: progress.step });
   note(resumedText(progress, network.gpu));
   if (progress.step >= steps) {
     note(

@@ -187,6 +187,7 @@ class RunLoop {
     const secondsLeft = images === 0 ? 0 : imagesPerSecond && images / imagesPerSecond;
     this.#run.report({
       ...{ event: "step", epoch: epoch + 1, step, steps, loss, accuracy, lr, imagesPerSecond, secondsLeft },
+      deviceBytes: this.#run.network.gpu.bytes,
     });
   }
 

@@ -13,6 +13,7 @@ const step = (n: number): RunEvent => ({
   lr: 0.1,
   imagesPerSecond: 123.4,
   secondsLeft: 65,
+  deviceBytes: 0,
 });
 
 Deno.test("an unknown rate is left out of lines and null in JSON, and nothing is left after the last step", () => {
