@@ -110,7 +110,7 @@ export {
   ranking,
 } from "../model/inference/classifier_types.ts";
 export { NetworkClassifier, type NetworkClassifierOptions } from "../model/inference/classifier.ts";
-export { type OverlayJob, overlayPixels } from "../model/inference/overlay.ts";
+export { explainedPhoto, type OverlayJob, overlayPixels } from "../model/inference/overlay.ts";
 export type { DevicePixels, Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 export type * from "../model/layer.ts";
 export {

@@ -83,6 +83,8 @@ export interface BuildContext {
   gradient(name: string): readonly Tensor[] | undefined;
   /** Builds a child of a container; its launches become a section of the plan. `relu` as for `Layer.build`. */
   child(child: NamedLayer, x: Activation, relu: boolean): Built;
+  /** Whether somebody wants what this child makes, as it is: then nothing may be computed in one launch with it. */
+  wants(child: NamedLayer): boolean;
   /** Records launches of a container's own as a section of the plan; `record` returns the tensor that they produce. */
   section(pass: "forward" | "backward", record: () => Tensor): Tensor;
 }

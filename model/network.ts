@@ -190,21 +190,48 @@ export class Network implements Disposable {
   }
 
   /**
-   * Inference and the gradient of sum(dLogits * logits) with respect to the last map of features (after its batch normalisation
-   * and ReLU), for Grad-CAM. `dLogits` has the shape of the logits. Throws a `RangeError` where there is no convolution.
+   * Inference and the gradient of sum(dLogits * logits) with respect to what `layer` makes (one of `maps`), for Grad-CAM; default: the last
+   * map of features, after its batch normalisation and ReLU. `dLogits` has the shape of the logits. Throws a `UserError` for a layer that
+   * makes no map, and a `RangeError` where there is no convolution.
    */
   buildExplanation(
     plan: Plan,
     x: Tensor,
     dLogits: Tensor,
+    layer: string = this.#lastFeatures(),
   ): { logits: Tensor; features: Tensor; gradient: Tensor } {
+    const { maps } = this;
+    if (!maps.includes(layer)) {
+      throw new UserError(
+        `Cannot explain by layer ${layer}: ${this.architecture.name} has maps in ${maps.join(", ")}`,
+      );
+    }
     const found: { features?: Tensor; gradient?: Tensor } = {};
-    const { built } = this.#build(plan, x, false, {}, { layer: this.#lastFeatures(), found });
+    const { built } = this.#build(plan, x, false, {}, { layer, found });
     built.backward(dLogits, true);
     return { logits: built.y.tensor, features: found.features!, gradient: found.gradient! };
   }
 
-  /** Full name of the layer whose output is the last map of features, looked for in chains alone: a block counts as one. */
+  /** Full names of the layers whose output is a map, not yet flattened, in order; blocks, and those in them, too. */
+  get maps(): string[] {
+    const names = new Set<string>();
+    let flattened = false;
+    const visit = (name: string, layer: Layer, input: Shape) => {
+      for (const child of layer.children?.(input) ?? []) {
+        visit(joinNames(name, child.name), child.layer, child.input);
+      }
+      const { output } = layer.describe(input, Infinity);
+      flattened ||= output.flattened !== undefined;
+      if (name !== "" && !flattened) names.add(name);
+    };
+    visit("", this.#root, this.architecture.input);
+    return [...names];
+  }
+
+  /**
+   * Full name of the layer whose output is the last map of features, looked for in chains alone: a block counts as one. With its batch
+   * normalisation and its ReLU.
+   */
   #lastFeatures(): string {
     let last: string | undefined;
     const visit = (name: string, layer: Layer, input: Shape): boolean => {
@@ -216,7 +243,7 @@ export class Network implements Disposable {
       const { output } = layer.describe(input, Infinity);
       if (output.flattened) return false;
       if (layer.featureMap === "makes") last = name;
-      else if (layer.featureMap === "keeps" && last === previous) last = name;
+      else if ((layer.featureMap === "keeps" || layer.isRelu) && last === previous) last = name;
       previous = name;
       return true;
     };
@@ -346,6 +373,10 @@ class TreeContext implements BuildContext {
         return dx;
       },
     };
+  }
+
+  wants({ name }: NamedLayer): boolean {
+    return this.explain !== undefined && this.explain.layer === joinNames(this.name, name);
   }
 
   section(pass: Section["pass"], record: () => Tensor): Tensor {

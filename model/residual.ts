@@ -67,14 +67,15 @@ export function residual({ branch, shortcut = [] }: ResidualPaths): Layer {
         backward(dy, wantInput) {
           const main = backward(context, a, dy, wantInput);
           const other = b ? backward(context, b, dy, wantInput) : dy;
-          if (!wantInput) return undefined;
+          // A path without a gradient for x has the layer that is explained in it: nothing below is of interest.
+          if (!wantInput || main === undefined || other === undefined) return undefined;
           // A path masks its own gradient where x is a ReLU's output; x itself has to be masked here.
           return context.section(
             "backward",
             () =>
               !b && x.relu
-                ? add.masked(plan, { a: main!, b: other!, x: x.tensor })
-                : add.forward(plan, { a: main!, b: other! }),
+                ? add.masked(plan, { a: main, b: other, x: x.tensor })
+                : add.forward(plan, { a: main, b: other }),
           );
         },
       };

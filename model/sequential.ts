@@ -43,7 +43,9 @@ export function sequential(layers: readonly (Layer | NamedLayer)[]): Layer {
       let y = x;
       for (let i = 0; i < children.length; i++) {
         const follows = i + 1 < children.length ? children[i + 1]!.layer.isRelu ?? false : relu;
-        const fused = (children[i]!.layer.fusesRelu ?? false) && follows;
+        const apart = context.wants(children[i]!) ||
+          i + 1 < children.length && context.wants(children[i + 1]!);
+        const fused = (children[i]!.layer.fusesRelu ?? false) && follows && !apart;
         built.push(context.child(children[i]!, y, fused));
         y = built.at(-1)!.y;
         if (fused && i + 1 < children.length) i++;

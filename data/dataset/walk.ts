@@ -30,6 +30,9 @@ export const LOOSE = "in no class folder";
 
 const IMAGE_NAME = new RegExp(`\\.(${PHOTO_FORMATS.flatMap(({ endings }) => endings).join("|")})$`, "i");
 
+/** How the names of pictures end that `explain` writes beside photos: they are no photos themselves. */
+export const EXPLAINED = ".gradcam.jpg";
+
 /** Raw formats begin as TIFF does, but what a TIFF decoder finds in them is a thumbnail. */
 const RAW_NAME = /\.(3fr|arw|cr2|dng|iiq|nef|nrw|pef|srw)$/i;
 
@@ -73,6 +76,7 @@ export async function walkPhotos(folder: string): Promise<Walked> {
         });
       } else if (secret) skip("hidden");
       else if (!kind.isFile) skip("no file");
+      else if (name.endsWith(EXPLAINED)) skip("Grad-CAM");
       else if (IMAGE_NAME.test(name)) photos.push(file);
       else {
         const found = RAW_NAME.test(name) ? "camera raw" : await kindOf(path);

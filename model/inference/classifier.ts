@@ -36,7 +36,7 @@ const USUAL_PIXELS = 256 * 400;
 /** A `Classifier` over a network on this thread. Calls run one after the other. */
 export class NetworkClassifier implements Classifier {
   readonly #plans = new Map<number, Inference>();
-  #explain: Explanation | undefined;
+  readonly #explanations = new Map<string | undefined, Explanation>();
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -95,11 +95,25 @@ export class NetworkClassifier implements Classifier {
       for (const [i, values] of logits.entries()) {
         const answer = { logits: values, probabilities: probabilitiesOf(values) };
         answers.push(
-          options.explain ? { ...answer, heatmap: await this.#heatmap(photos[i]!, values) } : answer,
+          options.explain ? { ...answer, heatmap: await this.#heatmap(photos[i]!, best(values)) } : answer,
         );
       }
       return answers;
     });
+  }
+
+  /**
+   * Grad-CAM of one photo: which of its places speak for a class, as a layer sees them (one of `network.maps`; default: the last map of
+   * features). Throws a `RangeError` where there is no such class, and a `UserError` where the layer makes no map.
+   */
+  explain(
+    image: DecodedImage,
+    { label, layer }: { readonly label: number; readonly layer?: string | undefined },
+  ): Promise<Heatmap> {
+    const { preprocess, classes } = this.card;
+    if (!(label in classes)) throw new RangeError(`Cannot explain class ${label} of ${classes.length}`);
+    const map = evaluationMap(image, preprocess, preprocess.resize);
+    return this.#alone(() => this.#heatmap({ ...image, map }, label, layer));
   }
 
   /**
@@ -150,7 +164,8 @@ export class NetworkClassifier implements Classifier {
     await this.#queue.catch(() => {});
     for (const plan of this.#plans.values()) plan[Symbol.dispose]();
     this.#plans.clear();
-    this.#explain?.[Symbol.dispose]();
+    for (const explanation of this.#explanations.values()) explanation[Symbol.dispose]();
+    this.#explanations.clear();
     this.release();
   }
 
@@ -178,13 +193,16 @@ export class NetworkClassifier implements Classifier {
     return plan;
   }
 
-  async #heatmap(photo: PlacedPhoto, logits: Float32Array): Promise<Heatmap> {
-    if (!this.#explain || this.#explain.feed.capacity < photo.width * photo.height) {
-      this.#explain?.[Symbol.dispose]();
+  async #heatmap(photo: PlacedPhoto, label: number, layer?: string): Promise<Heatmap> {
+    let explanation = this.#explanations.get(layer);
+    if (!explanation || explanation.feed.capacity < photo.width * photo.height) {
+      explanation?.[Symbol.dispose]();
+      this.#explanations.delete(layer);
       const room = Math.max(USUAL_PIXELS, photo.width * photo.height);
-      this.#explain = await Explanation.create(this.network, room, this.card.preprocess);
+      explanation = await Explanation.create(this.network, room, this.card.preprocess, layer);
+      this.#explanations.set(layer, explanation);
     }
-    return await this.#explain.run(photo, logits.indexOf(logits.reduce((a, b) => Math.max(a, b), -Infinity)));
+    return await explanation.run(photo, label);
   }
 
   /** Runs `work` after all earlier calls. */
@@ -196,6 +214,11 @@ export class NetworkClassifier implements Classifier {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+/** The place of the largest value. */
+function best(logits: Float32Array): number {
+  return logits.indexOf(logits.reduce((a, b) => Math.max(a, b), -Infinity));
 }
 
 /** The plan behind Grad-CAM, at batch 1. */
@@ -211,14 +234,17 @@ class Explanation implements Disposable {
     network: Network,
     capacity: number,
     preprocess: ModelCard["preprocess"],
+    layer: string | undefined,
   ): Promise<Explanation> {
-    const plan = new Plan(network.gpu, "explanation");
-    const feed = new PhotoFeed(network.gpu, 1, capacity, preprocess);
+    using stack = new DisposableStack();
+    const plan = stack.use(new Plan(network.gpu, "explanation"));
+    const feed = stack.use(new PhotoFeed(network.gpu, 1, capacity, preprocess));
     const x = network.inputTensor(plan, 1);
     feed.build(plan, x);
     const dLogits = plan.tensor([1, 1, 1, network.output.c], "dLogits");
-    const built = network.buildExplanation(plan, x, dLogits);
+    const built = network.buildExplanation(plan, x, dLogits, layer);
     await plan.compile();
+    stack.move();
     return new Explanation(network, feed, plan, { ...built, dLogits });
   }
 

@@ -19,7 +19,7 @@ export interface OverlayJob {
   readonly map: Affine;
 }
 
-/** The picture's longer side: browsers enlarge it smoothly, and the map itself is a few cells wide. */
+/** The picture's longer side unless told: browsers enlarge it smoothly, and the map itself is a few cells wide. */
 const LONGER_SIDE = 240;
 
 /** Matplotlib's inferno (CC0) at even steps: as bright as the value is high, for colour-blind people, too. */
@@ -35,9 +35,15 @@ const INFERNO = [
   [252, 255, 164],
 ] as const;
 
-/** A picture in the photo's aspect ratio: brighter and more opaque where the map is higher, clear outside of the input. */
-export function overlayPixels({ heatmap, photo, input, map }: OverlayJob): DecodedImage {
-  const scale = LONGER_SIDE / Math.max(photo.width, photo.height);
+/**
+ * A picture in the photo's aspect ratio, its longer side that many pixels: brighter and more opaque where the map is higher, clear outside
+ * of the input.
+ */
+export function overlayPixels(
+  { heatmap, photo, input, map }: OverlayJob,
+  longerSide: number = LONGER_SIDE,
+): DecodedImage {
+  const scale = longerSide / Math.max(photo.width, photo.height);
   const width = Math.max(1, Math.round(photo.width * scale)),
     height = Math.max(1, Math.round(photo.height * scale));
   const pixels = new Uint8Array(width * height * 4);
@@ -54,6 +60,22 @@ export function overlayPixels({ heatmap, photo, input, map }: OverlayJob): Decod
       pixels.set(colour(value), (y * width + x) * 4);
     }
   }
+  return { width, height, data: pixels };
+}
+
+/** How much of the photo a map hides where it is highest. */
+const OPACITY = 0.7;
+
+/** A photo with the map laid over it, as large as the photo; `job.photo` is its size. */
+export function explainedPhoto(
+  { width, height, data }: DecodedImage,
+  job: Omit<OverlayJob, "photo">,
+): DecodedImage {
+  const overlay = overlayPixels({ ...job, photo: { width, height } }, Math.max(width, height)).data;
+  const pixels = data.map((value, i) => {
+    const share = OPACITY * overlay[i | 3]! / 255;
+    return (i & 3) === 3 ? 255 : Math.round(value + share * (overlay[i]! - value));
+  });
   return { width, height, data: pixels };
 }
 

@@ -186,6 +186,36 @@ Deno.test("a residual network is explained by its last block's output and its gr
     assert(normalisedError(gradient, wanted) < 1e-6);
   }));
 
+Deno.test("layers within a block can be explained: the end of its branch has the gradient of their sum, and nothing below is asked for one", () =>
+  withGpu(async (gpu) => {
+    using network = new Network(gpu, compactRes({ classes: 4, size: 64 }));
+    fillParameters(network);
+    const explained = async (layer: string) => {
+      using plan = new Plan(gpu, "explanation");
+      const x = network.inputTensor(plan, 1), dLogits = plan.tensor([1, 1, 1, 4]);
+      const built = network.buildExplanation(plan, x, dLogits, layer);
+      await plan.compile();
+      writeTensor(gpu, x, toNhwc(noise(3 * 64 * 64), 3, 64 * 64));
+      writeTensor(gpu, dLogits, Float32Array.of(0.5, -1, 0, 2));
+      plan.run();
+      const [features, gradient] = await readTensors(gpu, [built.features, built.gradient]);
+      return { shape: built.features.shape, features, gradient };
+    };
+    const sum = await explained("layer3.0"), branch = await explained("layer3.0.bn2");
+    const skip = await explained("layer3.0.downsample.1");
+    assertEquals(branch.gradient, sum.gradient);
+    assertEquals(skip.gradient, sum.gradient);
+    assert(normalisedError(branch.features.map((v, i) => v + skip.features[i]!), sum.features) < 1e-6);
+    const inner = await explained("layer3.0.conv1");
+    assertEquals(inner.shape, [1, 4, 4, 128]);
+    assert(inner.features.some((v) => v < 0) && inner.gradient.some((v) => v !== 0));
+    assertThrows(
+      () => network.buildExplanation(new Plan(gpu, "none"), undefined!, undefined!, "fc"),
+      UserError,
+      "Cannot explain by layer fc: compact-res has maps in conv1, bn1",
+    );
+  }));
+
 Deno.test("paths of different shapes are refused with both", () => {
   const block = residual({ branch: named([conv(6, 9)]) });
   assertThrows(

@@ -42,6 +42,7 @@ test("a class's folders are walked, and a file is a photo by its name or by its 
       "empty": "",
     },
     "deep/.hidden/12.jpg": JPEG,
+    "deep/9.gradcam.jpg": JPEG,
   }, async (dir) => {
     const { photos, leftOut } = await walkPhotos(dir);
     assertEquals(photos, [
@@ -62,6 +63,7 @@ test("a class's folders are walked, and a file is a photo by its name or by its 
         ...{ "9.jp2": "JPEG 2000", "BMI.txt": "no photo" },
         ...{ "notes.txt": "no photo", "11.dng": "camera raw", ".DS_Store": "hidden", "empty": "no photo" },
         "deep/.hidden/12.jpg": "hidden",
+        "deep/9.gradcam.jpg": "Grad-CAM",
       },
     );
   }));
