@@ -12,6 +12,7 @@ import {
 } from "./commands/train_command.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
+import { reportRuns } from "./report/after_training.ts";
 import { Recorder } from "./report/recorder.ts";
 import { RUN_OPTIONS } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
@@ -34,10 +35,22 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   let stopped = false, by: keyof typeof CODES | undefined;
   // Nothing is kept of a run that is only tried.
   using recorder = flags.dryRun || flags.overfitBatch ? undefined : new Recorder({ command: Deno.args });
+  // What is next is told last, once the report is written.
+  let end: RunEvent | undefined;
+  const tellEnd = () => {
+    if (end) tell(withShownPaths(end));
+    end = undefined;
+  };
   const report: Reporter = (event) => {
     stopped ||= event.event === "end" && event.stopped;
     recorder?.add(event);
-    tell(withShownPaths(event));
+    if (event.event === "start") tellEnd();
+    if (event.event === "end" && flags.report) end = event;
+    else tell(withShownPaths(event));
+  };
+  const writeReports = async () => {
+    if (recorder && flags.report) await reportRuns(recorder.folders, tell, shownPath);
+    tellEnd();
   };
   const stop = new AbortController();
   for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
@@ -80,6 +93,9 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     if (by === undefined || error !== stop.signal.reason) throw error;
     console.error(describeFailure(TRAIN_COMMAND.name, error));
     return CODES[by];
+  } finally {
+    // Also of a run that was stopped or diverged: it has curves to look at.
+    await writeReports();
   }
   // A signal that came once the run had ended stopped nothing.
   return stopped && by !== undefined ? CODES[by] : 0;

@@ -8,15 +8,18 @@ import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/load.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
-import { evaluate } from "../training/evaluate.ts";
+import { evaluate, evaluationOf } from "../training/evaluate.ts";
+import { shellWord } from "../training/next_commands.ts";
 import { decodedOf } from "../training/photo_list.ts";
 import { openPhotos } from "../training/photo_source.ts";
+import { predictPhotos } from "../training/predictions.ts";
 import { compileProgress } from "../training/progress.ts";
 import { evaluationText, textReporter } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { CHECKPOINT_FLAG, TTA_FLAG } from "./cli/checkpoint.ts";
 import { runCommand } from "./cli/failures.ts";
 import { terminalColumns } from "./cli/terminal.ts";
+import { shownPath } from "./cli/user_path.ts";
 import { chooseSplit, EVALUATED, splitAsked } from "./evaluate_split.ts";
 
 const NAME = "deno task evaluate";
@@ -40,6 +43,10 @@ const COMMAND = {
       max: 2 ** 32 - 1,
     }),
     cache: flag.path({ help: "folder for decoded photos", default: CACHE_FOLDER, value: "DIR" }),
+    report: flag.path({
+      help: "folder for report.html and pictures: figures of each class, mistakes, calibration",
+      value: "DIR",
+    }),
     json: flag.boolean({ help: "print one JSON object" }),
   },
 };
@@ -91,7 +98,26 @@ await runCommand(NAME, async () => {
         "the run had, these may be training images",
     );
   }
-  const result = await evaluate(classifier, source, { tta: flags.tta });
+  const { tta } = flags;
+  // Only a report needs to know each photo's answer.
+  const predictions = flags.report === undefined
+    ? undefined
+    : await predictPhotos(classifier, source, { tta });
+  const result = predictions ? evaluationOf(predictions) : await evaluate(classifier, source, { tta });
+  if (predictions && flags.report !== undefined) {
+    const { model, parameters } = classifier.card;
+    const { writeEvaluationReport } = await import("../report/evaluation_report.ts");
+    const path = await writeEvaluationReport(classifier, source, predictions, {
+      ...{ folder: flags.report, dir: dataset.dir, split },
+      title: `${model} on ${dataset.name}`,
+      about: `${model}, ${parameters.toLocaleString("en")} parameters, on ${count(n, "photo")} (${how})`,
+      command: ["deno task evaluate", ...Deno.args.map((word) => shellWord(word))].join(" "),
+      warning: trainedOn
+        ? `The model was trained on ${trainedOn} of these photos, so the figures flatter it.`
+        : undefined,
+    });
+    say(`Report: ${shownPath(path)}`);
+  }
   console.log(
     json
       ? JSON.stringify({ split, ...result, trainedOn: trainedOn ?? null })

@@ -25,6 +25,10 @@ export const TRAIN_COMMAND = {
     }),
     ...places,
     dryRun: flag.boolean({ help: "make the first step alone and keep nothing: whether the run would start" }),
+    report: flag.boolean({
+      help: "write report.html and pictures into the run's folder at its end",
+      default: true,
+    }),
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
   hints: { name: "a run is called as its folder is, --out runs/NAME" },

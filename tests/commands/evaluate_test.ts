@@ -53,8 +53,8 @@ const photos = (folder: string, count: number) =>
   Array.from({ length: count }, (_, i) => `${folder}/${i}.jpg`);
 const ofAll = (folder: string, count: number) => SHAPES.flatMap((shape) => photos(folder + shape, count));
 
-test("a plain folder of classes is evaluated whole, and its seeded split only when asked for", () =>
-  withPhotos(ofAll("", 3), async (evaluate) => {
+test("a plain folder of classes is evaluated whole, and its seeded split only when asked for, with a report", () =>
+  withPhotos(ofAll("", 3), async (evaluate, data) => {
     const { code, lines, err } = await evaluate();
     assertEquals(code, 0, err);
     assertEquals(
@@ -62,10 +62,20 @@ test("a plain folder of classes is evaluated whole, and its seeded split only wh
       "Split all: 12 images of data (it has no split of its own; train would test on --split test)",
     );
     assertStringIncludes(lines[1]!, "12 images, accuracy");
-    const asked = await evaluate("--split", "test");
+    const folder = join(data, "..", "report");
+    const asked = await evaluate("--split", "test", "--report", folder);
+    const page = await Deno.readTextFile(join(folder, "report.html"));
+    assertStringIncludes(page, "compact on data");
+    assertEquals([...page.matchAll(/<section id="([a-z]+)"/g)].map(([, id]) => id).slice(0, 3), [
+      ...["figures", "confusion", "calibration"],
+    ]);
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      ...["confusion_matrix.png", "report.html", "val_predictions.jpg"],
+    ]);
     assertEquals(asked.lines[0], "Split test: 4 images of data (split about 80/10/10 by class with seed 1)");
     assertStringIncludes(asked.lines[1]!, "Warning: the checkpoint does not say what it was trained on");
-    assertStringIncludes(asked.lines[2]!, "4 images, accuracy");
+    assertEquals(asked.lines[2], `Report: ${join(folder, "report.html")}`);
+    assertStringIncludes(asked.lines[3]!, "4 images, accuracy");
   }));
 
 test("evaluate --tta answers by mirrored copies too", () =>

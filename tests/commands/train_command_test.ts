@@ -85,7 +85,7 @@ testNeeding("all")({
           args: [
             ...["run", "-A", "--no-check", new URL("../../train.ts", import.meta.url).pathname],
             ...["--data", data, "--model", "compact", "--size", "64", "--batch-size", "8"],
-            ...["--epochs", "5000", "--out", signal],
+            ...["--epochs", "5000", "--out", signal, "--no-report"],
           ],
           cwd: dir,
           env: { NO_COLOR: "1" },
@@ -190,7 +190,12 @@ testNeeding("all")(
         "  deno task serve --checkpoint 'my runs/a'",
         "  deno task export 'my runs/a' 'my runs/a/best.onnx'",
       ]);
-      const second = await run("b", "--weights", "my runs");
+      assert(first.lines.includes("Report    my runs/a/report.html"), first.lines.join("\n"));
+      assertStringIncludes(
+        await Deno.readTextFile(join(dir, "my runs", "a", "report.html")),
+        "--seed 7 --model compact --size 64",
+      );
+      const second = await run("b", "--weights", "my runs", "--no-report");
       assertEquals(second.code, 0, second.err);
       assert(second.lines.some((line) => line.startsWith("Loaded 10 tensors: features.0.weight,")));
       const config = JSON.parse(await Deno.readTextFile(join(dir, "b", "config.json")));
@@ -202,7 +207,8 @@ testNeeding("all")(
         second.lines.join("\n"),
         /^Seed {6}7, with which the photos of the weights' run were split/m,
       );
-      const told = await run("d", "--weights", "my runs", "--seed", "1");
+      const told = await run("d", "--weights", "my runs", "--seed", "1", "--no-report");
+      assertEquals([...Deno.readDirSync(join(dir, "d"))].filter(({ name }) => name === "report.html"), []);
       assert(!told.lines.join("\n").includes("Seed  "), told.err);
       const dry = await run("e", "--model", "compact", "--size", "64", "--dry-run");
       assertEquals([dry.code, dry.err], [0, ""]);

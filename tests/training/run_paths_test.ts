@@ -11,7 +11,7 @@ const TRAIN = fromFileUrl(import.meta.resolve("../../train.ts"));
 /** Runs `train.ts` in `cwd`; its output, which must be that of a success. */
 async function trainIn(cwd: string, ...args: string[]): Promise<string> {
   const run = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", TRAIN, "--workers", "2", ...args],
+    args: ["run", "-A", TRAIN, "--workers", "2", "--no-report", ...args],
     cwd,
   });
   const { code, stdout, stderr } = await run.output();

@@ -1,0 +1,33 @@
+/**
+ * Reports of the runs that have just ended.
+ * @module
+ */
+import { UserError } from "../engine/errors.ts";
+import type { Reporter } from "../training/reporter.ts";
+
+/**
+ * Writes the report of each run's folder and tells where it is. A report that cannot be written is told and is no failure: the training
+ * is done.
+ */
+export async function reportRuns(
+  folders: readonly string[],
+  report: Reporter,
+  shown: (path: string) => string = (path) => path,
+): Promise<void> {
+  const note = (text: string) => report({ event: "note", text });
+  for (const folder of folders) {
+    try {
+      // What draws is loaded now, and not when a training starts.
+      const { writeRunReport } = await import("./run_report.ts");
+      const path = await writeRunReport(folder, {
+        onProgress: (done, total) =>
+          report({ event: "progress", what: "Looking at validation photo", done, total }),
+        onNote: note,
+      });
+      note(`Report    ${shown(path)}`);
+    } catch (error) {
+      const text = error instanceof UserError ? error.message : (error as Error).stack ?? `${error}`;
+      note(`Warning   the report of ${shown(folder)} could not be written: ${text}`);
+    }
+  }
+}
