@@ -12,6 +12,7 @@ import { channelsLastCases } from "./channels_last/cases.ts";
 import { checkFiniteCases } from "./check_finite/cases.ts";
 import { columnsCases } from "./columns/cases.ts";
 import { conv2dCases, linearCases } from "./conv2d/cases.ts";
+import { distillationCases } from "./distillation/cases.ts";
 import { dropoutCases } from "./dropout/cases.ts";
 import { localResponseNormCases } from "./local_response_norm/cases.ts";
 import { maxPoolCases } from "./max_pool/cases.ts";
@@ -38,6 +39,7 @@ export const KERNEL_CASES: readonly Case[] = [
   ...batchNormCases,
   ...dropoutCases,
   ...softmaxCrossEntropyCases,
+  ...distillationCases,
   ...optimizerCases,
   ...sumSplitsCases,
   ...columnsCases,

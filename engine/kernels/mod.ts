@@ -10,6 +10,7 @@ export * as channelsLast from "./channels_last/channels_last.ts";
 export * as checkFinite from "./check_finite/check_finite.ts";
 export * as columns from "./columns/columns.ts";
 export * as conv2d from "./conv2d/conv2d.ts";
+export * as distillation from "./distillation/distillation.ts";
 export * as dropout from "./dropout/dropout.ts";
 export * as globalNorm from "./optimizer/global_norm.ts";
 export * as localResponseNorm from "./local_response_norm/local_response_norm.ts";
