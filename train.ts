@@ -17,6 +17,7 @@ import { Recorder } from "./report/recorder.ts";
 import { RUN_OPTIONS } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
 import { startOfWeights } from "./training/seen_before.ts";
+import { trainFolds } from "./training/folds.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
 /** What a shell calls the end by a signal, so that `train && evaluate` ends there too. */
@@ -69,6 +70,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
         flags.weights,
         (text) => report({ event: "note", text }),
       );
+      const distill = flags.distill === undefined ? undefined : await checkpointAt(
+        flags.distill,
+        (text) => report({ event: "note", text }),
+      );
       const start = weights === undefined ? undefined : await startOfWeights(weights);
       // The same photos are split as they were for the weights: what those were trained on is no test.
       const seed = flags.seed ?? start?.seed;
@@ -83,8 +88,10 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       const own = flags.model === undefined && start?.model !== undefined ? start : undefined;
       const model = flags.model ?? own?.model, size = flags.size ?? own?.size;
       if (own) report({ event: "note", text: `Start     ${model} at ${size}x${size}, as the weights are` });
-      const begin = flags.dryRun ? dryRun : flags.overfitBatch ? overfitBatch : train;
-      await begin(optionsOfFlags({ ...flags, weights, seed, model, size }), flags, report, stop.signal);
+      const trial = flags.dryRun ? dryRun : flags.overfitBatch ? overfitBatch : undefined;
+      const options = optionsOfFlags({ ...flags, weights, distill, seed, model, size });
+      const all = options.folds !== undefined && options.fold === undefined;
+      await (trial ?? (all ? trainFolds : train))(options, flags, report, stop.signal);
     } else {
       requireResumable(Deno.args);
       await resumeTraining(flags.resume, flags, flags, report, stop.signal);
@@ -106,6 +113,7 @@ function withShownPaths(event: RunEvent): RunEvent {
   if (event.event === "start" && !flags.dryRun && !flags.overfitBatch) {
     return { ...event, out: shownPath(event.out) };
   }
+  if (event.event === "folds") return { ...event, out: shownPath(event.out) };
   if (event.event !== "end") return event;
   return { ...event, last: shownPath(event.last), best: event.best && shownPath(event.best) };
 }

@@ -150,5 +150,7 @@ export {
   predictPhotos,
 } from "../training/predictions.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "../training/schedule.ts";
-export { type LossSums, type Metrics, Trainer, type TrainerOptions } from "../training/trainer.ts";
+export type { LossParts, LossSums } from "../training/loss_sums.ts";
+export type { Metrics } from "../training/loss_meter.ts";
+export { type Teacher, Trainer, type TrainerOptions } from "../training/trainer.ts";
 export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "../training/transfer.ts";

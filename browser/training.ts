@@ -18,7 +18,8 @@ import { evaluate, type Evaluation } from "../training/evaluate.ts";
 import { createOptimizer, type Optimizer, OPTIMIZER_DEFAULTS } from "../training/optimizer.ts";
 import { labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "../training/photos.ts";
 import { defaultWarmup, learningRate } from "../training/schedule.ts";
-import { type Metrics, Trainer } from "../training/trainer.ts";
+import type { Metrics } from "../training/loss_meter.ts";
+import { Trainer } from "../training/trainer.ts";
 import { freezeBlocks, loadWeights } from "../training/transfer.ts";
 
 /** A decoded photo and what it shows. */

@@ -67,7 +67,13 @@ export {
 } from "./reference_network.ts";
 export { residual, type ResidualPaths } from "./residual.ts";
 export { sequential } from "./sequential.ts";
-export { type MixedLabels, TrainingStep, type TrainingStepOptions } from "./training_step.ts";
+export {
+  type Label,
+  type MixedLabels,
+  type TeacherTarget,
+  TrainingStep,
+  type TrainingStepOptions,
+} from "./training_step.ts";
 export { requestTunedGpu } from "./tuned_gpu.ts";
 export type { AnyTensor, DType, Gpu, Plan, Tensor } from "../engine/mod.ts";
 export type { DecodedImage, Preprocess } from "../data/mod.ts";

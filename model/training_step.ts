@@ -3,6 +3,7 @@
  * The trainer, the benches, `doctor` and the tests all run this.
  * @module
  */
+import { addUp, distill, divergence } from "../engine/kernels/distillation/distillation.ts";
 import { type StepParams, stepParams } from "../engine/kernels/optimizer/optimizer.ts";
 import {
   accumulateLoss,
@@ -26,18 +27,35 @@ export interface TrainingStepOptions {
   readonly labelSmoothing?: number | undefined;
   /** Weight of each class in the loss; default 1. */
   readonly classWeights?: readonly number[] | undefined;
-  /** Targets are shares of classes, so that samples may have two labels; default false. */
+  /** Targets are shares of classes, so that samples may have several; default false, unless there is a teacher. */
   readonly soft?: boolean;
+  /** Whether to measure how far predictions are from soft targets; default false. */
+  readonly divergence?: boolean;
+  /** A network whose predictions are targets, too. */
+  readonly teacher?: TeacherTarget | undefined;
   /** Steps whose losses the device remembers; default 1. */
   readonly history?: number;
 }
+
+/** What a sample is: the index of its class, or a probability for each class. */
+export type Label = number | Float32Array;
 
 /** Second labels of a batch's samples, where they are mixed. */
 export interface MixedLabels {
   /** Of each sample's own label; the other one has the rest. */
   readonly share: number;
   /** One for each sample. */
-  readonly others: ArrayLike<number>;
+  readonly others: ArrayLike<Label>;
+}
+
+/** A teacher's part in the loss (docs/distillation.md). */
+export interface TeacherTarget {
+  /** Records its forward pass on the batch, of the same classes; returns its logits. */
+  readonly logits: (plan: Plan) => Tensor;
+  /** Divides both networks' logits; over 0. */
+  readonly temperature: number;
+  /** Its share of the loss, 0 to 1; the labels have the rest. */
+  readonly weight: number;
 }
 
 /** A step recorded into a plan, which owns its tensors; this owns the gradients alone. */
@@ -54,6 +72,8 @@ export class TrainingStep implements Disposable {
   readonly random: Tensor<"u32">;
   /** [4]: sums over all batches of loss shares, hits, images, losses. */
   readonly totals: Tensor;
+  /** [4]: sums over all batches of cross-entropy, KL divergence and entropy of the targets, images; where they are measured. */
+  readonly parts: Tensor | undefined;
   /** [history]: mean loss of each step, at the step number modulo its length. */
   readonly history: Tensor;
   /** [N, 4], see `LossOutputs`. */
@@ -71,10 +91,12 @@ export class TrainingStep implements Disposable {
     const { batch, labelSmoothing, classWeights = Array(output.c).fill(1), accumulate = false } = options;
     this.gradients = parameters.zerosLike("gradient");
     this.labels = plan.integers([batch], "labels");
-    this.targets = options.soft ? plan.tensor([batch, output.c], "targets") : undefined;
+    const { teacher } = options;
+    this.targets = options.soft || teacher ? plan.tensor([batch, output.c], "targets") : undefined;
     this.params = plan.tensor([4], "step params");
     this.random = plan.integers([4], "random");
     this.totals = plan.tensor([4], "totals");
+    this.parts = options.divergence || teacher ? plan.tensor([4], "totals of parts") : undefined;
     this.history = plan.tensor([options.history ?? 1], "loss history");
     const weights = plan.tensor([output.c], "class weights");
     writeTensor(gpu, weights, Float32Array.from(classWeights));
@@ -83,11 +105,15 @@ export class TrainingStep implements Disposable {
     let result: Tensor | undefined;
     const loss = (logits: Tensor) => {
       const target = this.targets ? { soft: this.targets } : { labels: this.labels };
-      const losses = lossAndGradient(plan, { logits, target, classWeights: weights, labelSmoothing });
-      result = losses.result;
-      const { params, totals, history } = this;
+      const labelled = lossAndGradient(plan, { logits, target, classWeights: weights, labelSmoothing });
+      const { targets, params, totals, history } = this;
+      const taught = teacher &&
+        distill(plan, { ...teacher, logits, labelled, teacher: teacher.logits(plan) });
+      const parts = taught?.parts ?? (this.parts && divergence(plan, { logits, targets: targets! }));
+      if (parts) addUp(plan, { parts, totals: this.parts! });
+      result = taught?.result ?? labelled.result;
       accumulateLoss(plan, { result, params, totals, history });
-      return losses.dLogits;
+      return labelled.dLogits;
     };
     const { gradients, random } = this;
     const built = network.buildTraining(plan, this.x, loss, { gradients, accumulate, random });
@@ -97,18 +123,22 @@ export class TrainingStep implements Disposable {
   }
 
   /** Writes up to N labels, and where targets are soft those that samples are mixed with; rows beyond them are left out of the loss. */
-  writeLabels(labels: ArrayLike<number>, mixed?: MixedLabels): void {
+  writeLabels(labels: ArrayLike<Label>, mixed?: MixedLabels): void {
     if (this.targets) {
       const classes = this.network.output.c, rows = new Float32Array(this.targets.size);
       for (let n = 0; n < labels.length; n++) {
-        rows[n * classes + labels[n]!]! += mixed?.share ?? 1;
-        if (mixed) rows[n * classes + mixed.others[n]!]! += 1 - mixed.share;
+        const row = rows.subarray(n * classes, (n + 1) * classes);
+        addLabel(row, labels[n]!, mixed?.share ?? 1);
+        if (mixed) addLabel(row, mixed.others[n]!, 1 - mixed.share);
       }
       return writeTensor(this.network.gpu, this.targets, rows);
     }
-    if (mixed) throw new RangeError("Cannot mix labels: the step was built for one label a sample");
+    const hard = Array.from(labels).filter((label) => typeof label === "number");
+    if (mixed || hard.length < labels.length) {
+      throw new RangeError("Cannot write labels: the step was built for one class a sample");
+    }
     const all = new Uint32Array(this.labels.size).fill(IGNORE_LABEL);
-    all.set(labels);
+    all.set(hard);
     writeTensor(this.network.gpu, this.labels, all);
   }
 
@@ -137,4 +167,10 @@ export class TrainingStep implements Disposable {
   [Symbol.dispose](): void {
     for (const g of this.gradients) if (g) destroyTensor(this.network.gpu, g);
   }
+}
+
+/** Gives a label that share of a row of targets. */
+function addLabel(row: Float32Array, label: Label, share: number): void {
+  if (typeof label === "number") row[label]! += share;
+  else label.forEach((probability, c) => row[c]! += share * probability);
 }

@@ -8,7 +8,7 @@ import { encodePair, type MixPair, mixSamples, PAIR_WORDS } from "../engine/kern
 import type { Plan } from "../engine/plan.ts";
 import { normal, Stream, uniform } from "../engine/random.ts";
 import { type Tensor, writeTensor } from "../engine/tensor.ts";
-import type { MixedLabels } from "../model/training_step.ts";
+import type { Label, MixedLabels } from "../model/training_step.ts";
 
 /** How batches are mixed. */
 export interface MixOptions {
@@ -98,7 +98,7 @@ export class BatchMixer {
   }
 
   /** Writes how the batch of that number is mixed, whose samples have these labels; returns what else they are labelled with. */
-  write(labels: readonly number[], batch: number): MixedLabels | undefined {
+  write(labels: readonly Label[], batch: number): MixedLabels | undefined {
     const mix = batchMix(this.options, this.seed, batch, this.#size);
     const rows = this.tensors.x.shape[0]!, records = new Uint32Array(rows * PAIR_WORDS);
     // Samples beyond the labels count for nothing and stay as they are. A batch is shuffled: its reverse pairs at random.

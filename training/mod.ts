@@ -49,7 +49,9 @@ export {
 export { DivergedError } from "./progress.ts";
 export { jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";
-export { type LossSums, type Metrics, Trainer, type TrainerOptions } from "./trainer.ts";
+export type { LossParts, LossSums } from "./loss_sums.ts";
+export type { Metrics } from "./loss_meter.ts";
+export { type Teacher, Trainer, type TrainerOptions } from "./trainer.ts";
 export { resumeTraining, train } from "./train.ts";
 export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "./transfer.ts";
 export type { ArenaTensors, Network, ParameterStore, Pixels, PlacedPhoto, Section } from "../model/mod.ts";

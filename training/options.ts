@@ -170,6 +170,27 @@ export const RUN_OPTIONS = {
   patience: z.int().min(1).optional().meta({
     description: "end the run after that many epochs without a better validation (default: never)",
   }) as Option<number | undefined>,
+  /** Table with a probability for each class of a photo; absent: each is of its folder's class. */
+  softLabels: z.string().optional().meta({
+    description:
+      "table with a probability for each class of a photo, instead of its folder's class: file,CLASS,…",
+    value: "CSV",
+    path: true,
+  }) as Option<string | undefined>,
+  /** Checkpoint whose predictions are learnt, too. */
+  distill: z.string().optional().meta({
+    description: "distillation: a checkpoint, or a run's folder, whose predictions are learnt, too",
+    value: "TEACHER",
+    path: true,
+  }) as Option<string | undefined>,
+  /** Divides both networks' logits in distillation. */
+  distillTemperature: z.number().min(0.01).max(1000).default(4).meta({
+    description: "what both networks' logits are divided by for it",
+  }) as Option<number>,
+  /** The teacher's share of the loss. */
+  distillWeight: part.default(0.7).meta({
+    description: "the teacher's share of the loss; the labels have the rest",
+  }) as Option<number>,
   /** Share of the target spread over all classes. */
   labelSmoothing: z.number().min(0).max(0.99).default(0).meta({
     description: "share of the target spread over all classes",
@@ -179,6 +200,15 @@ export const RUN_OPTIONS = {
     description: "how classes weigh in the loss; balanced: each with the same share",
   }) as Option<ClassWeights>,
   ...AUGMENTATION_OPTIONS,
+  /** Parts of the photos in cross-validation; absent: none. */
+  folds: z.int().min(2).max(100).optional().meta({
+    description:
+      "cross-validation: so many runs, each validated on another part of the training and validation photos",
+  }) as Option<number | undefined>,
+  /** The part that this run is validated on, counted from 1. */
+  fold: z.int().min(1).max(100).optional().meta({
+    description: "the one of these runs that is wanted (default: all, one after the other)",
+  }) as Option<number | undefined>,
   /** Decides every random number. */
   seed: z.int().min(0).max(2 ** 32 - 1).default(1).meta({
     description: "decides every random number",
@@ -271,7 +301,17 @@ export function runOptions(given: GivenOptions): RunOptions {
 }
 
 /** Throws a `UserError` for options that contradict one another, or of which one means nothing without another. */
-function requireSense({ warmup, pctStart, cropScale, cropRatio, size, startSize }: RunOptions): void {
+function requireSense(options: RunOptions): void {
+  const { warmup, pctStart, cropScale, cropRatio, size, startSize, fold, folds } = options;
+  if (fold !== undefined && (folds === undefined || fold > folds)) {
+    throw new UserError(
+      `Cannot train: fold is ${fold}, ${
+        folds === undefined
+          ? "and there are no folds to choose from"
+          : `wanted 1 to ${folds}, the folds there are`
+      }`,
+    );
+  }
   if (warmup !== undefined && pctStart !== undefined) {
     throw new UserError("Cannot train: warmup and pctStart both say how long the warm-up is");
   }

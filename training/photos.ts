@@ -6,6 +6,7 @@ import { augmentMap, evaluationMap, variationOf, type VariationOptions } from ".
 import { eraseBox, jitterColours } from "../data/jitter.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import type { Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
+import type { Label } from "../model/training_step.ts";
 
 /** Decoded photos by index. `data/dataset/photo_store.ts` is one. */
 export interface PhotoSource {
@@ -15,6 +16,8 @@ export interface PhotoSource {
     readonly height: number;
     readonly label: number;
     readonly path?: string;
+    /** A probability for each class, where the photo is not simply of one. */
+    readonly soft?: Float32Array | undefined;
   }[];
   /** The photo's RGBA bytes. */
   pixels(index: number): Pixels;
@@ -62,9 +65,9 @@ export function evaluationPhotos(
   });
 }
 
-/** The labels of some photos. */
-export function labelsOf(source: PhotoSource, indices: Uint32Array): number[] {
-  return Array.from(indices, (index) => source.entries[index]!.label);
+/** What some photos are to be recognised as. */
+export function labelsOf(source: PhotoSource, indices: Uint32Array): Label[] {
+  return Array.from(indices, (index) => source.entries[index]!.soft ?? source.entries[index]!.label);
 }
 
 /** Most pixels of any photo. */

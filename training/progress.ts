@@ -10,7 +10,10 @@ import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Reporter } from "./reporter.ts";
 import type { FoundNonFinite } from "./numeric_checks.ts";
-import type { LossSums, Metrics, Trainer } from "./trainer.ts";
+import type { Label } from "../model/training_step.ts";
+import { addedUp, type LossSums, partsSchema } from "./loss_sums.ts";
+import type { Metrics } from "./loss_meter.ts";
+import type { Trainer } from "./trainer.ts";
 
 /** How far a run has come. */
 export interface Progress {
@@ -32,7 +35,12 @@ export interface Progress {
   training: TrainingRecord;
 }
 
-const sumsSchema = z.object({ images: z.number(), loss: z.number(), hits: z.number() });
+const sumsSchema = z.object({
+  images: z.number(),
+  loss: z.number(),
+  hits: z.number(),
+  parts: partsSchema.optional(),
+});
 
 /** Reads a `Progress`. */
 export const progressSchema: z.ZodType<Progress> = z.object({
@@ -58,18 +66,8 @@ export const START: Progress = {
 
 /** The progress at a step, with what the device summed up since the last reading that began new sums; this one may `keep` them. */
 export function counted(progress: Progress, step: number, read: LossSums, keep: boolean): Progress {
-  const { sums } = progress;
   if (keep) return { ...progress, step, open: read };
-  return {
-    ...progress,
-    step,
-    sums: {
-      images: sums.images + read.images,
-      loss: sums.loss + read.loss,
-      hits: sums.hits + read.hits,
-    },
-    open: undefined,
-  };
+  return { ...progress, step, sums: addedUp(progress.sums, read), open: undefined };
 }
 
 /** The progress of a run that is continued: one that is lengthened goes on in the epoch that it ended in, which counts from here on. */
@@ -170,7 +168,7 @@ export class DivergedError extends UserError {
 export async function requireFiniteLoss(
   trainer: Trainer,
   { losses }: Metrics,
-  batchOf: (step: number) => [PlacedPhoto[], number[]],
+  batchOf: (step: number) => [PlacedPhoto[], Label[]],
 ): Promise<void> {
   const bad = losses.findIndex((loss) => !Number.isFinite(loss));
   if (bad < 0) return;

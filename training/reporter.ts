@@ -3,12 +3,23 @@
  * @module
  */
 import { format as formatDuration } from "@std/fmt/duration";
-import { dirname } from "@std/path";
+import { dirname, join } from "@std/path";
 import { nameList, quoteName } from "../data/dataset/names.ts";
 import { count, printable, wrap } from "../engine/text.ts";
 import type { ClassFigures, Evaluation } from "./evaluate.ts";
+import type { LossParts } from "./loss_sums.ts";
 import { nextCommands, shellWord } from "./next_commands.ts";
 import type { Choice } from "./settle.ts";
+
+/** Accuracy over the folds of a cross-validation. */
+export interface FoldFigures {
+  /** Of each fold, in order. */
+  readonly accuracy: readonly number[];
+  /** Their mean. */
+  readonly mean: number;
+  /** Their standard deviation (of a sample). */
+  readonly deviation: number;
+}
 
 /** One thing that happened in a run. */
 export type RunEvent =
@@ -46,6 +57,8 @@ export type RunEvent =
     readonly loss: number;
     readonly accuracy: number;
     readonly lr: number;
+    /** How far predictions are from soft targets, where there are any. */
+    readonly targets?: LossParts;
     /** Null where no step was made since the last report but those that compiled kernels. */
     readonly imagesPerSecond: number | null;
     /** Expected until the run ends; null where no rate is known. */
@@ -62,8 +75,20 @@ export type RunEvent =
     readonly valid: Evaluation | undefined;
     /** Whether this is the best validation accuracy so far, or the same with a lower loss. */
     readonly best: boolean;
+    /** How far predictions were from soft targets, where there are any. */
+    readonly targets?: LossParts;
     /** Null where the epoch had no step but those that compiled kernels. */
     readonly imagesPerSecond: number | null;
+  }
+  | {
+    readonly event: "folds";
+    /** Photos of all folds together, each judged by the run that was not trained on it. */
+    readonly n: number;
+    /** Of the best epochs, chosen on the same photos, and of the last ones, which were not. */
+    readonly best: FoldFigures;
+    readonly last: FoldFigures;
+    /** The folder of the runs. */
+    readonly out: string;
   }
   | {
     readonly event: "end";
@@ -175,6 +200,22 @@ const percent = (share: number | null | undefined) => share == null ? "-" : `${(
 /** The rate as a line's further field, nothing where none is known. */
 const rateText = (rate: number | null) => rate === null ? "" : `  ${rate.toFixed(0)} images/s`;
 
+function foldsText(label: string, { accuracy, mean, deviation }: FoldFigures, of: string): string {
+  const each = accuracy.map((share) => (share * 100).toFixed(1)).join(", ");
+  return `${label.padEnd(10)}accuracy ${percent(mean)}, standard deviation ${
+    (deviation * 100).toFixed(1)
+  } (${each}): ${of}`;
+}
+
+/** What a loss on soft targets is made of, in nats, as a line's further field. */
+function partsText(parts: LossParts | undefined): string {
+  if (!parts) return "";
+  const { crossEntropy, divergence, entropy } = parts;
+  return `, cross-entropy ${crossEntropy.toFixed(4)} = KL divergence ${
+    divergence.toFixed(4)
+  } + targets' entropy ${entropy.toFixed(4)}`;
+}
+
 /** The bar takes what the numbers leave of a line of `columns`. */
 function stepText(e: Extract<RunEvent, { event: "step" }>, columns: number): string {
   const text = ` ${e.step}/${e.steps}  epoch ${e.epoch}  loss ${e.loss.toFixed(4)}  ` +
@@ -208,10 +249,19 @@ function textOf(e: Exclude<RunEvent, { event: "step" | "progress" }>, columns: n
         }`
         : "no validation split";
       return [
-        `Epoch ${e.epoch}  training loss ${e.trainLoss.toFixed(4)}, accuracy ${percent(e.trainAccuracy)}  ` +
+        `Epoch ${e.epoch}  training loss ${e.trainLoss.toFixed(4)}, accuracy ${percent(e.trainAccuracy)}${
+          partsText(e.targets)
+        }  ` +
         `${valid}${rateText(e.imagesPerSecond)}`,
       ];
     }
+    case "folds":
+      return [
+        foldsText("Folds", e.best, "each fold's best epoch, which was chosen on the same photos"),
+        foldsText("Last", e.last, "each fold's last epoch, which nothing was chosen by"),
+        `Labels    every photo was judged by a run that was not trained on it: deno task inspect says which labels ` +
+        `may be wrong, given --checkpoint ${shellWord(join(e.out, "fold-1"))} and so on`,
+      ];
     case "end":
       return [
         ...resultText(e),

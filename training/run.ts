@@ -14,7 +14,7 @@ import type { SeenBefore } from "./seen_before.ts";
 import { runLength, type SettledOptions } from "./settle.ts";
 import { networkOfSize } from "./stages.ts";
 import { loadState, resumedText, type RunSaver } from "./state.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import { type Teacher, Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** What a run works on and how it is carried out. */
 export interface Run {
@@ -28,6 +28,8 @@ export interface Run {
   readonly card: Omit<ModelCard, "training">;
   /** Where its files go. */
   readonly folder: RunFolder;
+  /** A network that is learnt from, too. */
+  readonly teacher?: Teacher | undefined;
   /** Receives what happens. */
   readonly report: Reporter;
   /** Stops after the current step and keeps the state. */
@@ -47,12 +49,14 @@ export async function trainerOf(
   progress: Progress,
   size: number,
 ): Promise<Trainer> {
-  const { network, data: { train }, options, card } = run;
+  const { network, data: { train }, options, card, teacher } = run;
   const { batchSize: batch, classWeights } = options, { optimizer, average } = saver.trained;
   const trainerOptions: TrainerOptions = {
     ...options,
     batch,
     average,
+    teacher,
+    softLabels: train.entries.some(({ soft }) => soft !== undefined),
     mix: options,
     step: progress.step,
     sums: progress.open,

@@ -1,6 +1,6 @@
 /**
  * The folder of one run: `config.json`, `photos.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`,
- * `diverged.txt` where its loss was not finite, and `run.lock`, which is locked while a program works there.
+ * `soft_labels.csv` where it was given one, `diverged.txt` where its loss was not finite, and `run.lock`, which is locked while a program works there.
  * @module
  */
 import { isFile } from "../engine/files.ts";
@@ -15,6 +15,7 @@ import { type RunOptions, runOptionsSchema } from "./options.ts";
 import { decodePhotoList, encodePhotoList, type PhotoList, readJson } from "./photo_list.ts";
 import { type RunPaths, runPathsSchema } from "./run_paths.ts";
 import type { SettledOptions } from "./settle.ts";
+import { SOFT_LABELS_FILE } from "./soft_targets.ts";
 
 /** Columns of `log.csv`, one row an epoch. */
 export const LOG_COLUMNS = [
@@ -28,8 +29,13 @@ export const LOG_COLUMNS = [
   "images_per_second",
 ] as const;
 
+/** Further columns of a run whose targets are soft: means over the epoch's training photos, in nats. */
+export const SOFT_COLUMNS = ["target_cross_entropy", "target_divergence", "target_entropy"] as const;
+
 /** One row of `log.csv`; what is unknown stays empty. */
-export type LogRow = Readonly<Record<typeof LOG_COLUMNS[number], number | undefined>>;
+export type LogRow =
+  & Readonly<Record<typeof LOG_COLUMNS[number], number | undefined>>
+  & Readonly<Partial<Record<typeof SOFT_COLUMNS[number], number | undefined>>>;
 
 /** What `config.json` holds beside the options. */
 const extrasSchema = z.object({ paths: runPathsSchema.optional() });
@@ -48,7 +54,7 @@ export class RunFolder {
     const folder = new RunFolder(path);
     await folder.#configure({ ...options, paths });
     await folder.noteDivergence(undefined);
-    await folder.#write("log.csv", LOG_COLUMNS.join(",") + "\n");
+    await folder.#write("log.csv", headerOf(options) + "\n");
     return folder;
   }
 
@@ -138,23 +144,29 @@ export class RunFolder {
     return list;
   }
 
+  /** Keeps a copy of the run's table of soft labels. */
+  async writeSoftLabels(text: string): Promise<void> {
+    await this.#write(SOFT_LABELS_FILE, text);
+  }
+
   /** Appends a row to `log.csv`. */
   async log(row: LogRow): Promise<void> {
-    const line = LOG_COLUMNS.map((name) => row[name] ?? "").join(",") + "\n";
-    await this.#write("log.csv", (await this.#rows()).join("") + line);
+    const rows = await this.#rows(), columns = rows[0]!.trim().split(",") as (keyof LogRow)[];
+    const line = columns.map((name) => row[name] ?? "").join(",") + "\n";
+    await this.#write("log.csv", rows.join("") + line);
   }
 
   /** Takes out of `log.csv` what came after that many epochs, since it will be done again. */
   async rewindLog(epochs: number): Promise<void> {
     const [header, ...rows] = await this.#rows();
     const kept = rows.filter((row) => Number(row.split(",", 1)[0]) <= epochs);
-    await this.#write("log.csv", [header ?? LOG_COLUMNS.join(",") + "\n", ...kept].join(""));
+    await this.#write("log.csv", [header!, ...kept].join(""));
   }
 
   /** Whole lines; what a crash left of one is not kept. */
   async #rows(): Promise<string[]> {
-    const text = await Deno.readTextFile(this.file("log.csv")).catch(() => LOG_COLUMNS.join(",") + "\n");
-    return text.match(/.*\n/g) ?? [];
+    const text = await Deno.readTextFile(this.file("log.csv")).catch(() => "");
+    return text.match(/.*\n/g) ?? [headerOf((await RunFolder.open(this.path)).options) + "\n"];
   }
 
   async #configure(config: RunOptions & { paths: RunPaths | undefined }): Promise<void> {
@@ -187,6 +199,13 @@ export class RunFolder {
     await saveCheckpoint(path, checkpoint);
     return path;
   }
+}
+
+/** The first line of `log.csv`. */
+function headerOf({ softLabels, distill }: Pick<RunOptions, "softLabels" | "distill">): string {
+  const soft = softLabels !== undefined || distill !== undefined;
+  // The rate stays last: all before it is the same whenever a run is made again.
+  return [...LOG_COLUMNS.slice(0, -1), ...soft ? SOFT_COLUMNS : [], LOG_COLUMNS.at(-1)].join(",");
 }
 
 /**

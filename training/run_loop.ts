@@ -8,6 +8,8 @@ import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
 import { WeightAverage } from "./average.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
+import type { Metrics } from "./loss_meter.ts";
+import { meanParts } from "./loss_sums.ts";
 import { createOptimizer } from "./optimizer.ts";
 import { labelsOf, trainingPhotos } from "./photos.ts";
 import {
@@ -148,7 +150,7 @@ class RunLoop {
     const order = options.sampling === "balanced" ? balancedOrder(labels, seed, epoch) : undefined;
     const batches = trainingBatches(labels.length, batchSize, seed, epoch, accumulate, order);
     const begin = epoch * perEpoch, end = Math.min(begin + perEpoch, steps);
-    const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, number[]] => {
+    const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, ReturnType<typeof labelsOf>] => {
       const batch = batches[step - begin]!;
       return [trainingPhotos(train, batch, epoch, options, preprocess), labelsOf(train, batch)];
     };
@@ -177,7 +179,7 @@ class RunLoop {
   }
 
   #reportStep(
-    { loss, accuracy }: { loss: number; accuracy: number },
+    { loss, accuracy, parts }: Pick<Metrics, "loss" | "accuracy" | "parts">,
     lr: number,
     imagesPerSecond: number | null,
   ): void {
@@ -188,6 +190,7 @@ class RunLoop {
     this.#run.report({
       ...{ event: "step", epoch: epoch + 1, step, steps, loss, accuracy, lr, imagesPerSecond, secondsLeft },
       deviceBytes: this.#run.network.gpu.bytes,
+      ...parts && { targets: parts },
     });
   }
 
@@ -209,7 +212,7 @@ class RunLoop {
     const better = isBest(valid, best);
     if (better) await this.#saver.best(training);
     const trainLoss = sums.loss / sums.images, trainAccuracy = sums.hits / sums.images;
-    const imagesPerSecond = meter.epoch();
+    const imagesPerSecond = meter.epoch(), targets = meanParts(sums);
     await folder.log({
       epoch,
       step,
@@ -219,6 +222,9 @@ class RunLoop {
       valid_loss: valid?.loss,
       valid_accuracy: valid?.accuracy,
       images_per_second: imagesPerSecond === null ? undefined : Math.round(imagesPerSecond * 10) / 10,
+      target_cross_entropy: targets?.crossEntropy,
+      target_divergence: targets?.divergence,
+      target_entropy: targets?.entropy,
     });
     this.progress = {
       ...{ step, epoch, training, sums: START.sums },
@@ -228,6 +234,7 @@ class RunLoop {
     await this.saveLast();
     report({
       ...{ event: "epoch", epoch, step, trainLoss, trainAccuracy, valid, best: better, imagesPerSecond },
+      ...targets && { targets },
     });
   }
 

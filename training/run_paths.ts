@@ -21,6 +21,8 @@ export interface RunPaths {
   readonly data: RunPath;
   /** The file of weights to start from. */
   readonly weights?: RunPath | undefined;
+  /** The teacher's checkpoint, with what its file's SHA-256 was, in hex. */
+  readonly distill?: RunPath & { readonly sha256: string } | undefined;
   /** The folder of decoded photos. */
   readonly cache: RunPath;
 }
@@ -31,6 +33,7 @@ const pathSchema = z.object({ path: z.string(), fromRun: z.string() });
 export const runPathsSchema: z.ZodType<RunPaths> = z.object({
   data: pathSchema,
   weights: pathSchema.optional(),
+  distill: pathSchema.extend({ sha256: z.string() }).optional(),
   cache: pathSchema,
 });
 

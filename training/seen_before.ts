@@ -30,10 +30,11 @@ export function seenBefore(
   return { valid: count(valid), test: count(test) };
 }
 
-/** That figures will be flattered, as a sentence; undefined where they will not. */
+/** That figures will be flattered by what `who` had seen, as a sentence; undefined where they will not. */
 export function seenBeforeText(
   { valid, test }: SeenBefore,
   of: { readonly valid: number; readonly test: number },
+  who: string,
 ): string | undefined {
   const parts = [
     ...(test > 0 ? [`${test} of ${count(of.test, "test photo")}`] : []),
@@ -41,9 +42,7 @@ export function seenBeforeText(
   ];
   if (parts.length === 0) return undefined;
   const were = valid + test === 1 ? "was" : "were";
-  return `${
-    parts.join(" and ")
-  } ${were} trained on by the starting weights, so figures on them flatter the network`;
+  return `${parts.join(" and ")} ${were} trained on by ${who}, so figures on them flatter the network`;
 }
 
 /** What a file of weights says for a run that starts from them; undefined where it says nothing. */

@@ -2,21 +2,16 @@
  * From options to a finished run: opens the data, makes the network, trains.
  * @module
  */
-import { format as formatBytes } from "@std/fmt/bytes";
-import { basename } from "@std/path";
-import { DataError, type Dataset, openDataset } from "../data/dataset/folder.ts";
+import { basename, join } from "@std/path";
+import { DataError } from "../data/dataset/folder.ts";
 import { CACHE_FOLDER } from "../data/dataset/cache.ts";
 import { requireClasses } from "../data/dataset/requirements.ts";
-import { SPLIT_RULE } from "../data/dataset/sampler.ts";
-import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
+import { foldOf } from "../data/dataset/folds.ts";
+import { datasetLeftOutText } from "../data/dataset/left_out.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { inspectPhotos } from "../data/inspection/inspection.ts";
 import { inspectionSummary } from "../data/inspection/inspection_text.ts";
-import { ensureShapes, SHAPES_FOLDER } from "../data/shapes/shapes.ts";
-import type { PhotoStore } from "../data/dataset/photo_store.ts";
-import { shuffle } from "../engine/random.ts";
-import { type Gpu, GpuValidationError } from "../engine/gpu.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import { architecture } from "../model/architectures/registry.ts";
@@ -28,16 +23,19 @@ import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { OptionValues } from "./option.ts";
 import type { PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
-import { openPhotos, type Resident, ResidentPhotos, wantsResident } from "./photo_source.ts";
-import { classesOf, decodedOf, keepListed, listPhotos, type PhotoList } from "./photo_list.ts";
+import { firstBatch, keepOnDevice, openData, ruleOf } from "./run_data.ts";
+import { openPhotos } from "./photo_source.ts";
+import { decodedOf, listPhotos } from "./photo_list.ts";
 import { recipeLine } from "./recipe.ts";
 import { runTraining } from "./run_loop.ts";
 import { resumableRun } from "./resumable.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
 import { seenBefore, seenBeforeText } from "./seen_before.ts";
-import { BATCH, settle } from "./settle.ts";
+import { settle } from "./settle.ts";
+import { readSoftLabels, SOFT_LABELS_FILE, softened } from "./soft_targets.ts";
 import { requireStages } from "./stages.ts";
+import { TeacherNetwork } from "./teacher.ts";
 import {
   freezeBlocks,
   frozenLines,
@@ -62,7 +60,7 @@ export async function resumeTraining(
   const { steps, epochs } = longer;
   const options = {
     ...recorded,
-    ...await placesOf(path, recorded, paths),
+    ...await placesOf(path, recorded, paths, begun),
     ...epochs !== undefined && { epochs, steps: undefined },
     ...steps !== undefined && { steps },
   };
@@ -85,20 +83,25 @@ export async function resumeTraining(
     folder: begun ? folder : undefined,
     shapes: paths && await findPath(path, paths.data),
     older: paths === undefined,
+    teacher: paths?.distill?.sha256,
   });
 }
 
 /** Where the run's photos and weights lie now; throws a `UserError` where they are gone. */
 async function placesOf(
   path: string,
-  { data, weights }: RunOptions,
+  { data, weights, distill, softLabels }: RunOptions,
   paths: RunPaths | undefined,
-): Promise<Pick<RunOptions, "data" | "weights">> {
-  const find = async (typed: string | undefined, key: "data" | "weights", what: string) =>
+  begun: boolean,
+): Promise<Pick<RunOptions, "data" | "weights" | "distill" | "softLabels">> {
+  const find = async (typed: string | undefined, key: "data" | "weights" | "distill", what: string) =>
     typed === undefined ? undefined : await requirePath(path, paths?.[key] ?? typedPath(typed), what);
   return {
     data: await find(data, "data", "folder of photos"),
     weights: await find(weights, "weights", "file of weights"),
+    distill: await find(distill, "distill", "teacher"),
+    // A run that has begun has its own copy.
+    softLabels: softLabels !== undefined && begun ? join(path, SOFT_LABELS_FILE) : softLabels,
   };
 }
 
@@ -120,6 +123,8 @@ interface Resumed {
   readonly shapes: string | undefined;
   /** It was begun by a version that recorded no paths, and trained on whole steps only. */
   readonly older: boolean;
+  /** The SHA-256 of its teacher's file, where it has one. */
+  readonly teacher: string | undefined;
 }
 
 async function trainIn(
@@ -136,7 +141,9 @@ async function trainIn(
   using gpu = await requestTunedGpu({ onNote: note, onCompile: compileProgress(report) });
   requireStages(gpu, given);
   const list = await existing?.readPhotos();
-  const dataset = await openData(given, resumed, list, report);
+  const found = await openData(given, resumed, list, report);
+  const { fold, folds } = given;
+  const dataset = list || !fold || !folds ? found : foldOf(found, { fold, folds, seed: given.seed });
   requireClasses(dataset);
   const out = places.out ?? newRunPath(dataset.name, given.model);
   if (!existing) await RunFolder.requireFree(out);
@@ -148,6 +155,14 @@ async function trainIn(
   const frozen = given.freeze && freezeBlocks(given.freeze, parameterNames(layers));
   using network = new Network(gpu, layers, frozen ? { frozen } : {});
   network.parameters.initialise(given.seed);
+  using teacher = given.distill === undefined
+    ? undefined
+    : await TeacherNetwork.load(gpu, given.distill, { classes: dataset.classes, expected: resumed?.teacher });
+  const teaching = { temperature: given.distillTemperature, weight: given.distillWeight };
+  const softLabels = given.softLabels === undefined
+    ? undefined
+    : await readSoftLabels(given.softLabels, dataset.classes);
+  if (teacher && !existing) note(teacher.text(teaching));
   if (given.freeze && !existing) {
     const trained = network.parameters.all.filter(({ spec }) => spec.trained)
       .map(({ name, spec }) => ({ name, size: spec.shape.reduce((a, b) => a * b, 1) }));
@@ -202,14 +217,21 @@ async function trainIn(
     for (const warning of warnings) note(`Warning   ${warning}`);
   }
   const seen = seenBefore(used.splits, startCard?.split);
-  const flattered = seen && seenBeforeText(seen, { valid: valid.length, test: test.length });
-  if (flattered !== undefined) note(`Warning   ${flattered}`);
+  const heldOut = { valid: valid.length, test: test.length };
+  const taught = seenBefore(used.splits, teacher?.split);
+  const flattered = [
+    seen && seenBeforeText(seen, heldOut, "the starting weights"),
+    taught && seenBeforeText(taught, heldOut, "the teacher"),
+  ];
+  for (const text of flattered) if (text !== undefined) note(`Warning   ${text}`);
   using _ = resumed ? undefined : await lockRun(out);
   const folder = existing ?? await RunFolder.create(out, options, {
     data: recordPath(out, dataset.dir),
     cache: recordPath(out, places.cache ?? CACHE_FOLDER),
     ...given.weights !== undefined && { weights: recordPath(out, given.weights) },
+    ...teacher && { distill: { ...recordPath(out, given.distill!), sha256: teacher.sha256 } },
   });
+  if (!existing && softLabels) await folder.writeSoftLabels(softLabels.text);
   const rule = list?.rule ?? ruleOf(existing);
   if (!list) await folder.writePhotos(listPhotos(dataset, used, rule));
   report({
@@ -233,7 +255,9 @@ async function trainIn(
     const selected = photos.select(samples);
     return kept ? kept.of(selected) : selected;
   };
-  const data = { train: part(train), valid: part(valid), test: part(test) };
+  const soft = softLabels && softened(part(train), used, softLabels);
+  if (!existing) soft?.notes.forEach(note);
+  const data = { train: soft?.source ?? part(train), valid: part(valid), test: part(test) };
   const card = {
     model: options.model,
     classes: [...dataset.classes],
@@ -247,31 +271,10 @@ async function trainIn(
     ),
   };
   const { saveEvery } = places, resume = existing !== undefined;
-  return await runTraining({ network, data, options, card, folder, report, signal, resume, saveEvery, seen });
-}
-
-/** The rule that split the photos of a run: a folder without a list of them is of a version that had the first. */
-function ruleOf(existing: RunFolder | undefined): number {
-  return existing ? 1 : SPLIT_RULE;
-}
-
-/** The first batch of the first epoch, which is validated, too. */
-function firstBatch<S>(train: readonly S[], { batchSize = BATCH, seed }: RunOptions) {
-  const batch = Array.from(shuffle(train.length, seed, 0).subarray(0, batchSize), (index) => train[index]!);
-  return { train: batch, valid: batch, test: [] };
-}
-
-async function keepOnDevice(gpu: Gpu, photos: PhotoStore, choice: Resident, report: Reporter) {
-  if (!wantsResident(choice, gpu, photos)) return undefined;
-  try {
-    const kept = await ResidentPhotos.upload(gpu, photos);
-    report({ event: "note", text: `Photos    ${formatBytes(photos.bytes)} kept in device memory` });
-    return kept;
-  } catch (error) {
-    if (choice === "always" || !(error instanceof GpuValidationError)) throw error;
-    report({ event: "note", text: `${error.message}; the photos are read from the cache instead` });
-    return undefined;
-  }
+  return await runTraining({
+    ...{ network, data, options, card, folder, report, signal, resume, saveEvery, seen },
+    teacher: teacher && { network: teacher.network, preprocess: teacher.preprocess, ...teaching },
+  });
 }
 
 /** The architecture that the options name; throws a `UserError` for an unknown one and for an input too small for it. */
@@ -284,29 +287,4 @@ function parameterNames(layers: Architecture): string[] {
   return describeLayers(layers, Infinity).flatMap(({ name, parameters }) =>
     parameters.map((p) => `${name}.${p.name}`)
   );
-}
-
-/** The photos of the options; of a run that goes on, those it began with. */
-async function openData(
-  { data, classes, seed }: RunOptions,
-  resumed: Resumed | undefined,
-  list: PhotoList | undefined,
-  report: Reporter,
-): Promise<Dataset> {
-  const note = (text: string) => report({ event: "note", text });
-  const existing = resumed?.folder;
-  const dir = data ?? await ensureShapes(resumed?.shapes ?? SHAPES_FOLDER, {
-    onProgress: (done, total) => report({ event: "progress", what: "Drawing shapes", done, total }),
-  });
-  const chosen = classes ?? (list && classesOf(list));
-  const dataset = await openDataset(dir, { classes: chosen, seed, rule: list?.rule ?? ruleOf(existing) });
-  if (list) {
-    const others = classes ? undefined : await otherClassesText(dataset, "the run");
-    if (others) note(`Classes   ${others}`);
-    return keepListed(dataset, list, note);
-  }
-  if (existing) {
-    note("Photos    not listed by the version that began this run: it goes on with what there is now");
-  }
-  return dataset;
 }

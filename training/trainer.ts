@@ -5,19 +5,19 @@
  */
 import { clip } from "../engine/kernels/optimizer/global_norm.ts";
 import { Plan, submit, submitFirst } from "../engine/plan.ts";
-import { readTensor, readTensors, type Tensor, writeTensor } from "../engine/tensor.ts";
+import { readTensor, type Tensor } from "../engine/tensor.ts";
 import { count } from "../engine/text.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import type { Network, Section } from "../model/network.ts";
-import { PhotoFeed, type PlacedPhoto } from "../model/inference/photo_feed.ts";
-import { TrainingStep } from "../model/training_step.ts";
+import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
+import { type Label, TrainingStep } from "../model/training_step.ts";
 import type { WeightAverage } from "./average.ts";
-import { BatchMixer, mixes, type MixOptions } from "./mixing.ts";
+import { BatchInput, viewedIn } from "./batch_input.ts";
+import { HISTORY, LossMeter, type Metrics } from "./loss_meter.ts";
+import type { LossSums } from "./loss_sums.ts";
+import type { MixOptions } from "./mixing.ts";
 import { type FoundNonFinite, NumericChecks } from "./numeric_checks.ts";
 import type { Optimizer } from "./optimizer.ts";
-
-/** Steps whose losses the device remembers; metrics must be read at least that often. */
-export const HISTORY = 64;
 
 /** What a trainer needs to know beyond the network. */
 export interface TrainerOptions {
@@ -39,6 +39,10 @@ export interface TrainerOptions {
   readonly seed: number;
   /** How batches are mixed; default: not at all. */
   readonly mix?: MixOptions | undefined;
+  /** Whether labels may be probabilities, whose divergence is then measured; default false. */
+  readonly softLabels?: boolean;
+  /** A network that is learnt from, too. */
+  readonly teacher?: Teacher | undefined;
   /** 0 (default) to under 1. */
   readonly labelSmoothing?: number;
   /** Weight of each class in the loss; default 1. */
@@ -49,28 +53,16 @@ export interface TrainerOptions {
   readonly checkNumerics?: boolean;
 }
 
-/** Sums over images. */
-export interface LossSums {
-  /** Images seen. */
-  readonly images: number;
-  /** Their losses. */
-  readonly loss: number;
-  /** Those whose highest logit was the label. */
-  readonly hits: number;
-}
-
-/** What was measured since the last reading. */
-export interface Metrics {
-  /** As the device summed them up. */
-  readonly sums: LossSums;
-  /** Images seen. */
-  readonly images: number;
-  /** Mean loss of them. */
-  readonly loss: number;
-  /** Share of them whose highest logit was the label. */
-  readonly accuracy: number;
-  /** Mean loss of each step since the last reading, oldest first. */
-  readonly losses: Float32Array;
+/** A trained network whose predictions on each batch are targets beside the labels (docs/distillation.md). */
+export interface Teacher {
+  /** Of the same classes; borrowed, and left as it is. */
+  readonly network: Network;
+  /** How photos become its input, which shows what the student's shows. */
+  readonly preprocess: Preprocess;
+  /** Divides both networks' logits; over 0. */
+  readonly temperature: number;
+  /** Its share of the loss, 0 to 1; the labels have the rest. */
+  readonly weight: number;
 }
 
 /** Owns the step's plans and gradients; borrows network and optimiser. */
@@ -79,31 +71,35 @@ export class Trainer implements Disposable {
   readonly plan: Plan;
   /** Gradients to parameters. */
   readonly update: Plan;
-  readonly #feed: PhotoFeed;
+  readonly #input: BatchInput;
+  /** The teacher's, where it is another than the network's own. */
+  #taught: BatchInput | undefined;
   readonly #batch: TrainingStep;
-  #mixer: BatchMixer | undefined;
+  #x: Tensor | undefined;
   readonly #checks: NumericChecks | undefined;
   readonly #accumulate: number;
+  readonly #meter: LossMeter;
   #step: number;
-  #readAt: number;
 
   private constructor(
     readonly network: Network,
     readonly optimizer: Optimizer,
     readonly options: TrainerOptions,
   ) {
-    const { gpu } = network, { batch, labelSmoothing, classWeights, clipNorm } = options;
+    const { gpu } = network, { batch, softLabels = false, labelSmoothing, classWeights, clipNorm } = options;
     this.#accumulate = options.accumulate ?? 1;
-    this.#step = this.#readAt = options.step ?? 0;
+    this.#step = options.step ?? 0;
     const plan = this.plan = new Plan(gpu, "training step");
     const update = this.update = new Plan(gpu, "update");
-    this.#feed = new PhotoFeed(gpu, batch, options.capacity, options.preprocess);
-    const mixed = options.mix && mixes(options.mix) ? options.mix : undefined;
+    const input = this.#input = new BatchInput(plan, options);
+    const teacher = options.teacher;
     this.#batch = new TrainingStep(plan, network, {
       ...{ batch, labelSmoothing, classWeights, history: HISTORY, accumulate: this.#accumulate > 1 },
-      soft: mixed !== undefined,
-      input: (_, x) => this.#input(x, mixed),
+      ...{ soft: input.mixed || softLabels, divergence: softLabels },
+      teacher: teacher && { ...teacher, logits: () => this.#teach(teacher) },
+      input: (_, x) => input.record(this.#x = x),
     });
+    this.#meter = new LossMeter(gpu, this.#batch, this.#step);
     const { gradients, params } = this.#batch;
     if (clipNorm !== undefined) {
       clip(update, { gradients: gradients.filter((g) => g !== undefined), params, maxNorm: clipNorm });
@@ -113,12 +109,16 @@ export class Trainer implements Disposable {
     if (options.checkNumerics) this.#checks = new NumericChecks(plan, this.sections);
   }
 
-  /** Records what fills the input x. */
-  #input(x: Tensor, mix: MixOptions | undefined): void {
-    if (!mix) return this.#feed.build(this.plan, x);
-    const placed = this.plan.tensor(x.shape, "photos");
-    this.#feed.build(this.plan, placed);
-    this.#mixer = new BatchMixer(this.plan, { x: placed, y: x }, mix, this.options.seed);
+  /** Records the teacher's forward pass on what the network sees. */
+  #teach({ network, preprocess }: Teacher): Tensor {
+    const { plan, options } = this;
+    if (JSON.stringify(preprocess) === JSON.stringify(options.preprocess)) {
+      return network.buildForward(plan, this.#x!).logits;
+    }
+    const x = network.inputTensor(plan, options.batch);
+    this.#taught = new BatchInput(plan, { ...options, preprocess });
+    this.#taught.record(x);
+    return network.buildForward(plan, x).logits;
   }
 
   /** Where each layer's launches lie in `plan`. */
@@ -137,8 +137,7 @@ export class Trainer implements Disposable {
     try {
       await trainer.plan.compile();
       await trainer.update.compile();
-      const { images, hits, loss } = options.sums ?? { images: 0, hits: 0, loss: 0 };
-      writeTensor(network.gpu, trainer.#batch.totals, Float32Array.of(0, hits, images, loss));
+      trainer.#meter.begin(options.sums);
     } catch (error) {
       trainer[Symbol.dispose]();
       throw error;
@@ -160,14 +159,14 @@ export class Trainer implements Disposable {
    * Submits one step on 1 to `batch` photos with as many labels, or, where gradients accumulate, on up to `accumulate` full
    * batches; returns without waiting for the device.
    */
-  run(photos: readonly PlacedPhoto[], labels: readonly number[], learningRate: number): void {
+  run(photos: readonly PlacedPhoto[], labels: readonly Label[], learningRate: number): void {
     for (const args of this.#submissions(photos, labels, learningRate)) submit(...args);
   }
 
   /** As `run`, to the same result, but waits for the device where kernels run for the first time (see `submitFirst`). */
   async runFirst(
     photos: readonly PlacedPhoto[],
-    labels: readonly number[],
+    labels: readonly Label[],
     learningRate: number,
   ): Promise<void> {
     for (const args of this.#submissions(photos, labels, learningRate)) await submitFirst(...args);
@@ -176,7 +175,7 @@ export class Trainer implements Disposable {
   /** `run` with `checkNumerics`: the first layer and pass whose output was not finite. Waits for the device. */
   async runChecked(
     photos: readonly PlacedPhoto[],
-    labels: readonly number[],
+    labels: readonly Label[],
     learningRate: number,
   ): Promise<FoundNonFinite | undefined> {
     let found: FoundNonFinite | undefined;
@@ -190,12 +189,10 @@ export class Trainer implements Disposable {
   /** What a step submits, batch by batch, each to be submitted before the next is asked for; the update goes with the last one. */
   *#submissions(
     photos: readonly PlacedPhoto[],
-    labels: readonly number[],
+    labels: readonly Label[],
     learningRate: number,
   ): Generator<Parameters<typeof submit>> {
-    if (this.#step - this.#readAt >= HISTORY) {
-      throw new RangeError(`Cannot train on: metrics were not read for ${HISTORY} steps`);
-    }
+    this.#meter.requireRoom(this.#step);
     const { gpu } = this.network;
     const batches = this.#batchesOf(photos.length);
     const step = this.#step;
@@ -207,7 +204,7 @@ export class Trainer implements Disposable {
         this.#batch.writeParams({ lr: learningRate, gradScale: 1 / batches, step: this.#step });
       }
       yield [gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
-        this.#feed.encode(encoder);
+        this.#encode(encoder);
         if (k === 0 && this.#accumulate > 1) {
           for (const g of this.#batch.gradients) if (g) encoder.clearBuffer(g.buffer);
         }
@@ -229,12 +226,18 @@ export class Trainer implements Disposable {
     return batches;
   }
 
-  #upload(photos: readonly PlacedPhoto[], labels: readonly number[], step: number, k: number): void {
-    const { batch, seed } = this.options, number = step * this.#accumulate + k;
-    this.#feed.write(photos.slice(k * batch, (k + 1) * batch));
-    const own = labels.slice(k * batch, (k + 1) * batch);
-    this.#batch.writeLabels(own, this.#mixer?.write(own, number));
+  #upload(photos: readonly PlacedPhoto[], labels: readonly Label[], step: number, k: number): void {
+    const { batch, seed, preprocess, teacher } = this.options, number = step * this.#accumulate + k;
+    const placed = photos.slice(k * batch, (k + 1) * batch), own = labels.slice(k * batch, (k + 1) * batch);
+    this.#batch.writeLabels(own, this.#input.write(placed, own, number));
+    this.#taught?.write(placed.map((photo) => viewedIn(photo, preprocess, teacher!.preprocess)), own, number);
     this.#batch.writeRandom(seed, number);
+  }
+
+  /** Records the copies of photos that lie on the device. */
+  #encode(encoder: GPUCommandEncoder): void {
+    this.#input.encode(encoder);
+    this.#taught?.encode(encoder);
   }
 
   /**
@@ -242,27 +245,7 @@ export class Trainer implements Disposable {
    * in float32, so where a sum is cut shows in its last digits, and a run that is stopped cuts none.
    */
   async metrics({ keep = false } = {}): Promise<Metrics> {
-    const { gpu } = this.network;
-    const { totals, history: ring } = this.#batch;
-    const [sums, history] = await readTensors(gpu, [totals, ring]);
-    if (!keep) {
-      writeTensor(gpu, totals, new Float32Array(4));
-      writeTensor(gpu, ring, new Float32Array(HISTORY));
-    }
-    const [, hits, images, lossSum] = sums as unknown as [number, number, number, number];
-    const steps = this.#step - this.#readAt;
-    const losses = Float32Array.from(
-      { length: steps },
-      (_, i) => history![(this.#readAt + 1 + i) % HISTORY]!,
-    );
-    if (!keep) this.#readAt = this.#step;
-    return {
-      sums: { images, loss: lossSum, hits },
-      images,
-      loss: lossSum / images,
-      accuracy: hits / images,
-      losses,
-    };
+    return await this.#meter.read(this.#step, keep);
   }
 
   /**
@@ -271,13 +254,13 @@ export class Trainer implements Disposable {
    */
   async findNonFinite(
     photos: readonly PlacedPhoto[],
-    labels: readonly number[],
+    labels: readonly Label[],
     step: number,
   ): Promise<Section | undefined> {
     const { gpu } = this.network;
     for (let k = 0; k < this.#batchesOf(photos.length); k++) {
       this.#upload(photos, labels, step, k);
-      submit(gpu, [this.plan], (encoder) => this.#feed.encode(encoder));
+      submit(gpu, [this.plan], (encoder) => this.#encode(encoder));
       for (const section of this.sections) {
         if (!section.output) continue;
         const values = await readTensor(gpu, section.output);
@@ -296,7 +279,8 @@ export class Trainer implements Disposable {
   [Symbol.dispose](): void {
     this.plan[Symbol.dispose]();
     this.update[Symbol.dispose]();
-    this.#feed[Symbol.dispose]();
+    this.#input[Symbol.dispose]();
+    this.#taught?.[Symbol.dispose]();
     this.#batch[Symbol.dispose]();
   }
 }

@@ -35,9 +35,7 @@ export function hashedSplit<P extends Named>(
 ): (P & { split: SplitName })[] {
   const splits = new Map<P, SplitName>();
   for (const members of Map.groupBy(photos, (photo) => photo.class).values()) {
-    const order = members.map((photo) => ({ photo, at: placeOf(photo, seed) })).sort((a, b) =>
-      a.at - b.at || (a.photo.file < b.photo.file ? -1 : 1)
-    );
+    const order = placed(members, seed);
     const last = order.pop()!;
     splits.set(last.photo, "train");
     const drawn = order.map(({ at }): SplitName =>
@@ -52,6 +50,17 @@ export function hashedSplit<P extends Named>(
     order.forEach(({ photo }, i) => splits.set(photo, drawn[i]!));
   }
   return photos.map((photo) => ({ ...photo, split: splits.get(photo)! }));
+}
+
+/** Photos of one class in the order of the hashes that `hashedSplit` goes by. */
+export function byHash<P extends Named>(members: readonly P[], seed: number): P[] {
+  return placed(members, seed).map(({ photo }) => photo);
+}
+
+function placed<P extends Named>(members: readonly P[], seed: number): { photo: P; at: number }[] {
+  return members.map((photo) => ({ photo, at: placeOf(photo, seed) })).sort((a, b) =>
+    a.at - b.at || (a.photo.file < b.photo.file ? -1 : 1)
+  );
 }
 
 /** A number from 0 to under 1. A name is one, however its accents are composed. */
