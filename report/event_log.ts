@@ -7,6 +7,7 @@
  */
 import { join } from "@std/path";
 import { z } from "zod";
+import { partsSchema } from "../training/loss_sums.ts";
 import type { RunEvent } from "../training/reporter.ts";
 
 /** The log's name in a run's folder. */
@@ -64,6 +65,8 @@ const stepSchema = z.object({
   lr: z.number(),
   imagesPerSecond: z.number().nullable(),
   secondsLeft: z.number().nullable(),
+  /** How far predictions are from soft targets, where there are any. */
+  targets: partsSchema.optional(),
   deviceBytes: natural,
 });
 
@@ -75,6 +78,7 @@ const epochSchema = z.object({
   trainLoss: real,
   trainAccuracy: real,
   valid: evaluationSchema.optional(),
+  targets: partsSchema.optional(),
   best: z.boolean(),
   imagesPerSecond: z.number().nullable(),
 });

@@ -47,7 +47,7 @@ export {
   predictPhotos,
 } from "./predictions.ts";
 export { DivergedError } from "./progress.ts";
-export { jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
+export { type FoldFigures, jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";
 export type { LossParts, LossSums } from "./loss_sums.ts";
 export type { Metrics } from "./loss_meter.ts";

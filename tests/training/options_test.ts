@@ -20,6 +20,7 @@ Deno.test("a configuration of the first version is still read", () => {
     },
     ...{ sampling: "shuffled", brightness: 0, contrast: 0, saturation: 0, randomErase: 0 },
     ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5, startShare: 0.5, overfitBatch: false },
+    ...{ distillTemperature: 4, distillWeight: 0.7 },
   };
   assertEquals(JSON.parse(JSON.stringify(options)), { ...recorded, ...added });
 });
@@ -44,6 +45,8 @@ Deno.test("options that contradict one another, or mean nothing alone, are refus
   refused({ warmup: 3, pctStart: 0.2 }, "warmup and pctStart both say how long the warm-up is");
   refused({ cropRatio: [0.5, 2] }, "cropRatio is for random resized crops, which cropScale asks for");
   refused({ cropScale: [0.9, 0.5] }, "cropScale is 0.9,0.5, wanted the smaller number first");
+  refused({ fold: 1 }, "fold is 1, and there are no folds to choose from");
+  refused({ fold: 3, folds: 2 }, "fold is 3, wanted 1 to 2, the folds there are");
   runOptions({ cropScale: [0.5, 0.5], cropRatio: [1, 1], pctStart: 0 });
 });
 
