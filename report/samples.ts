@@ -9,9 +9,8 @@ import type { Gpu } from "../engine/device.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { readTensor } from "../engine/tensor.ts";
 import type { TensorValue } from "../model/checkpoint/safetensors.ts";
-import { PhotoFeed } from "../model/inference/photo_feed.ts";
-import { BatchMixer, mixes } from "../training/mixing.ts";
-import { labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "../training/photos.ts";
+import { BatchInput } from "../training/batch_input.ts";
+import { mostPixels, type PhotoSource, trainingPhotos } from "../training/photos.ts";
 import { runLength, type SettledOptions } from "../training/settle.ts";
 import { sizeOfEpoch } from "../training/stages.ts";
 
@@ -42,23 +41,22 @@ export async function seenSamples(
     batchSize,
   );
   const batch = first.length;
-  using feed = new PhotoFeed(gpu, batch, batch * mostPixels(train), output);
   using plan = new Plan(gpu, "training samples");
-  const x = plan.tensor([batch, size, size, 3], "placed photos");
-  feed.build(plan, x);
-  const mixed = mixes(options) ? plan.tensor(x.shape, "samples") : undefined;
-  const mixer = mixed && new BatchMixer(plan, { x, y: mixed }, options, seed);
+  const capacity = batch * mostPixels(train);
+  using input = new BatchInput(plan, { batch, capacity, preprocess: output, seed, mix: options });
+  const x = plan.tensor([batch, size, size, 3], "samples");
+  input.record(x);
   await plan.compile();
-  const own = labelsOf(train, first);
-  feed.write(trainingPhotos(train, first, 0, options, output));
-  const mix = mixer?.write(own, 0);
-  submit(gpu, [plan], (encoder) => feed.encode(encoder));
-  const values = await readTensor(gpu, mixed ?? x);
+  const own = Array.from(first, (index) => labels[index]!);
+  const mix = input.write(trainingPhotos(train, first, 0, options, output), own, 0);
+  submit(gpu, [plan], (encoder) => input.encode(encoder));
+  const values = await readTensor(gpu, x);
   const length = size * size * 3;
   return own.slice(0, most).map((label, n) => ({
     image: inputPicture(values.subarray(n * length, (n + 1) * length), output),
     labels: mix && mix.share < 1
-      ? [{ label, share: mix.share }, { label: mix.others[n]!, share: 1 - mix.share }]
+      // A batch is mixed with its own reverse.
+      ? [{ label, share: mix.share }, { label: own.at(-1 - n)!, share: 1 - mix.share }]
       : [{ label, share: 1 }],
   }));
 }
