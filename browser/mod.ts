@@ -95,7 +95,8 @@ export type { Row } from "../engine/verify/run.ts";
 export { architecture, ARCHITECTURES } from "../model/architectures/registry.ts";
 export type { ArchitectureOptions } from "../model/architectures/parts.ts";
 export { ALL_CASES, QUICK_CASES } from "../model/cases.ts";
-export type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
+export type { Calibration, ModelCard, Scale, TrainingRecord, UnknownRule } from "../model/checkpoint/card.ts";
+export type { Exemplars } from "../model/checkpoint/exemplars.ts";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../model/checkpoint/encoding.ts";
 export { CheckpointError } from "../model/checkpoint/error.ts";
 export type { TensorValue } from "../model/checkpoint/safetensors.ts";
@@ -109,7 +110,12 @@ export {
   type NamedProbability,
   ranking,
 } from "../model/inference/classifier_types.ts";
-export { NetworkClassifier, type NetworkClassifierOptions } from "../model/inference/classifier.ts";
+export {
+  NetworkClassifier,
+  type NetworkClassifierOptions,
+  type NetworkClassifierParts,
+} from "../model/inference/classifier.ts";
+export type { Pass } from "../model/inference/inference.ts";
 export { explainedPhoto, type OverlayJob, overlayPixels } from "../model/inference/overlay.ts";
 export type { DevicePixels, Pixels, PlacedPhoto } from "../model/inference/photo_feed.ts";
 export type * from "../model/layer.ts";

@@ -27,7 +27,7 @@ const flags = parseOrExit(Deno.args, {
   summary:
     "Looks for what is wrong with a folder of photos: the same picture twice, above all in two splits or two classes; " +
     "dark, blurred, tiny or unreadable ones; small or unequal classes; and, with --checkpoint, labels that are likely " +
-    "wrong. The exit code is 1 where something was found.",
+    "wrong. The exit code is 1 where something was found, and 2 where nothing could be looked at.",
   usesGpu: true,
   flags: {
     data: flag.path({ help: "folder of photos, laid out as for train", value: "DIR", required: true }),
@@ -105,7 +105,7 @@ await runCommand(NAME, async () => {
   if (labels) { for (const line of labelIssueLines(labels, { all })) say(line); }
   if (!bad) say("Nothing was found that looks wrong");
   return bad ? 1 : 0;
-});
+}, 2);
 
 /** Classes of few training photos, which training itself does not mention. */
 function smallClasses({ classes, splits }: Dataset): string[] {

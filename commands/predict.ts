@@ -23,6 +23,11 @@ const flags = parseOrExit(Deno.args, {
     }),
     batchSize: flag.int({ help: "photos in one pass at most", default: 32, min: 1, max: 1024 }),
     tta: TTA_FLAG,
+    unknown: flag.boolean({
+      help:
+        "call a photo unknown that is of no class of the model, where it can tell; --no-unknown always names one",
+      default: true,
+    }),
     allowUrls: flag.boolean({ help: "fetch photos of http and https addresses" }),
     maxUrlMb: flag.float({ help: "megabytes of a fetched photo at most", default: 20, min: 0.001 }),
     urlTimeoutMs: flag.int({ help: "time for fetching a photo", default: 15_000, min: 1 }),
@@ -43,12 +48,16 @@ await runCommand(NAME, async () => {
   const classifier = await loadClassifier(checkpoint, { maxBatch: Math.min(flags.batchSize, inputs.length) });
   const answers: Answer[] = [];
   let failed = 0;
-  for await (const answer of answerPhotos(classifier, inputs, { tta: flags.tta })) {
+  for await (const answer of answerPhotos(classifier, inputs, { tta: flags.tta, refuse: flags.unknown })) {
     if (flags.json) answers.push(answer);
     else if ("error" in answer) console.error(printable(`${NAME}: ${answer.file}: ${answer.error}`));
-    else {console.log(
-        printable(`${answer.file}: ${answer.class} (${(answer.probability * 100).toFixed(1)} %)`),
-      );}
+    else {
+      const [best] = answer.probabilities, sure = `${(answer.probability * 100).toFixed(1)} %`;
+      const text = answer.unknown
+        ? `unknown (most like ${best!.class}, ${sure})`
+        : `${best!.class} (${sure})`;
+      console.log(printable(`${answer.file}: ${text}`));
+    }
     if ("error" in answer) failed++;
   }
   await classifier.close();

@@ -9,6 +9,7 @@ import {
   type Classification,
   type Classifier,
   type ClassifyOptions,
+  namedProbabilities,
   ranking,
 } from "../model/inference/classifier_types.ts";
 import { InputError, type PhotoInput } from "./predict_inputs.ts";
@@ -23,7 +24,10 @@ export type Answer = { readonly file: string } & (ReturnType<typeof told> | { re
 export async function* answerPhotos(
   classifier: Classifier,
   inputs: readonly PhotoInput[],
-  options: ClassifyOptions = {},
+  { refuse = true, ...options }: ClassifyOptions & {
+    /** Whether a photo may be called unknown, where the model can tell; default true. */
+    readonly refuse?: boolean;
+  } = {},
 ): AsyncGenerator<Answer> {
   const { card, maxBatch } = classifier;
   const shorterSide = decodeSide(card.preprocess);
@@ -40,7 +44,7 @@ export async function* answerPhotos(
     const results = (await classify(classifier, photos, options)).values();
     for (const { file, photo } of batch) {
       const result = "error" in photo ? photo : results.next().value!;
-      yield "error" in result ? { file, ...result } : { file, ...told(result.value, card.classes) };
+      yield "error" in result ? { file, ...result } : { file, ...told(result.value, card.classes, refuse) };
     }
   }
 }
@@ -74,12 +78,10 @@ async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
 }
 
 /** An answer with the classes in the order of their probabilities. */
-function told({ logits, probabilities }: Classification, classes: readonly string[]) {
-  const order = ranking(probabilities);
-  const ranked = order.map((k) => ({ class: classes[k]!, probability: probabilities[k]! }));
+function told(answer: Classification, classes: readonly string[], refuse: boolean) {
+  const { logits, probabilities } = answer, order = ranking(probabilities);
   return {
-    ...ranked[0]!,
-    probabilities: ranked,
+    ...namedProbabilities(classes, answer, { refuse }),
     logits: order.map((k) => ({ class: classes[k]!, logit: logits[k]! })),
   };
 }

@@ -85,6 +85,8 @@ export interface BuildContext {
   child(child: NamedLayer, x: Activation, relu: boolean): Built;
   /** Whether somebody wants what this child makes, as it is: then nothing may be computed in one launch with it. */
   wants(child: NamedLayer): boolean;
+  /** Tells of what comes out of a child that was computed together with the one before it. */
+  made(child: NamedLayer, y: Tensor): void;
   /** Records launches of a container's own as a section of the plan; `record` returns the tensor that they produce. */
   section(pass: "forward" | "backward", record: () => Tensor): Tensor;
 }

@@ -8,7 +8,16 @@ export { type ArchitectureOptions, block } from "./architectures/parts.ts";
 export { architecture, ARCHITECTURES } from "./architectures/registry.ts";
 export { compactRes, resnet18 } from "./architectures/resnet.ts";
 export type { SplitRecord } from "../data/dataset/split_record.ts";
-export { cardFromMetadata, cardToMetadata, type ModelCard, type TrainingRecord } from "./checkpoint/card.ts";
+export {
+  type Calibration,
+  cardFromMetadata,
+  cardToMetadata,
+  type ModelCard,
+  type Scale,
+  type TrainingRecord,
+  type UnknownRule,
+} from "./checkpoint/card.ts";
+export type { Exemplars } from "./checkpoint/exemplars.ts";
 export {
   type Checkpoint,
   CheckpointError,
@@ -28,7 +37,12 @@ export {
   DeviceLostError,
   type Heatmap,
 } from "./inference/classifier_types.ts";
-export { NetworkClassifier, type NetworkClassifierOptions } from "./inference/classifier.ts";
+export {
+  NetworkClassifier,
+  type NetworkClassifierOptions,
+  type NetworkClassifierParts,
+} from "./inference/classifier.ts";
+export type { Pass } from "./inference/inference.ts";
 export { type ClassifierOptions, createClassifier, loadClassifier } from "./inference/load.ts";
 export { type DevicePixels, PhotoFeed, type Pixels, type PlacedPhoto } from "./inference/photo_feed.ts";
 export { initialValues, withInit } from "./init.ts";

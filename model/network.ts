@@ -158,9 +158,16 @@ export class Network implements Disposable {
     return plan.tensor(deviceShape(batch, this.architecture.input), "input");
   }
 
-  /** Inference: no saved activation is needed, no gradient exists. Returns the logits [N, 1, 1, classes]. */
-  buildForward(plan: Plan, x: Tensor): { logits: Tensor; sections: Section[] } {
-    const { built, sections } = this.#build(plan, x, false, {});
+  /**
+   * Inference: no saved activation is needed, no gradient exists. Returns the logits [N, 1, 1, classes]. `onLayer` hears of every layer's
+   * output when it is recorded, by the layer's full name: a ReLU's that is computed with the layer before it comes under both names.
+   */
+  buildForward(
+    plan: Plan,
+    x: Tensor,
+    onLayer?: (name: string, y: Tensor) => void,
+  ): { logits: Tensor; sections: Section[] } {
+    const { built, sections } = this.#build(plan, x, false, {}, onLayer && { onLayer });
     return { logits: built.y.tensor, sections };
   }
 
@@ -198,7 +205,7 @@ export class Network implements Disposable {
     plan: Plan,
     x: Tensor,
     dLogits: Tensor,
-    layer: string = this.#lastFeatures(),
+    layer: string = this.#lastFeatures,
   ): { logits: Tensor; features: Tensor; gradient: Tensor } {
     const { maps } = this;
     if (!maps.includes(layer)) {
@@ -207,7 +214,7 @@ export class Network implements Disposable {
       );
     }
     const found: { features?: Tensor; gradient?: Tensor } = {};
-    const { built } = this.#build(plan, x, false, {}, { layer, found });
+    const { built } = this.#build(plan, x, false, {}, { explain: { layer, found } });
     built.backward(dLogits, true);
     return { logits: built.y.tensor, features: found.features!, gradient: found.gradient! };
   }
@@ -229,11 +236,11 @@ export class Network implements Disposable {
   }
 
   /**
-   * Full name of the layer whose output is the last map of features, looked for in chains alone: a block counts as one. With its batch
+   * Full names of the layers whose outputs are maps of features, looked for in chains alone: a block counts as one. Each with its batch
    * normalisation and its ReLU.
    */
-  #lastFeatures(): string {
-    let last: string | undefined;
+  get featureMaps(): string[] {
+    const names: string[] = [];
     const visit = (name: string, layer: Layer, input: Shape): boolean => {
       if (layer.kind === "sequential") {
         return layer.children!(input).every((child) =>
@@ -242,20 +249,25 @@ export class Network implements Disposable {
       }
       const { output } = layer.describe(input, Infinity);
       if (output.flattened) return false;
-      if (layer.featureMap === "makes") last = name;
-      else if ((layer.featureMap === "keeps" || layer.isRelu) && last === previous) last = name;
+      if (layer.featureMap === "makes") names.push(name);
+      else if ((layer.featureMap === "keeps" || layer.isRelu) && names.at(-1) === previous) {
+        names[names.length - 1] = name;
+      }
       previous = name;
       return true;
     };
     let previous = "";
     visit("", this.#root, this.architecture.input);
-    if (last === undefined) {
-      throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
-    }
-    return last;
+    return names;
   }
 
-  #build(plan: Plan, x: Tensor, training: boolean, options: BuildOptions, explain?: Explain) {
+  get #lastFeatures(): string {
+    const last = this.featureMaps.at(-1);
+    if (last !== undefined) return last;
+    throw new RangeError(`Cannot explain ${this.architecture.name}: it has no convolution`);
+  }
+
+  #build(plan: Plan, x: Tensor, training: boolean, options: BuildOptions, watch: Watch = {}) {
     const sections: Section[] = [];
     const context = new TreeContext(
       this,
@@ -265,7 +277,7 @@ export class Network implements Disposable {
       options,
       sections,
       this.#indices,
-      explain,
+      watch,
     );
     try {
       return { built: this.#root.build(context, { tensor: x, relu: false }, false), sections };
@@ -306,6 +318,12 @@ interface Explain {
   readonly found: { features?: Tensor; gradient?: Tensor };
 }
 
+/** Who wants to know of what layers make. */
+interface Watch {
+  readonly explain?: Explain;
+  readonly onLayer?: ((name: string, y: Tensor) => void) | undefined;
+}
+
 /** What a layer at `name` in the tree may use. */
 class TreeContext implements BuildContext {
   constructor(
@@ -316,7 +334,7 @@ class TreeContext implements BuildContext {
     readonly options: BuildOptions,
     readonly sections: Section[],
     readonly indices: ReadonlyMap<string, number>,
-    readonly explain: Explain | undefined,
+    readonly watch: Watch,
     readonly name = "",
   ) {}
 
@@ -347,15 +365,17 @@ class TreeContext implements BuildContext {
 
   child({ name, layer }: NamedLayer, x: Activation, relu: boolean): Built {
     const path = joinNames(this.name, name);
-    const { network, plan, batch, training, options, sections, indices, explain } = this;
+    const { network, plan, batch, training, options, sections, indices, watch } = this;
+    const { explain, onLayer } = watch;
     const context = new TreeContext(
-      ...[network, plan, batch, training, options, sections, indices, explain, path] as const,
+      ...[network, plan, batch, training, options, sections, indices, watch, path] as const,
     );
     // Containers are cut up into their children's sections and their own.
     const whole = layer.children === undefined;
     const first = plan.launches.length;
     const built = layer.build(context, x, relu);
     if (whole) this.#note(path, "forward", built.y.tensor, first);
+    onLayer?.(path, built.y.tensor);
     const wanted = explain?.layer === path;
     if (wanted) explain.found.features = built.y.tensor;
     return {
@@ -376,7 +396,11 @@ class TreeContext implements BuildContext {
   }
 
   wants({ name }: NamedLayer): boolean {
-    return this.explain !== undefined && this.explain.layer === joinNames(this.name, name);
+    return this.watch.explain?.layer === joinNames(this.name, name);
+  }
+
+  made({ name }: NamedLayer, y: Tensor): void {
+    this.watch.onLayer?.(joinNames(this.name, name), y);
   }
 
   section(pass: Section["pass"], record: () => Tensor): Tensor {

@@ -48,7 +48,7 @@ export function sequential(layers: readonly (Layer | NamedLayer)[]): Layer {
         const fused = (children[i]!.layer.fusesRelu ?? false) && follows && !apart;
         built.push(context.child(children[i]!, y, fused));
         y = built.at(-1)!.y;
-        if (fused && i + 1 < children.length) i++;
+        if (fused && i + 1 < children.length) context.made(children[++i]!, y.tensor);
       }
       return { y, trained: built.some((b) => b.trained), backward: (dy, want) => backwards(built, dy, want) };
     },

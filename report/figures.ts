@@ -3,7 +3,7 @@
  * @module
  */
 import { probabilitiesOf } from "../model/inference/inference.ts";
-import { crossEntropy } from "../training/evaluate.ts";
+import { crossEntropy } from "../training/confidence.ts";
 import { logitsOf, type Predictions } from "../training/predictions.ts";
 
 /** A range that a share lies in with 95 % confidence. */

@@ -4,7 +4,14 @@
  */
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
 import type { PhotoSource } from "./photos.ts";
-import { eachPrediction, logitsOf, type PredictionOptions, type Predictions } from "./predictions.ts";
+import { calibrationError, type Confidence, confidenceOf, crossEntropy } from "./confidence.ts";
+import {
+  eachPrediction,
+  logitsOf,
+  type Prediction,
+  type PredictionOptions,
+  type Predictions,
+} from "./predictions.ts";
 
 /** How good a classifier is for one class; a share of nothing is null. */
 export interface ClassFigures {
@@ -32,6 +39,17 @@ export interface Evaluation {
   readonly perClass: readonly ClassFigures[];
   /** Rows are true classes, columns predicted ones. */
   readonly confusion: readonly (readonly number[])[];
+  /** Expected calibration error of the logits' own probabilities; see `calibrationError`. Absent in logs of older versions. */
+  readonly ece?: number;
+  /** Where the model has a temperature: what it is, and the expected calibration error with it. */
+  readonly calibrated?: { readonly temperature: number; readonly ece: number };
+  /** Where the model can call photos unknown. */
+  readonly unknown?: {
+    /** Share of the images that it does, all of which are of its classes. */
+    readonly refused: number;
+    /** Share of the others that are recognised; null where there is none. */
+    readonly acceptedAccuracy: number | null;
+  };
 }
 
 /** Runs every photo of `source` through the classifier once, without augmentation; with `tta` its mirror image, too. */
@@ -40,49 +58,59 @@ export async function evaluate(
   source: PhotoSource,
   options: PredictionOptions = {},
 ): Promise<Evaluation> {
-  const tally = new Tally(classifier.card.classes);
-  for await (const { label, logits } of eachPrediction(classifier, source, options)) tally.add(label, logits);
+  const { classes, calibration } = classifier.card, tally = new Tally(classes, calibration?.temperature);
+  for await (const prediction of eachPrediction(classifier, source, options)) tally.add(prediction);
   return tally.figures();
 }
 
-/** The same figures of a pass that was kept. */
-export function evaluationOf(predictions: Predictions): Evaluation {
-  const tally = new Tally(predictions.classes);
-  predictions.labels.forEach((label, i) => tally.add(label, logitsOf(predictions, i)));
+/** The same figures of a pass that was kept, but for what is unknown; `temperature` is the model's. */
+export function evaluationOf(predictions: Predictions, temperature?: number): Evaluation {
+  const tally = new Tally(predictions.classes, temperature);
+  predictions.labels.forEach((label, i) => tally.add({ label, logits: logitsOf(predictions, i) }));
   return tally.figures();
 }
 
 /** Counts photo by photo. */
 class Tally {
   readonly #confusion: number[][];
+  readonly #plain: Confidence[] = [];
+  readonly #calibrated: Confidence[] = [];
+  readonly #told = { unknown: 0, known: 0, right: 0 };
   #loss = 0;
-  #n = 0;
 
-  constructor(readonly classes: readonly string[]) {
+  constructor(readonly classes: readonly string[], readonly temperature: number | undefined) {
     this.#confusion = classes.map(() => classes.map(() => 0));
   }
 
-  add(label: number, logits: Float32Array): void {
+  add({ label, logits, unknown }: Pick<Prediction, "label" | "logits" | "unknown">): void {
     const best = logits.indexOf(logits.reduce((a, b) => Math.max(a, b), -Infinity));
     // A row of NaN has no best class; it counts as class 0 and its loss shows the trouble.
     this.#confusion[label]![Math.max(best, 0)]!++;
     this.#loss += crossEntropy(logits, label);
-    this.#n++;
+    this.#plain.push(confidenceOf(logits, label));
+    const { temperature } = this;
+    if (temperature !== undefined) this.#calibrated.push(confidenceOf(logits, label, temperature));
+    if (unknown === undefined) return;
+    this.#told[unknown ? "unknown" : "known"]++;
+    if (!unknown && best === label) this.#told.right++;
   }
 
   figures(): Evaluation {
-    return summarise(this.classes, this.#confusion, this.#loss / this.#n, this.#n);
+    const { temperature } = this, n = this.#plain.length, { unknown, known, right } = this.#told;
+    return {
+      ...summarise(this.classes, this.#confusion, this.#loss / n, n),
+      ece: calibrationError(this.#plain),
+      ...temperature !== undefined && {
+        calibrated: { temperature, ece: calibrationError(this.#calibrated) },
+      },
+      ...unknown + known > 0 && {
+        unknown: { refused: unknown / (unknown + known), acceptedAccuracy: known > 0 ? right / known : null },
+      },
+    };
   }
 }
 
-/** -log softmax(logits)[label], in float64. */
-export function crossEntropy(logits: Float32Array, label: number): number {
-  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const sum = logits.reduce((total, v) => total + Math.exp(v - top), 0);
-  return Math.log(sum) - (logits[label]! - top);
-}
-
-function summarise(classes: readonly string[], confusion: number[][], loss: number, n: number): Evaluation {
+function summarise(classes: readonly string[], confusion: number[][], loss: number, n: number) {
   const share = (part: number, whole: number) => whole > 0 ? part / whole : null;
   const hits = confusion.reduce((sum, row, i) => sum + row[i]!, 0);
   const perClass = classes.map((name, i) => {

@@ -46,6 +46,9 @@ export {
   type Predictions,
   predictPhotos,
 } from "./predictions.ts";
+export { calibrate, fitTemperature } from "./calibration.ts";
+export { calibrationError, type Confidence, confidenceOf, crossEntropy } from "./confidence.ts";
+export { chooseTrust, type Trust, type TrustOptions } from "./trust.ts";
 export { DivergedError } from "./progress.ts";
 export { type FoldFigures, jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";

@@ -199,6 +199,11 @@ export const RUN_OPTIONS = {
   classWeights: z.enum(CLASS_WEIGHTS).default("equal").meta({
     description: "how classes weigh in the loss; balanced: each with the same share",
   }) as Option<ClassWeights>,
+  /** Share of the validation photos that the model may call unknown. */
+  falseRefusals: z.number().min(0).max(0.5).default(0.05).meta({
+    description:
+      "share of the validation photos that may be called unknown, of none of the classes; 0: the model always names a class",
+  }) as Option<number>,
   ...AUGMENTATION_OPTIONS,
   /** Parts of the photos in cross-validation; absent: none. */
   folds: z.int().min(2).max(100).optional().meta({

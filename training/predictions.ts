@@ -4,6 +4,7 @@
  */
 import { evaluationBatches } from "../data/dataset/batches.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
+import type { Pass } from "../model/inference/inference.ts";
 import { evaluationPhotos, type PhotoSource } from "./photos.ts";
 
 /** How photos are passed through a classifier. */
@@ -14,14 +15,14 @@ export interface PredictionOptions {
   readonly tta?: boolean;
 }
 
-/** What a classifier says of one photo. */
-export interface Prediction {
+/** What a classifier says of one photo: what comes of its pass, and how familiar the photo is where the model can tell. */
+export interface Prediction extends Pass {
   /** The photo's place in its source. */
   readonly index: number;
   /** Index of its class. */
   readonly label: number;
-  /** One per class, in the order of the model's classes. */
-  readonly logits: Float32Array;
+  /** Whether the photo is of no class of the model; absent where the model cannot tell. */
+  readonly unknown?: boolean;
 }
 
 /** What a classifier says of the photos of a source, in their order. */
@@ -47,10 +48,10 @@ export async function* eachPrediction(
   const size = Math.min(entries.length, maxBatch);
   let done = 0;
   for (const batch of evaluationBatches(entries.length, maxBatch)) {
-    const rows = await classifier.logits(evaluationPhotos(source, batch, preprocess), size, options);
-    for (const [i, logits] of rows.entries()) {
-      const index = batch[i]!;
-      yield { index, label: entries[index]!.label, logits };
+    const passes = await classifier.passes(evaluationPhotos(source, batch, preprocess), size, options);
+    for (const [i, pass] of passes.entries()) {
+      const index = batch[i]!, { unknown } = classifier.answer(pass);
+      yield { index, label: entries[index]!.label, ...pass, ...unknown !== undefined && { unknown } };
     }
     done += batch.length;
     onProgress?.(done, entries.length);

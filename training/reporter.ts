@@ -314,6 +314,7 @@ export function evaluationText(result: Evaluation): string[] {
   return [
     `${count(n, "image")}, accuracy ${percent(accuracy)}, balanced accuracy ${percent(balancedAccuracy)}, ` +
     `loss ${loss.toFixed(4)}`,
+    ...trustText(result),
     ...(all ? [] : [`${perClass.length} classes; least recognised (--json prints all):`]),
     ...shown.map((c) =>
       `  ${quoteName(c.class)}: ${count(c.n, "image")}, recall ${percent(c.recall)}, precision ${
@@ -322,6 +323,20 @@ export function evaluationText(result: Evaluation): string[] {
     ),
     ...(all ? [] : mixedUpText(result)),
   ];
+}
+
+/** How far its probabilities are from what comes true, and what it calls unknown. */
+function trustText({ ece, calibrated, unknown }: Evaluation): string[] {
+  if (ece === undefined) return [];
+  const error = calibrated
+    ? `calibration error ${calibrated.ece.toFixed(4)} at temperature ${calibrated.temperature.toFixed(3)} (${
+      ece.toFixed(4)
+    } without)`
+    : `calibration error ${ece.toFixed(4)}`;
+  if (!unknown) return [error];
+  const { refused, acceptedAccuracy } = unknown;
+  const others = acceptedAccuracy === null ? "" : `, accuracy ${percent(acceptedAccuracy)} on the others`;
+  return [`${error}; ${percent(refused)} called unknown${others}`];
 }
 
 /** Ten classes: the least recall first, those without images left out. */

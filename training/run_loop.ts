@@ -4,7 +4,7 @@
  */
 import { count } from "../engine/text.ts";
 import { balancedOrder, trainingBatches } from "../data/dataset/batches.ts";
-import { loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
+import { type Checkpoint, loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
 import { WeightAverage } from "./average.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
@@ -28,6 +28,7 @@ import { type RunLength, runLength } from "./settle.ts";
 import { sizeOfEpoch } from "./stages.ts";
 import { RunSaver } from "./state.ts";
 import type { Trainer } from "./trainer.ts";
+import { chooseTrust, trustLines } from "./trust.ts";
 
 /** Steps between two readings of the device's metrics. */
 const READ_EVERY = 10;
@@ -248,8 +249,35 @@ class RunLoop {
     const { data, folder } = this.#run;
     const split = data.test.entries.length > 0 ? "test" : data.valid.entries.length > 0 ? "valid" : "none";
     if (split === "none" || !this.progress.best) return { split: "none", result: undefined };
-    this.#saver.kept.load((await loadCheckpoint(folder.file("best.safetensors"))).tensors);
-    return { split, result: await evaluate(this.#evaluator, data[split]) };
+    const checkpoint = await loadCheckpoint(folder.file("best.safetensors"));
+    this.#saver.kept.load(checkpoint.tensors);
+    // What it holds on the device is for those that come now.
+    await this.#evaluator.close();
+    const { card, exemplars } = await this.#trust(checkpoint);
+    const classifier = new NetworkClassifier(this.#saver.kept, card, this.#evaluator.maxBatch, { exemplars });
+    try {
+      return { split, result: await evaluate(classifier, data[split]) };
+    } finally {
+      await classifier.close();
+    }
+  }
+
+  /** Chooses the temperature and the rule for unknown photos of the best checkpoint, and writes it again with them. */
+  async #trust(checkpoint: Checkpoint): Promise<Checkpoint> {
+    const { data, folder, report, options: { falseRefusals, overfitBatch } } = this.#run;
+    if (overfitBatch) return checkpoint;
+    const trust = await chooseTrust(this.#saver.kept, checkpoint.card, data, {
+      falseRefusals,
+      batch: this.#evaluator.maxBatch,
+      onProgress: (done, total) => report({ event: "progress", what: "Calibrating on photo", done, total }),
+    });
+    const note = (text: string) => report({ event: "note", text });
+    trustLines(trust, data.valid.entries.length).forEach(note);
+    if (!trust) return checkpoint;
+    const { calibration, unknown, exemplars } = trust;
+    const trusted = { ...checkpoint, card: { ...checkpoint.card, calibration, unknown }, exemplars };
+    await folder.save("best", trusted);
+    return trusted;
   }
 
   async close(): Promise<void> {

@@ -204,7 +204,9 @@ export async function measureInference(gpu: Gpu, subject: Subject, rounds: Round
     preprocess: defaultPreprocess(size),
     parameters: network.parameters.count,
   };
-  const classifier = new NetworkClassifier(network, card, batch, () => network[Symbol.dispose]());
+  const classifier = new NetworkClassifier(network, card, batch, {
+    release: () => network[Symbol.dispose](),
+  });
   try {
     const values = noise(1, batch * 3 * size * size);
     const [timed] = await timeRounds([async (steps) => {

@@ -10,14 +10,21 @@ import { UsageError } from "./flags.ts";
 /** Errors whose message is written for people: what could not be done, what came, what was wanted. */
 const EXPECTED = [UserError, ...Object.values(Deno.errors)];
 
-/** Runs a command. Expected errors become one line on standard error and exit code 1 (2 for usage); others a stack trace. */
-export async function runCommand(name: string, work: () => Promise<number | void>): Promise<never> {
+/**
+ * Runs a command. Expected errors become one line on standard error and exit code `failed` (2 for usage), others a stack trace. A command
+ * whose own answer may be 1 fails with 2, so that scripts can tell an answer from none.
+ */
+export async function runCommand(
+  name: string,
+  work: () => Promise<number | void>,
+  failed: 1 | 2 = 1,
+): Promise<never> {
   try {
     Deno.exit(await work() ?? 0);
   } catch (error) {
     if (error instanceof UsageError) exitWithUsageError(name, error);
     console.error(describeFailure(name, error));
-    Deno.exit(1);
+    Deno.exit(failed);
   }
 }
 

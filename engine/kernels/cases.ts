@@ -17,6 +17,7 @@ import { dropoutCases } from "./dropout/cases.ts";
 import { localResponseNormCases } from "./local_response_norm/cases.ts";
 import { maxPoolCases } from "./max_pool/cases.ts";
 import { mixCases } from "./mix/cases.ts";
+import { momentsCases } from "./moments/cases.ts";
 import { optimizerCases } from "./optimizer/cases.ts";
 import { preprocessCases } from "./preprocess/cases.ts";
 import { reluCases } from "./relu/cases.ts";
@@ -43,5 +44,6 @@ export const KERNEL_CASES: readonly Case[] = [
   ...optimizerCases,
   ...sumSplitsCases,
   ...columnsCases,
+  ...momentsCases,
   ...checkFiniteCases,
 ];

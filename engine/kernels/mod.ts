@@ -17,6 +17,7 @@ export * as localResponseNorm from "./local_response_norm/local_response_norm.ts
 export * as matmul from "./matmul/mod.ts";
 export * as maxPool from "./max_pool/max_pool.ts";
 export * as mix from "./mix/mix.ts";
+export * as moments from "./moments/moments.ts";
 export * as optimizer from "./optimizer/optimizer.ts";
 export * as prelude from "./prelude/prelude.ts";
 export * as preprocess from "./preprocess/preprocess.ts";

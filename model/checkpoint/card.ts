@@ -39,6 +39,40 @@ export interface TrainingRecord {
   accumulate?: number | undefined;
 }
 
+/** What makes a model's probabilities honest (Guo et al. 2017), chosen on validation photos, which it was not trained on. */
+export interface Calibration {
+  /** What logits are divided by before the softmax. */
+  temperature: number;
+  /** Validation photos that it was chosen on. */
+  photos: number;
+  /** Expected calibration error on them without it. */
+  eceBefore: number;
+  /** The same with it, each photo by a temperature that was chosen without it. */
+  eceAfter: number;
+}
+
+/** Where a score lies among validation photos: their median, and the distance between their quartiles. */
+export interface Scale {
+  /** The median. */
+  centre: number;
+  /** Positive. */
+  spread: number;
+}
+
+/** When a photo counts as unknown: of no class of the model. */
+export interface UnknownRule {
+  /** A photo that is less familiar is unknown; see `Familiarity`. */
+  threshold: number;
+  /** Share of the validation photos that it refuses, at most. */
+  falseRefusals: number;
+  /** Validation photos that it was chosen on. */
+  photos: number;
+  /** Of the logits' energy. */
+  energy: Scale;
+  /** Of the distance to training photos, which the checkpoint has then; absent: the energy tells alone. */
+  distance?: Scale | undefined;
+}
+
 /** A model's self-description. */
 export interface ModelCard {
   /** Architecture name, as `--model` takes it. */
@@ -53,6 +87,10 @@ export interface ModelCard {
   training?: TrainingRecord | undefined;
   /** Which photos it was trained and measured on; absent when unknown. */
   split?: SplitRecord | undefined;
+  /** How its probabilities are made honest; absent: they are those of the logits. */
+  calibration?: Calibration | undefined;
+  /** When a photo is of none of its classes; absent: it always names one. */
+  unknown?: UnknownRule | undefined;
 }
 
 const natural = z.int().nonnegative();
@@ -74,6 +112,27 @@ export const trainingRecordSchema: z.ZodType<TrainingRecord> = z.object({
   batchSize: natural,
   accumulate: natural,
 }).partial();
+
+const share = z.number().min(0).max(1);
+
+/** Reads a `Calibration`. */
+export const calibrationSchema: z.ZodType<Calibration> = z.object({
+  temperature: z.number().positive(),
+  photos: natural,
+  eceBefore: share,
+  eceAfter: share,
+});
+
+const scaleSchema: z.ZodType<Scale> = z.object({ centre: z.number(), spread: z.number().positive() });
+
+/** Reads an `UnknownRule`. */
+export const unknownRuleSchema: z.ZodType<UnknownRule> = z.object({
+  threshold: z.number(),
+  falseRefusals: share,
+  photos: natural,
+  energy: scaleSchema,
+  distance: scaleSchema.optional(),
+});
 
 /** Names of classes, of which no two are the same: an answer that names one would not say which. */
 export const classesSchema: z.ZodType<string[]> = z.array(z.string().min(1)).min(1).superRefine(
@@ -114,6 +173,8 @@ export const modelCardSchema: z.ZodType<ModelCard> = z.object({
   parameters: natural,
   training: trainingRecordSchema.optional(),
   split: splitRecordSchema.optional(),
+  calibration: calibrationSchema.optional(),
+  unknown: unknownRuleSchema.optional(),
 });
 
 /** The card as strings, in the file's `__metadata__`. Throws a `CheckpointError` where two classes have one name. */
@@ -138,6 +199,8 @@ export function cardToMetadata(card: ModelCard): Record<string, string> {
     parameters: String(card.parameters),
     ...(card.training && { training: JSON.stringify(card.training) }),
     ...(card.split && { split: JSON.stringify(card.split) }),
+    ...(card.calibration && { calibration: JSON.stringify(card.calibration) }),
+    ...(card.unknown && { unknown: JSON.stringify(card.unknown) }),
   };
 }
 
@@ -148,7 +211,7 @@ export function cardFromMetadata(
 ): { card: ModelCard; extras: Record<string, string> } {
   const { format: _, model, classes, image_size, channel_order, mean, std, resize, antialias, ...rest } =
     metadata;
-  const { parameters, training, split, ...extras } = rest;
+  const { parameters, training, split, calibration, unknown, ...extras } = rest;
   if (model === undefined) {
     throw new CheckpointError(`Cannot use ${name}: its metadata names no model, wanted a file written here`);
   }
@@ -169,6 +232,8 @@ export function cardFromMetadata(
     parameters: json(parameters),
     ...(training !== undefined && { training: json(training) }),
     ...(split !== undefined && { split: json(split) }),
+    ...(calibration !== undefined && { calibration: json(calibration) }),
+    ...(unknown !== undefined && { unknown: json(unknown) }),
   });
   if (!card.success) {
     const { path, message } = card.error.issues[0]!;

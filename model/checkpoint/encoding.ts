@@ -5,6 +5,7 @@
  */
 import { cardFromMetadata, cardToMetadata, type ModelCard } from "./card.ts";
 import { CheckpointError } from "./error.ts";
+import { decodeExemplars, encodeExemplars, type Exemplars } from "./exemplars.ts";
 import { foreignWeights } from "./foreign.ts";
 import { firstBeyond } from "./finite.ts";
 import { parseSafetensors, type TensorValue, writeSafetensors } from "./safetensors.ts";
@@ -15,6 +16,8 @@ export interface Checkpoint {
   readonly card: ModelCard;
   /** By PyTorch's name, running statistics included, in PyTorch's shape. */
   readonly tensors: ReadonlyMap<string, TensorValue>;
+  /** Training photos that others are compared with, where the card's rule for unknown photos needs them. */
+  readonly exemplars?: Exemplars | undefined;
   /** Metadata beyond the card, kept as it is. */
   readonly extras?: Readonly<Record<string, string>>;
 }
@@ -23,21 +26,33 @@ export interface Checkpoint {
 const COUNTER = /(^|\.)num_batches_tracked$/;
 
 /** The bytes of a checkpoint file. */
-export function encodeCheckpoint({ card, tensors, extras = {} }: Checkpoint): Uint8Array<ArrayBuffer> {
+export function encodeCheckpoint(
+  { card, tensors, exemplars, extras = {} }: Checkpoint,
+): Uint8Array<ArrayBuffer> {
   const all = new Map(tensors);
   const steps = Float32Array.of(card.training?.step ?? 0);
   for (const name of tensors.keys()) {
     const [layer, statistic] = splitName(name);
     if (statistic === "running_mean") all.set(`${layer}num_batches_tracked`, { shape: [], data: steps });
   }
-  return writeSafetensors(all, { ...extras, ...cardToMetadata(card) }, (name) => COUNTER.test(name));
+  const metadata = {
+    ...extras,
+    ...cardToMetadata(card),
+    ...exemplars && { exemplars: encodeExemplars(exemplars) },
+  };
+  return writeSafetensors(all, metadata, (name) => COUNTER.test(name));
 }
 
 /** Reads what `encodeCheckpoint` wrote; throws a `CheckpointError` that calls the data `name`, also where a value is not finite. */
 export function decodeCheckpoint(bytes: Uint8Array, name = "checkpoint"): Checkpoint {
   const { metadata, tensors } = decodeTensors(bytes, name);
-  const { card, extras } = cardFromMetadata(metadata, name);
-  return { card, extras, tensors };
+  const { card, extras: { exemplars, ...extras } } = cardFromMetadata(metadata, name);
+  return {
+    card,
+    extras,
+    tensors,
+    ...exemplars !== undefined && { exemplars: decodeExemplars(exemplars, name) },
+  };
 }
 
 function splitName(name: string): [layer: string, tensor: string] {

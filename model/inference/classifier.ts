@@ -10,6 +10,7 @@ import { readTensors, writeTensor } from "../../engine/tensor.ts";
 import { architecture } from "../architectures/registry.ts";
 import type { ModelCard } from "../checkpoint/card.ts";
 import type { Checkpoint } from "../checkpoint/encoding.ts";
+import type { Exemplars } from "../checkpoint/exemplars.ts";
 import {
   type Classification,
   type Classifier,
@@ -18,7 +19,8 @@ import {
   type Heatmap,
 } from "./classifier_types.ts";
 import { gradCam } from "./grad_cam.ts";
-import { Inference, probabilitiesOf } from "./inference.ts";
+import { Familiarity } from "./familiarity.ts";
+import { Inference, type Pass, probabilitiesOf } from "./inference.ts";
 import { Network } from "../network.ts";
 import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
 
@@ -28,6 +30,16 @@ export interface NetworkClassifierOptions {
   readonly maxBatch?: number | undefined;
   /** Called between two steps of uploading the weights. */
   readonly pause?: Pause | undefined;
+}
+
+/** What a classifier over a network has beside it. */
+export interface NetworkClassifierParts {
+  /** Called on close. */
+  readonly release?: (() => void) | undefined;
+  /** Photos of the classes, next to which a photo is known or not; without them logits alone tell. */
+  readonly exemplars?: Exemplars | undefined;
+  /** Maps whose moments `passes` gives; default: those of the exemplars. */
+  readonly maps?: readonly string[] | undefined;
 }
 
 /** Pixels that a freshly built plan has room for, per photo; larger photos make it grow. */
@@ -40,18 +52,26 @@ export class NetworkClassifier implements Classifier {
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  /** Over a network that is ready; `release` is called on close. */
+  readonly #release: () => void;
+  readonly #familiarity: Familiarity | undefined;
+  readonly #maps: readonly string[];
+
+  /** Over a network that is ready. Throws a `CheckpointError` where the card's rule for unknown photos lacks its exemplars. */
   constructor(
     readonly network: Network,
     readonly card: ModelCard,
     readonly maxBatch: number,
-    readonly release: () => void = () => {},
-  ) {}
+    { release = () => {}, exemplars, maps = exemplars?.maps ?? [] }: NetworkClassifierParts = {},
+  ) {
+    this.#release = release;
+    this.#familiarity = card.unknown && new Familiarity(card.unknown, exemplars);
+    this.#maps = maps;
+  }
 
   /** A checkpoint's network on a device; on close, `release` is called after the network is freed. */
   static async create(
     gpu: Gpu,
-    { card, tensors }: Checkpoint,
+    { card, tensors, exemplars }: Checkpoint,
     { maxBatch = 32, pause }: NetworkClassifierOptions = {},
     release: () => void = () => {},
   ): Promise<NetworkClassifier> {
@@ -60,10 +80,16 @@ export class NetworkClassifier implements Classifier {
     const network = stack.use(new Network(gpu, architecture(card.model, size)));
     for (const _ of network.loadInSteps(tensors)) await pause?.();
     const owned = stack.move();
-    return new NetworkClassifier(network, card, maxBatch, () => {
+    const close = () => {
       owned.dispose();
       release();
-    });
+    };
+    try {
+      return new NetworkClassifier(network, card, maxBatch, { release: close, exemplars });
+    } catch (error) {
+      owned.dispose();
+      throw error;
+    }
   }
 
   get adapter(): string {
@@ -90,16 +116,27 @@ export class NetworkClassifier implements Classifier {
       map: evaluationMap(image, preprocess, preprocess.resize),
     }));
     return this.#alone(async () => {
-      const logits = await this.logits(photos, photos.length, options);
+      const passes = await this.passes(photos, photos.length, options);
       const answers: Classification[] = [];
-      for (const [i, values] of logits.entries()) {
-        const answer = { logits: values, probabilities: probabilitiesOf(values) };
+      for (const [i, pass] of passes.entries()) {
+        const answer = this.answer(pass);
         answers.push(
-          options.explain ? { ...answer, heatmap: await this.#heatmap(photos[i]!, best(values)) } : answer,
+          options.explain
+            ? { ...answer, heatmap: await this.#heatmap(photos[i]!, best(pass.logits)) }
+            : answer,
         );
       }
       return answers;
     });
+  }
+
+  /** What a pass through the network says by the card: probabilities at its temperature, and whether the photo is of no class. */
+  answer({ logits, moments }: Pass): Classification {
+    const { calibration, unknown } = this.card;
+    const answer = { logits, probabilities: probabilitiesOf(logits, calibration?.temperature) };
+    if (!unknown || !this.#familiarity) return answer;
+    const familiarity = this.#familiarity.of({ logits, moments });
+    return { ...answer, familiarity, unknown: familiarity < unknown.threshold };
   }
 
   /**
@@ -116,40 +153,51 @@ export class NetworkClassifier implements Classifier {
     return this.#alone(() => this.#heatmap({ ...image, map }, label, layer));
   }
 
-  /**
-   * Logits of placed photos; not queued, for callers that own the device such as the training loop. Computed by the plan for `batch`
-   * photos, where there are fewer.
-   */
+  /** Logits of placed photos; see `passes`. */
   async logits(
     photos: readonly PlacedPhoto[],
     batch: number = photos.length,
-    { tta = false }: ClassifyOptions = {},
+    options: ClassifyOptions = {},
   ): Promise<Float32Array[]> {
+    return (await this.passes(photos, batch, options)).map(({ logits }) => logits);
+  }
+
+  /**
+   * Passes of placed photos; not queued, for callers that own the device such as the training loop. Computed by the plan for `batch`
+   * photos, where there are fewer.
+   */
+  async passes(
+    photos: readonly PlacedPhoto[],
+    batch: number = photos.length,
+    { tta = false }: ClassifyOptions = {},
+  ): Promise<Pass[]> {
     const pixels = photos.reduce((sum, p) => sum + p.width * p.height, 0);
     const plan = await this.#plan(Math.max(photos.length, batch), pixels);
-    const logits = await plan.photos(photos);
-    if (!tta) return logits;
+    const passes = await plan.photos(photos);
+    if (!tta) return passes;
     const { width } = this.card.preprocess;
     const others = await plan.photos(photos.map((photo) => ({ ...photo, map: mirrored(photo.map, width) })));
-    return logits.map((row, n) => row.map((value, k) => (value + others[n]![k]!) / 2));
+    const mean = (a: Float32Array, b: Float32Array) => a.map((value, k) => (value + b[k]!) / 2);
+    return passes.map(({ logits, moments }, n) => ({
+      logits: mean(logits, others[n]!.logits),
+      moments: moments.map((values, m) => mean(values, others[n]!.moments[m]!)),
+    }));
   }
 
-  infer(input: Float32Array, batch: number): Promise<Float32Array> {
+  async infer(input: Float32Array, batch: number): Promise<Float32Array> {
     const { buffer, byteOffset, byteLength } = input;
     const size = Math.floor(byteLength / batch);
-    return this.inferRows(
-      Array.from({ length: batch }, (_, n) => new Uint8Array(buffer, byteOffset + n * size, size)),
-    );
+    const rows = Array.from({ length: batch }, (_, n) => new Uint8Array(buffer, byteOffset + n * size, size));
+    const classes = this.network.output.c, out = new Float32Array(batch * classes);
+    (await this.classifyRows(rows)).forEach(({ logits }, n) => out.set(logits, n * classes));
+    return out;
   }
 
-  /** As `infer`, with the bytes of one input `[3, height, width]` per row: they go to the device as they are. */
-  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
+  /** As `classify`, from the bytes of one preprocessed input `[3, height, width]` per row: they go to the device as they are. */
+  classifyRows(rows: readonly Uint8Array[]): Promise<Classification[]> {
     return this.#alone(async () => {
-      const logits = await (await this.#plan(rows.length, 0)).rows(rows);
-      const classes = this.network.output.c;
-      const out = new Float32Array(rows.length * classes);
-      logits.forEach((row, n) => out.set(row, n * classes));
-      return out;
+      const passes = await (await this.#plan(rows.length, 0)).rows(rows);
+      return passes.map((pass) => this.answer(pass));
     });
   }
 
@@ -166,7 +214,7 @@ export class NetworkClassifier implements Classifier {
     this.#plans.clear();
     for (const explanation of this.#explanations.values()) explanation[Symbol.dispose]();
     this.#explanations.clear();
-    this.release();
+    this.#release();
   }
 
   /** The plan for at least `count` inputs: powers of two, so that few plans serve every batch. */
@@ -188,7 +236,12 @@ export class NetworkClassifier implements Classifier {
     old?.[Symbol.dispose]();
     this.#plans.delete(batch);
     const room = Math.min(limit, Math.max(batch * USUAL_PIXELS, Math.ceil(pixels * 1.25)));
-    const plan = await Inference.create(this.network, batch, room, this.card.preprocess, pause);
+    const plan = await Inference.create(this.network, batch, {
+      capacity: room,
+      preprocess: this.card.preprocess,
+      maps: this.#maps,
+      pause,
+    });
     this.#plans.set(batch, plan);
     return plan;
   }

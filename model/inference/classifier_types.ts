@@ -21,8 +21,12 @@ export interface Heatmap {
 export interface Classification {
   /** One per class, in the order of `card.classes`. */
   readonly logits: Float32Array;
-  /** Softmax of the logits; sums to 1. */
+  /** Softmax of the logits, divided by the temperature where the model has one; sums to 1. */
   readonly probabilities: Float32Array;
+  /** How much the image is like what the model knows, where it can tell; see `Familiarity`. */
+  readonly familiarity?: number;
+  /** Whether that is too little for any of its classes, where it can tell. */
+  readonly unknown?: boolean;
   /** Present when `explain` was asked for. */
   readonly heatmap?: Heatmap;
 }
@@ -40,17 +44,27 @@ export interface ClassifyOptions {
   readonly tta?: boolean | undefined;
 }
 
-/** An answer in words: the best class with its probability, and the `topk` most probable ones (default: all), the best first. */
+/**
+ * An answer in words: the best class with its probability, and the `topk` most probable ones (default: all), the best first. Where a model
+ * can say that a photo is of none of its classes it says whether it is, and names no best class then; `refuse: false` keeps it from that.
+ */
 export function namedProbabilities(
   classes: readonly string[],
-  probabilities: Float32Array,
-  topk: number = classes.length,
+  { probabilities, unknown }: Pick<Classification, "probabilities" | "unknown">,
+  { topk = classes.length, refuse = true }: { readonly topk?: number; readonly refuse?: boolean } = {},
 ): NamedAnswer {
   const told = ranking(probabilities).slice(0, topk).map((k) => ({
     class: classes[k]!,
     probability: probabilities[k]!,
   }));
-  return { ...told[0]!, probabilities: told };
+  const [best] = told;
+  if (unknown === undefined || !refuse) return { ...best!, probabilities: told };
+  return {
+    class: unknown ? null : best!.class,
+    unknown,
+    probability: best!.probability,
+    probabilities: told,
+  };
 }
 
 /** A class and how probable it is. */
@@ -62,7 +76,13 @@ export interface NamedProbability {
 }
 
 /** The best class, and others in their order. */
-export interface NamedAnswer extends NamedProbability {
+export interface NamedAnswer {
+  /** The most probable class's name; null where the photo is of no class that the model knows. */
+  class: string | null;
+  /** Whether it is; absent where the model cannot tell, or was not asked. */
+  unknown?: boolean;
+  /** Of the most probable class, 0 to 1. */
+  probability: number;
   /** The best first. */
   probabilities: NamedProbability[];
 }

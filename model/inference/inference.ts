@@ -3,11 +3,21 @@
  * @module
  */
 import { type Pause, Plan, submitFirst } from "../../engine/plan.ts";
-import { readTensor, type Tensor } from "../../engine/tensor.ts";
+import * as moments from "../../engine/kernels/moments/moments.ts";
+import { readTensors, type Tensor } from "../../engine/tensor.ts";
+import { UserError } from "../../engine/errors.ts";
 import type { Preprocess } from "../../data/preprocess.ts";
 import type { Network } from "../network.ts";
 import { PhotoFeed, type PlacedPhoto } from "./photo_feed.ts";
 import { TensorFeed } from "./tensor_feed.ts";
+
+/** What comes of one input. */
+export interface Pass {
+  /** One per class. */
+  readonly logits: Float32Array;
+  /** Of each map that is wanted: the mean of every channel over its places, then every standard deviation. */
+  readonly moments: readonly Float32Array[];
+}
 
 /** Two plans over the same parameters: the network alone, and the photo kernel that fills its input. */
 export class Inference implements Disposable {
@@ -15,7 +25,8 @@ export class Inference implements Disposable {
   readonly #input: Plan;
   readonly #network: Plan;
   readonly #x: Tensor;
-  readonly #logits: Tensor;
+  /** Logits, and the moments of each map that is wanted. */
+  readonly #outputs: readonly Tensor[];
   /** Made with the first tensor: who only sends photos need not hold it. */
   #tensors: TensorFeed | undefined;
 
@@ -24,6 +35,7 @@ export class Inference implements Disposable {
     readonly batch: number,
     capacity: number,
     preprocess: Preprocess,
+    maps: readonly string[],
   ) {
     const { gpu } = network;
     this.#feed = new PhotoFeed(gpu, batch, capacity, preprocess);
@@ -31,18 +43,32 @@ export class Inference implements Disposable {
     this.#input = new Plan(gpu, `photo input ${batch}`);
     this.#x = network.inputTensor(this.#network, batch);
     this.#feed.build(this.#input, this.#x);
-    this.#logits = network.buildForward(this.#network, this.#x).logits;
+    const made = new Map<string, Tensor>();
+    const { logits } = network.buildForward(this.#network, this.#x, (name, y) => made.set(name, y));
+    this.#outputs = [
+      logits,
+      ...maps.map((name) => {
+        const x = made.get(name);
+        if (x === undefined) {
+          throw new UserError(`Cannot build ${network.architecture.name}: no layer is ${name}`);
+        }
+        return moments.forward(this.#network, { x });
+      }),
+    ];
   }
 
-  /** `capacity`: the most pixels that the photos of a batch may have in all. */
+  /** `capacity`: the most pixels that the photos of a batch may have in all. `maps`: layers whose moments are told, too. */
   static async create(
     network: Network,
     batch: number,
-    capacity: number,
-    preprocess: Preprocess,
-    pause?: Pause,
+    { capacity, preprocess, maps, pause }: {
+      readonly capacity: number;
+      readonly preprocess: Preprocess;
+      readonly maps: readonly string[];
+      readonly pause?: Pause | undefined;
+    },
   ) {
-    const inference = new Inference(network, batch, capacity, preprocess);
+    const inference = new Inference(network, batch, capacity, preprocess, maps);
     try {
       await inference.#input.compile(pause);
       await inference.#network.compile(pause);
@@ -66,25 +92,31 @@ export class Inference implements Disposable {
     await this.#network.runInSteps(pause);
   }
 
-  /** Logits [photos, classes] of 1 to `batch` photos. */
-  async photos(photos: readonly PlacedPhoto[]): Promise<Float32Array[]> {
+  /** What comes of each of 1 to `batch` photos. */
+  async photos(photos: readonly PlacedPhoto[]): Promise<Pass[]> {
     this.#feed.write(photos);
     await submitFirst(this.network.gpu, [this.#input], (encoder) => this.#feed.encode(encoder));
     return await this.#answer(photos.length);
   }
 
-  /** Logits of 1 to `batch` inputs, each the bytes of NCHW float32 values [3, H, W]; throws as `TensorFeed.run` does. */
-  async rows(rows: readonly Uint8Array[]): Promise<Float32Array[]> {
+  /** What comes of each of 1 to `batch` inputs, each the bytes of NCHW float32 values [3, H, W]; throws as `TensorFeed.run` does. */
+  async rows(rows: readonly Uint8Array[]): Promise<Pass[]> {
     this.#tensors ??= await TensorFeed.create(this.network.gpu, this.#x);
     this.#tensors.run(rows);
     return await this.#answer(rows.length);
   }
 
-  async #answer(count: number): Promise<Float32Array[]> {
+  async #answer(count: number): Promise<Pass[]> {
     await submitFirst(this.network.gpu, [this.#network]);
-    const logits = await readTensor(this.network.gpu, this.#logits);
-    const classes = this.network.output.c;
-    return Array.from({ length: count }, (_, n) => logits.slice(n * classes, (n + 1) * classes));
+    const [logits, ...maps] = await readTensors(this.network.gpu, this.#outputs);
+    const part = (values: Float32Array, n: number) => {
+      const length = values.length / this.batch;
+      return values.slice(n * length, (n + 1) * length);
+    };
+    return Array.from({ length: count }, (_, n) => ({
+      logits: part(logits!, n),
+      moments: maps.map((values) => part(values, n)),
+    }));
   }
 
   [Symbol.dispose](): void {
@@ -95,10 +127,10 @@ export class Inference implements Disposable {
   }
 }
 
-/** Softmax in float64, safe for any finite logits. */
-export function probabilitiesOf(logits: Float32Array): Float32Array {
+/** Softmax of the logits divided by `temperature`, in float64, safe for any finite logits. */
+export function probabilitiesOf(logits: Float32Array, temperature = 1): Float32Array {
   const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = Float64Array.from(logits, (v) => Math.exp(v - top));
+  const powers = Float64Array.from(logits, (v) => Math.exp((v - top) / temperature));
   const sum = powers.reduce((a, b) => a + b, 0);
   return Float32Array.from(powers, (v) => v / sum);
 }

@@ -109,13 +109,13 @@ async function infer(
     try {
       if (input.datatype === "FP32") {
         const timed = await places.infer(row, { signal });
-        return { timed, logits: timed.value, probabilities: softmax(timed.value) };
+        return { timed, ...timed.value };
       }
       const started = performance.now();
       const image = await model.decode(decoder, row, signal);
       metrics.observeStage("decode", performance.now() - started);
       const timed = await places.classify(image, { explain: false, signal });
-      return { timed, logits: timed.value.logits, probabilities: timed.value.probabilities };
+      return { timed, ...timed.value };
     } catch (error) {
       scope.abort(error as Error); // the other rows need not be computed
       throw error;
@@ -135,6 +135,7 @@ async function infer(
     classes: model.classifier.card.classes,
     logits: answers.map((answer) => answer.logits),
     probabilities: answers.map((answer) => answer.probabilities),
+    unknown: model.classifier.card.unknown && answers.map((answer) => answer.unknown ?? false),
   };
 }
 
@@ -152,12 +153,4 @@ function rowsOf({ datatype, data, shape }: InferInput): readonly Uint8Array<Arra
   const size = data.length / batch!;
   // Rows may end up in different passes, and each is given away to its own.
   return Array.from({ length: batch! }, (_, n) => data.slice(n * size, (n + 1) * size));
-}
-
-/** exp(logit - max) over its sum. */
-function softmax(logits: Float32Array): Float32Array {
-  const max = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const exps = logits.map((logit) => Math.exp(logit - max));
-  const sum = exps.reduce((a, b) => a + b, 0);
-  return exps.map((value) => value / sum);
 }

@@ -31,12 +31,26 @@ const querySchema = z.object({
   explain: z.enum(["true", "false"]).optional().openapi({
     description: "Add a Grad-CAM overlay: a PNG in the photo's aspect ratio.",
   }),
+  unknown: z.enum(["true", "false"]).optional().openapi({
+    description: "Whether a photo may be answered as unknown where the model can tell (default: true).",
+  }),
   ...modelQuerySchema.shape,
 });
 
 const predictionSchema = z.object({
-  class: z.string().openapi({ example: "panda" }),
-  probability: z.number().min(0).max(1).openapi({ example: 0.97 }),
+  class: z.string().nullable().openapi({
+    description: "The most probable class; null where the photo is unknown.",
+    example: "panda",
+  }),
+  unknown: z.boolean().optional().openapi({
+    description:
+      "Whether the photo is of no class that the model knows; absent where the model cannot tell, or with unknown=false.",
+    example: false,
+  }),
+  probability: z.number().min(0).max(1).openapi({
+    description: "Of the most probable class, whether or not the photo is unknown.",
+    example: 0.97,
+  }),
   probabilities: z.array(
     z.object({ class: z.string(), probability: z.number().min(0).max(1) }).openapi("class_probability"),
   ).openapi({
@@ -107,7 +121,7 @@ export function predictRoutes(context: AppContext): App {
 async function predict(
   c: Context<Env>,
   context: AppContext,
-  { model: name, version, topk, explain }: z.infer<typeof querySchema>,
+  { model: name, version, topk, explain, unknown }: z.infer<typeof querySchema>,
 ): Promise<Prediction[]> {
   const { models, codec } = context;
   models.resolve(name, version).batcher.refuseBeyond(1);
@@ -124,7 +138,10 @@ async function predict(
       const answer = await classify(photo, explain === "true", { context, scope, model, places });
       const total = round(performance.now() - c.get("started"));
       return {
-        ...namedProbabilities(model.classifier.card.classes, answer.probabilities, topk),
+        ...namedProbabilities(model.classifier.card.classes, answer.value, {
+          ...topk !== undefined && { topk },
+          refuse: unknown !== "false",
+        }),
         ...(photo.file === undefined ? {} : { file: photo.file }),
         ...(answer.overlay === undefined ? {} : { overlay: answer.overlay }),
         model: modelName,
@@ -170,7 +187,7 @@ async function classify(
     map: evaluationMap(size, preprocess, preprocess.resize),
   }, signal);
   return {
-    probabilities: value.probabilities,
+    value,
     overlay,
     milliseconds: {
       decode: round(decode),

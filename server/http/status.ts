@@ -4,7 +4,7 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { basename } from "@std/path";
-import { trainingRecordSchema } from "../../model/checkpoint/card.ts";
+import { calibrationSchema, trainingRecordSchema, unknownRuleSchema } from "../../model/checkpoint/card.ts";
 import { preprocessSchema } from "../../data/preprocess.ts";
 import { type App, type AppContext, createPart, errorResponses, json, modelQuerySchema } from "./context.ts";
 import { weightsAddress } from "./weights.ts";
@@ -33,6 +33,12 @@ const modelSchema = z.object({
   parameters: z.int(),
   training: trainingRecordSchema.optional().openapi({
     description: "Where the weights come from: run, epoch, step, validation accuracy and confusion matrix.",
+  }),
+  calibration: calibrationSchema.optional().openapi({
+    description: "What logits are divided by before the softmax, and the calibration error that it leaves.",
+  }),
+  unknown: unknownRuleSchema.optional().openapi({
+    description: "When a photo is of none of the classes; absent where the model cannot tell.",
   }),
   adapter: z.string(),
   maxBatch: z.int(),

@@ -6,7 +6,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RequestError } from "../inference/errors.ts";
 import { INPUT_NAMES } from "../inference/infer_request.ts";
-import { OUTPUT_NAMES } from "../inference/infer_response.ts";
+import { OUTPUT_TYPES, outputNames } from "../inference/infer_response.ts";
 import type { LoadedModel } from "../inference/served_model.ts";
 import { type App, type AppContext, createPart, type Env, errorResponses, INFO, json } from "./context.ts";
 
@@ -41,7 +41,7 @@ const serverMetadataSchema = z.object({
 
 const tensorMetadataSchema = z.object({
   name: z.string(),
-  datatype: z.enum(["FP32", "BYTES"]),
+  datatype: z.enum(["FP32", "BYTES", "BOOL"]),
   shape: z.array(z.int()).openapi({ description: "-1 where the size may vary." }),
 }).openapi("metadata_tensor");
 
@@ -155,8 +155,7 @@ function isLoaded({ models }: AppContext, name: string, version: string | undefi
 }
 
 function describe({ identity, classifier }: LoadedModel) {
-  const { classes, preprocess: { height, width } } = classifier.card;
-  const datatypes = { logits: "FP32", probabilities: "FP32", class: "BYTES" } as const;
+  const { classes, unknown, preprocess: { height, width } } = classifier.card;
   return {
     name: identity.name,
     platform: "webgpu_wgsl",
@@ -164,10 +163,10 @@ function describe({ identity, classifier }: LoadedModel) {
       { name: INPUT_NAMES.tensor, datatype: "FP32" as const, shape: [-1, 3, height, width] },
       { name: INPUT_NAMES.photos, datatype: "BYTES" as const, shape: [-1] },
     ],
-    outputs: OUTPUT_NAMES.map((name) => ({
+    outputs: outputNames(unknown !== undefined).map((name) => ({
       name,
-      datatype: datatypes[name],
-      shape: name === "class" ? [-1] : [-1, classes.length],
+      datatype: OUTPUT_TYPES[name],
+      shape: OUTPUT_TYPES[name] === "FP32" ? [-1, classes.length] : [-1],
     })),
   };
 }

@@ -12,8 +12,8 @@ import { OverloadError, tooManyInputs } from "./errors.ts";
 
 /** A classifier that takes the inputs of a pass one by one. */
 export interface RowClassifier extends Classifier {
-  /** As `infer`, with the bytes of one preprocessed input `[3, height, width]` per row: float32, little-endian. */
-  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array>;
+  /** As `classify`, of preprocessed inputs `[3, height, width]`, the bytes of one per row: float32, little-endian. */
+  classifyRows(rows: readonly Uint8Array[]): Promise<Classification[]>;
 }
 
 /** How requests are gathered. */
@@ -46,7 +46,7 @@ interface Job {
   readonly kind: Kind;
   readonly input: DecodedImage | Uint8Array;
   readonly arrived: number;
-  readonly resolve: (answer: Timed<Classification | Float32Array>) => void;
+  readonly resolve: (answer: Timed<Classification>) => void;
   readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal;
 }
@@ -131,9 +131,9 @@ export class Batcher {
     kind: Kind,
     input: Job["input"],
     signal: AbortSignal,
-  ): Promise<Timed<Classification | Float32Array>> {
+  ): Promise<Timed<Classification>> {
     this.#announced--;
-    const { promise, resolve, reject } = Promise.withResolvers<Timed<Classification | Float32Array>>();
+    const { promise, resolve, reject } = Promise.withResolvers<Timed<Classification>>();
     const job: Job = { kind, input, arrived: performance.now(), resolve, reject, signal };
     if (signal.aborted) {
       reject(signal.reason);
@@ -201,16 +201,13 @@ export class Batcher {
     }
   }
 
-  async #run(batch: readonly Job[]): Promise<(Classification | Float32Array)[]> {
+  async #run(batch: readonly Job[]): Promise<Classification[]> {
     const kind = batch[0]!.kind;
     if (kind !== "tensor") {
       const images = batch.map((job) => job.input as DecodedImage);
       return await this.#classifier.classify(images, { explain: kind === "explained photo" });
     }
-    const rows = batch.map((job) => job.input as Uint8Array);
-    const logits = await this.#classifier.inferRows(rows);
-    const classes = logits.length / rows.length;
-    return rows.map((_, i) => logits.slice(i * classes, (i + 1) * classes));
+    return await this.#classifier.classifyRows(batch.map((job) => job.input as Uint8Array));
   }
 }
 
@@ -235,7 +232,7 @@ class Pace {
 }
 
 interface Places {
-  hand(kind: Kind, input: Job["input"], signal: AbortSignal): Promise<Timed<Classification | Float32Array>>;
+  hand(kind: Kind, input: Job["input"], signal: AbortSignal): Promise<Timed<Classification>>;
   give(places: number): void;
 }
 
@@ -256,15 +253,15 @@ export class Reservation implements Disposable {
     { explain, signal }: { explain: boolean; signal: AbortSignal },
   ): Promise<Timed<Classification>> {
     const kind = explain ? "explained photo" : "photo";
-    return this.#use(kind, image, signal) as Promise<Timed<Classification>>;
+    return this.#use(kind, image, signal);
   }
 
   /**
-   * The logits of one preprocessed input `[3, height, width]`, the bytes of its float32 values, which are given away with their whole
+   * Classifies one preprocessed input `[3, height, width]`, the bytes of its float32 values, which are given away with their whole
    * buffer; rejects with the signal's reason when it aborts first.
    */
-  infer(row: Uint8Array, { signal }: { signal: AbortSignal }): Promise<Timed<Float32Array>> {
-    return this.#use("tensor", row, signal) as Promise<Timed<Float32Array>>;
+  infer(row: Uint8Array, { signal }: { signal: AbortSignal }): Promise<Timed<Classification>> {
+    return this.#use("tensor", row, signal);
   }
 
   #use(kind: Kind, input: Job["input"], signal: AbortSignal) {

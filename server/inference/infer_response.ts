@@ -25,21 +25,36 @@ export const inferResponseSchema: z.ZodType = z.object({
     z.object({
       name: z.string(),
       shape: z.array(z.int()),
-      datatype: z.enum(["FP32", "BYTES"]),
+      datatype: z.enum(["FP32", "BYTES", "BOOL"]),
       parameters: parametersSchema.optional(),
       data: tensorDataSchema.optional(),
     }).openapi("response_output"),
   ),
 }).openapi("inference_response");
 
-/** The outputs a model has; all are answered when none is named. */
-export const OUTPUT_NAMES = ["logits", "probabilities", "class"] as const;
+/** The outputs a model has, and `unknown` where it can tell what is of none of its classes; all are answered when none is named. */
+export function outputNames(refuses: boolean): OutputName[] {
+  return ["logits", "probabilities", "class", ...refuses ? ["unknown" as const] : []];
+}
+
+/** Names of outputs. */
+export type OutputName = "logits" | "probabilities" | "class" | "unknown";
+
+/** What the outputs hold. */
+export const OUTPUT_TYPES = {
+  logits: "FP32",
+  probabilities: "FP32",
+  class: "BYTES",
+  unknown: "BOOL",
+} as const;
 
 /** What a model answered: one row per input. */
 export interface Answer {
   readonly classes: readonly string[];
   readonly logits: readonly Float32Array[];
   readonly probabilities: readonly Float32Array[];
+  /** Whether each is of none of the classes; absent where the model cannot tell. */
+  readonly unknown?: readonly boolean[] | undefined;
 }
 
 /** An output tensor, row-major. */
@@ -48,6 +63,7 @@ type OutputTensor =
   & (
     | { readonly datatype: "FP32"; readonly data: Float32Array }
     | { readonly datatype: "BYTES"; readonly data: readonly string[] }
+    | { readonly datatype: "BOOL"; readonly data: readonly boolean[] }
   );
 
 /** The body of a response, with the headers that belong to it. */
@@ -67,14 +83,16 @@ export function writeInferResponse(
 ): WrittenResponse {
   const wanted: readonly RequestedOutput[] = outputs.length > 0
     ? outputs
-    : OUTPUT_NAMES.map((name) => ({ name, binary: binaryOutput }));
+    : outputNames(answer.unknown !== undefined).map((name) => ({ name, binary: binaryOutput }));
   const binaries: Uint8Array[] = [];
   const described = wanted.map(({ name, binary, classification }) => {
     const tensor = outputTensor(answer, name, classification);
     const { shape, datatype } = tensor;
-    if (!binary) return { name, shape, datatype, data: Array.from<number | string>(tensor.data) };
+    if (!binary) return { name, shape, datatype, data: Array.from<number | string | boolean>(tensor.data) };
     const bytes = tensor.datatype === "FP32"
       ? new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength)
+      : tensor.datatype === "BOOL"
+      ? Uint8Array.from(tensor.data, Number)
       : wire.stringsToBytes(tensor.data);
     binaries.push(bytes);
     return { name, shape, datatype, parameters: { binary_data_size: bytes.length } };
@@ -91,16 +109,20 @@ export function writeInferResponse(
 }
 
 function outputTensor(answer: Answer, name: string, classification: number | undefined): OutputTensor {
-  const { classes, logits, probabilities } = answer;
+  const { classes, logits, probabilities, unknown } = answer;
   const batch = logits.length;
   if (name === "class" && classification === undefined) {
     const data = probabilities.map((row) => classes[ranking(row)[0]!]!);
     return { name, shape: [batch], datatype: "BYTES", data };
   }
+  if (name === "unknown" && unknown && classification === undefined) {
+    return { name, shape: [batch], datatype: "BOOL", data: unknown };
+  }
   if (name !== "logits" && name !== "probabilities") {
-    const reason = name === "class"
+    const known = outputNames(unknown !== undefined);
+    const reason = known.includes(name as OutputName)
       ? "cannot be classified further"
-      : `is not there; known: ${OUTPUT_NAMES.join(", ")}`;
+      : `is not there; known: ${known.join(", ")}`;
     throw new RequestError(400, `Cannot answer: output ${JSON.stringify(name)} ${reason}`);
   }
   const rows = name === "logits" ? logits : probabilities;

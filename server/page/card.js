@@ -6,7 +6,7 @@ const LARGEST_TABLE = 20;
 
 /** Fills the card's section; `element` makes DOM elements. */
 export function showCard(card, element) {
-  const { training = {}, preprocess, classes } = card;
+  const { training = {}, preprocess, classes, calibration, unknown } = card;
   $("card-title").textContent = card.name;
   const facts = {
     "Architecture": card.model,
@@ -18,6 +18,9 @@ export function showCard(card, element) {
     "Accuracy": training.validationAccuracy === undefined
       ? undefined
       : `${percent(training.validationAccuracy)} in validation`,
+    "Calibrated": calibration &&
+      `temperature ${calibration.temperature.toFixed(2)}, on ${calibration.photos} validation photos`,
+    "Unknown": unknown && `what is less familiar than ${percent(1 - unknown.falseRefusals)} of those`,
     "Trained": training.epoch === undefined
       ? undefined
       : `${training.epoch} epochs${training.run ? `, run ${training.run}` : ""}`,

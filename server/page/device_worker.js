@@ -36,7 +36,7 @@ const ACTIONS = {
     const overlay = answer.heatmap && await paint(answer.heatmap, image, card.preprocess);
     const painted = performance.now();
     return {
-      ...namedProbabilities(card.classes, answer.probabilities),
+      ...namedProbabilities(card.classes, answer),
       ...overlay && { overlay },
       milliseconds: {
         decode: decoded - started,

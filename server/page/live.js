@@ -48,7 +48,8 @@ export function setUpLive({ device, ready, onStart }) {
         if (stream !== watched) return;
         showProbabilities(answer);
         showTimes(answer.milliseconds, performance.now() - started);
-        if (answer.class !== told) $("announcement").textContent = told = answer.class;
+        const text = answer.class ?? "Unknown";
+        if (text !== told) $("announcement").textContent = told = text;
       } catch (error) {
         if (stream === watched) fail(error);
       }

@@ -5,7 +5,7 @@ import { setUpCamera } from "./camera.js";
 import { confusionTable } from "./card.js";
 import { OwnDevice } from "./device.js";
 import { Project } from "./project.js";
-import { $, element, percent, showProbabilities, showStatus } from "./view.js";
+import { $, answerText, element, percent, showProbabilities, showStatus } from "./view.js";
 
 const THUMBS = 18;
 
@@ -236,7 +236,7 @@ async function tryPhoto(file) {
   if ($("tried-photo").src) URL.revokeObjectURL($("tried-photo").src);
   $("tried-photo").src = URL.createObjectURL(file);
   showProbabilities(answer);
-  $("announcement").textContent = `${answer.class}, ${percent(answer.probability)}`;
+  $("announcement").textContent = answerText(answer);
 }
 
 /** What was trained, now or on an earlier visit, can be tried, downloaded and trained further. */

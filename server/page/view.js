@@ -83,11 +83,16 @@ export function showAnswer(answer, roundTrip) {
   showProbabilities(answer);
   if (answer.overlay) showOverlay(answer);
   showTimes(answer.milliseconds, roundTrip);
-  $("announcement").textContent = `${answer.class}, ${percent(answer.probability)}`;
+  $("announcement").textContent = answerText(answer);
+}
+
+/** An answer in a few words, for screen readers. */
+export function answerText({ unknown, probability, probabilities: [{ class: best }] }) {
+  return unknown ? `Unknown, most like ${best}` : `${best}, ${percent(probability)}`;
 }
 
 /** Lays an answer's map over the photo. */
-export function showOverlay({ class: best, overlay }) {
+export function showOverlay({ overlay, probabilities: [{ class: best }] }) {
   if (overlayUrl) URL.revokeObjectURL(overlayUrl);
   overlayUrl = overlay instanceof Blob ? URL.createObjectURL(overlay) : undefined;
   $("overlay").src = overlayUrl ?? overlay;
@@ -97,12 +102,15 @@ export function showOverlay({ class: best, overlay }) {
 }
 
 /** Shows the classes alone, as often as wished. */
-export function showProbabilities({ class: best, probability, probabilities }) {
+export function showProbabilities({ unknown, probability, probabilities }) {
+  const [{ class: best }] = probabilities;
   $("problem").hidden = true;
   $("blank").hidden = true;
   $("answer").hidden = false;
-  $("verdict-class").textContent = best;
-  $("verdict-probability").textContent = percent(probability);
+  $("verdict-class").textContent = unknown ? "Unknown" : best;
+  $("verdict-probability").textContent = unknown ? "" : percent(probability);
+  const reason = $("verdict-reason");
+  if (reason) reason.hidden = !unknown;
   showBars(probabilities);
 }
 

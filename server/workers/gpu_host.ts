@@ -128,14 +128,17 @@ class RemoteClassifier implements RowClassifier {
     return this.#call("classify", [this.#model, images, options?.explain ?? false], [...buffersOf(images)]);
   }
 
-  infer(input: Float32Array, batch: number): Promise<Float32Array> {
+  async infer(input: Float32Array, batch: number): Promise<Float32Array> {
     const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
     const size = bytes.length / batch;
-    return this.inferRows(Array.from({ length: batch }, (_, n) => bytes.subarray(n * size, (n + 1) * size)));
+    const rows = Array.from({ length: batch }, (_, n) => bytes.subarray(n * size, (n + 1) * size));
+    const classes = this.card.classes.length, logits = new Float32Array(batch * classes);
+    (await this.classifyRows(rows)).forEach((answer, n) => logits.set(answer.logits, n * classes));
+    return logits;
   }
 
-  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
-    return this.#call("infer", [this.#model, rows], [...buffersOf(rows)]);
+  classifyRows(rows: readonly Uint8Array[]): Promise<Classification[]> {
+    return this.#call("classifyRows", [this.#model, rows], [...buffersOf(rows)]);
   }
 
   memory(): Promise<number> {

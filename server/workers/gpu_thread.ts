@@ -37,7 +37,7 @@ export interface GpuApi {
   hold(lifeline: MessagePort): void;
   load(path: string, options: LoadOptions): Promise<Loaded>;
   classify(model: number, images: readonly DecodedImage[], explain: boolean): Promise<Classification[]>;
-  infer(model: number, rows: readonly Uint8Array[]): Promise<Float32Array>;
+  classifyRows(model: number, rows: readonly Uint8Array[]): Promise<Classification[]>;
   memory(model: number): Promise<number>;
   close(model: number): Promise<void>;
 }
@@ -65,7 +65,7 @@ export function serveClassifiers(loadClassifier: LoadClassifier): void {
   answerCalls<GpuApi, "load">({
     hold: (lifeline) => void held.push(lifeline),
     classify: async (model, images, explain) => await find(model).classify(images, { explain }),
-    infer: async (model, rows) => await find(model).inferRows(rows),
+    classifyRows: async (model, rows) => await find(model).classifyRows(rows),
     memory: async (model) => await find(model).memory(),
     close: async (model) => {
       const classifier = find(model);

@@ -139,12 +139,26 @@ test("labels are judged by models that were not trained on a photo, and the othe
       assertStringIncludes(file, `/${name}/`);
     }
     const none = await run("--checkpoint", join(data, "..", "all.safetensors"));
-    assertEquals(none.code, 1);
+    assertEquals(none.code, 2);
     assertStringIncludes(
       none.err,
       "Cannot judge labels: every photo was trained on by every model that was asked",
     );
   }));
+
+test("a folder that cannot be used has another exit code than findings", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", script, "--data", join(dir, "none")],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assertEquals(code, 2);
+    assertStringIncludes(new TextDecoder().decode(stderr), "deno task inspect: Cannot ");
+  } finally {
+    await Deno.remove(dir);
+  }
+});
 
 test("without a folder, inspect is called wrongly", async () => {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -117,7 +117,7 @@ siteTest(
     const image = await decodeImage(await Deno.readFile(photos[0]!), { shorterSide: decodeSide(preprocess) });
     const [answer] = await classifier.classify([image]);
     await classifier.close();
-    const wanted = namedProbabilities(classes, answer!.probabilities);
+    const wanted = namedProbabilities(classes, answer!);
     assertEquals(await text(page, "#verdict-class"), wanted.class);
     const shown = (await page.locator("#bars .number").allTextContents()).map((share) => parseFloat(share));
     wanted.probabilities.forEach(({ probability }, i) => {

@@ -24,6 +24,8 @@ export interface FakeCheckpoint {
   readonly gain?: number;
   /** The probe at loading gives NaN. */
   readonly broken?: boolean;
+  /** Photos of which no class reaches this probability are unknown. */
+  readonly knownFrom?: number;
   /** Loading fails while a file of this name exists. */
   readonly failsWhile?: string;
   /** Loading takes steps until a file of this name exists. */
@@ -71,7 +73,9 @@ export class FakeClassifier implements RowClassifier {
 
   constructor(checkpoint: FakeCheckpoint, readonly maxBatch: number) {
     this.#checkpoint = checkpoint;
-    this.card = fakeCard(checkpoint.classes ?? ["red", "green", "blue"]);
+    const card = fakeCard(checkpoint.classes ?? ["red", "green", "blue"]), { knownFrom } = checkpoint;
+    const rule = { falseRefusals: 0.05, photos: 100, energy: { centre: 0, spread: 1 } };
+    this.card = knownFrom === undefined ? card : { ...card, unknown: { ...rule, threshold: knownFrom } };
   }
 
   async classify(
@@ -94,7 +98,7 @@ export class FakeClassifier implements RowClassifier {
     return images.map((image) => {
       const logits = this.#logits(channelMeans(image.data, 4, (pixel, channel) => pixel * 4 + channel));
       const heatmap = { width: 2, height: 2, data: Float32Array.of(0, 0.25, 0.5, 1) };
-      return { logits, probabilities: softmax(logits), ...(options?.explain ? { heatmap } : {}) };
+      return { ...this.#answer(logits), ...(options?.explain ? { heatmap } : {}) };
     });
   }
 
@@ -111,9 +115,19 @@ export class FakeClassifier implements RowClassifier {
     return logits;
   }
 
-  inferRows(rows: readonly Uint8Array[]): Promise<Float32Array> {
+  async classifyRows(rows: readonly Uint8Array[]): Promise<Classification[]> {
     const bytes = Uint8Array.from(rows.flatMap((row) => [...row]));
-    return this.infer(new Float32Array(bytes.buffer), rows.length);
+    const logits = await this.infer(new Float32Array(bytes.buffer), rows.length);
+    const classes = this.card.classes.length;
+    return rows.map((_, n) => this.#answer(logits.slice(n * classes, (n + 1) * classes)));
+  }
+
+  /** A model with a rule finds unknown what it is not at least as sure of as the rule's threshold. */
+  #answer(logits: Float32Array): Classification {
+    const probabilities = softmax(logits), { unknown } = this.card;
+    if (!unknown) return { logits, probabilities };
+    const familiarity = Math.max(...probabilities);
+    return { logits, probabilities, familiarity, unknown: familiarity < unknown.threshold };
   }
 
   memory(): Promise<number> {

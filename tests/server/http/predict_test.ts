@@ -65,6 +65,23 @@ test("topk limits the probabilities to the largest", async () => {
   assertEquals(probabilities[0].class, "red");
 });
 
+test("a model that can tell answers null for a photo of no class it knows, unless it is asked to name one", async () => {
+  await using server = await setUp({ checkpoints: { animals: { knownFrom: 0.5 } } });
+  const ask = async (photo: Uint8Array<ArrayBuffer>, query = "") =>
+    await (await server.app.request(`/predict${query}`, { method: "POST", body: photo })).json();
+  const grey = await encodePhoto([51, 50, 50]);
+  const { class: name, unknown, probability, probabilities } = await ask(grey);
+  assertEquals([name, unknown], [null, true]);
+  assertEquals(probabilities[0], { class: "red", probability });
+  const named = await ask(grey, "?unknown=false");
+  assertEquals([named.class, "unknown" in named, named.probability], ["red", false, probability]);
+  const red = await ask(RED);
+  assertEquals([red.class, red.unknown], ["red", false]);
+  await using other = await setUp();
+  const without = await (await other.app.request("/predict", { method: "POST", body: grey })).json();
+  assertEquals([without.class, "unknown" in without], ["red", false]);
+});
+
 test("classes whose names are numbers or hold a comma are told in the order of their probabilities", async () => {
   const classes = ["10", "2, 3", "1"]; // as an object's keys they would come as 1, 2, 10
   await using server = await setUp({ checkpoints: { digits: { classes } } });

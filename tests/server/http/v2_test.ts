@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { FAKE_SIZE } from "../fake_loader.ts";
 import { setUp } from "../fixture.ts";
-import { floatInput, post } from "./infer_client.ts";
+import { floatInput, post, postBinary, tensor } from "./infer_client.ts";
 import { testNeeding } from "../../permissions.ts";
 
 const test = testNeeding("all");
@@ -69,4 +69,27 @@ test("a model or version that is not there is 404 in the protocol's error form",
     assertEquals(Object.keys(await response.json()), ["error"]);
   }
   assertEquals((await post(server, { inputs: [floatInput(1)] }, "/v2/models/none/infer")).status, 404);
+});
+
+test("a model that can tell what is unknown has an output for it, as JSON and as bytes", async () => {
+  await using server = await setUp({ checkpoints: { animals: { knownFrom: 0.6 } } });
+  const { outputs } = await (await server.app.request("/v2/models/animals")).json();
+  assertEquals(outputs.at(-1), { name: "unknown", datatype: "BOOL", shape: [-1] });
+  const known = tensor(1).map((value, i) => i < FAKE_SIZE ** 2 ? 8 * value : value);
+  const data = [...new Float32Array(tensor(1).length), ...known];
+  const { json } = await post(server, { inputs: [floatInput(2, data)] });
+  const told = (name: string) => json.outputs.find((output: { name: string }) => output.name === name);
+  assertEquals(told("unknown"), { name: "unknown", shape: [2], datatype: "BOOL", data: [true, false] });
+  // The protocol has no null: the most probable class is named all the same.
+  assertEquals(told("class").data.length, 2);
+  const wanted = {
+    inputs: [floatInput(2, data)],
+    outputs: [{ name: "unknown", parameters: { binary_data: true } }],
+  };
+  const { rest } = await postBinary(server, wanted, []);
+  assertEquals([...rest], [1, 0]);
+  await using other = await setUp();
+  const refused = await post(other, { inputs: [floatInput(1)], outputs: [{ name: "unknown" }] });
+  assertEquals(refused.status, 400);
+  assertMatch(refused.json.error, /known: logits, probabilities, class/);
 });
