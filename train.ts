@@ -12,7 +12,7 @@ import {
 } from "./commands/train_command.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
-import { reportRuns } from "./report/after_training.ts";
+import { reportRuns, writeModelCards } from "./report/after_training.ts";
 import { Recorder } from "./report/recorder.ts";
 import { RUN_OPTIONS } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
@@ -50,6 +50,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     else tell(withShownPaths(event));
   };
   const writeReports = async () => {
+    if (recorder) await writeModelCards(recorder.folders, tell, shownPath);
     if (recorder && flags.report) await reportRuns(recorder.folders, tell, shownPath);
     tellEnd();
   };

@@ -3,6 +3,7 @@
  * @module
  */
 import { UserError } from "../engine/errors.ts";
+import { writeModelCard } from "./model_card.ts";
 import type { Reporter } from "../training/reporter.ts";
 
 /**
@@ -29,5 +30,18 @@ export async function reportRuns(
       const text = error instanceof UserError ? error.message : (error as Error).stack ?? `${error}`;
       note(`Warning   the report of ${shown(folder)} could not be written: ${text}`);
     }
+  }
+}
+
+/** Writes the model card of each run that has come to its end beside its best checkpoint, and tells where it is, or what kept it from that. */
+export async function writeModelCards(
+  folders: readonly string[],
+  report: Reporter,
+  shown: (path: string) => string = (path) => path,
+): Promise<void> {
+  for (const folder of folders) {
+    const written = await writeModelCard(folder).catch((error: Error) => ({ reason: error.message }));
+    if ("path" in written) report({ event: "note", text: `Card      ${shown(written.path)}` });
+    else if (written.reason) report({ event: "note", text: `Card      not written: ${written.reason}` });
   }
 }

@@ -28,7 +28,11 @@ export async function reportOn(
   classifier: NetworkClassifier,
   store: PhotoStore,
   predictions: Predictions,
-  { dir, split, temperature }: { dir: string; split: string; temperature?: number | undefined },
+  { dir, split, temperature = classifier.card.calibration?.temperature }: {
+    dir: string;
+    split: string;
+    temperature?: number | undefined;
+  },
 ): Promise<ClassifierReport> {
   return {
     figures: figuresOf(predictions),
