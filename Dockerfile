@@ -22,6 +22,7 @@ COPY deno.json deno.lock std.d.ts ./
 COPY browser browser
 COPY commands commands
 COPY data data
+COPY distributed distributed
 COPY engine engine
 COPY model model
 COPY server server

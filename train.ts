@@ -2,6 +2,7 @@
 import { parseOrExit } from "./commands/cli/args.ts";
 import { describeFailure, runCommand } from "./commands/cli/failures.ts";
 import { dryRun, overfitBatch } from "./commands/trial_runs.ts";
+import { withRanks } from "./commands/cli/ranks.ts";
 import { terminalColumns } from "./commands/cli/terminal.ts";
 import { shownPath } from "./commands/cli/user_path.ts";
 import {
@@ -10,6 +11,7 @@ import {
   requireResumable,
   TRAIN_COMMAND,
 } from "./commands/train_command.ts";
+import type { Communicator } from "./distributed/communicator.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
 import { reportRuns, writeModelCards } from "./report/after_training.ts";
@@ -33,7 +35,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   const tell = flags.json
     ? jsonReporter(console.log)
     : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
-  let stopped = false, by: keyof typeof CODES | undefined;
+  let stopped = false, silent = false, by: keyof typeof CODES | undefined;
   // Nothing is kept of a run that is only tried.
   using recorder = flags.dryRun || flags.overfitBatch ? undefined : new Recorder({ command: Deno.args });
   // What is next is told last, once the report is written.
@@ -44,6 +46,8 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   };
   const report: Reporter = (event) => {
     stopped ||= event.event === "end" && event.stopped;
+    // One rank speaks for all.
+    if (silent) return;
     recorder?.add(event);
     if (event.event === "start") tellEnd();
     if (event.event === "end" && flags.report) end = event;
@@ -64,7 +68,9 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       stop.abort(new UserError("Stopped before training began"));
     });
   }
-  try {
+  const onRanks = (text: string) => report({ event: "note", text });
+  const work = async (ranks: Communicator) => {
+    silent = ranks.rank > 0;
     if (flags.resume === undefined) {
       // What is recorded is the file: which run is the newest may have changed when this one goes on.
       const weights = flags.weights === undefined ? undefined : await checkpointAt(
@@ -92,11 +98,17 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       const trial = flags.dryRun ? dryRun : flags.overfitBatch ? overfitBatch : undefined;
       const options = optionsOfFlags({ ...flags, weights, distill, seed, model, size });
       const all = options.folds !== undefined && options.fold === undefined;
-      await (trial ?? (all ? trainFolds : train))(options, flags, report, stop.signal);
+      if (all && ranks.size > 1) {
+        throw new UserError("--folds needs a --fold beside --distributed: one run at a time");
+      }
+      await (trial ?? (all ? trainFolds : train))(options, flags, report, stop.signal, ranks);
     } else {
       requireResumable(Deno.args);
-      await resumeTraining(flags.resume, flags, flags, report, stop.signal);
+      await resumeTraining(flags.resume, flags, flags, report, stop.signal, ranks);
     }
+  };
+  try {
+    await withRanks(flags.distributed, TRAIN_COMMAND.name, onRanks, work);
   } catch (error) {
     if (by === undefined || error !== stop.signal.reason) throw error;
     console.error(describeFailure(TRAIN_COMMAND.name, error));

@@ -4,6 +4,7 @@ import { openDataset } from "../data/dataset/folder.ts";
 import { nameList } from "../data/dataset/names.ts";
 import { datasetLeftOutText, otherClassesText } from "../data/dataset/left_out.ts";
 import { decodeSide } from "../data/preprocess.ts";
+import { type Communicator, firstOfHostFirst } from "../distributed/communicator.ts";
 import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/load.ts";
@@ -17,6 +18,7 @@ import { compileProgress } from "../training/progress.ts";
 import { evaluationText, textReporter } from "../training/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { CHECKPOINT_FLAG, TTA_FLAG } from "./cli/checkpoint.ts";
+import { DISTRIBUTED_FLAG, withRanks } from "./cli/ranks.ts";
 import { runCommand } from "./cli/failures.ts";
 import { terminalColumns } from "./cli/terminal.ts";
 import { shownPath } from "./cli/user_path.ts";
@@ -47,18 +49,23 @@ const COMMAND = {
       help: "folder for report.html and pictures: figures of each class, mistakes, calibration",
       value: "DIR",
     }),
+    distributed: DISTRIBUTED_FLAG,
     json: flag.boolean({ help: "print one JSON object" }),
   },
 };
 
 const flags = parseOrExit(Deno.args, COMMAND);
 
-await runCommand(NAME, async () => {
+await runCommand(NAME, () => withRanks(flags.distributed, NAME, (text) => console.error(text), run));
+
+async function run(ranks: Communicator): Promise<void> {
   const { checkpoint, batchSize, json } = flags;
   const write = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
   const terminal = Deno.stderr.isTerminal();
   const report = textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
-  const onNote = (text: string) => report({ event: "note", text });
+  // One rank speaks for all.
+  const silent = ranks.rank > 0;
+  const onNote = (text: string) => silent || report({ event: "note", text });
   using gpu = await requestTunedGpu({ onCompile: compileProgress(report) });
   const classifier = await loadClassifier(await checkpointAt(checkpoint, onNote), {
     maxBatch: batchSize,
@@ -69,18 +76,17 @@ await runCommand(NAME, async () => {
   // Runs that did not record their split drew it by the first rule.
   const rule = record?.rule ?? (training && 1);
   const dataset = await openDataset(flags.data, { classes, seed, allowMissing: true, rule });
-  const say = (text: string) => (json ? console.error : console.log)(printable(text));
+  const say = (text: string) => silent || (json ? console.error : console.log)(printable(text));
   const others = await otherClassesText(dataset, "the model");
   if (others) say(others);
   const { split, samples, how, trainedOn, out } = chooseSplit(dataset, record, {
     split: flags.split === undefined ? undefined : splitAsked(flags.split),
     seed: flags.seed,
   });
-  using source = await openPhotos(samples, {
-    side: decodeSide(preprocess),
-    cacheDir: flags.cache,
-    onNote,
-  });
+  using source = await firstOfHostFirst(
+    ranks,
+    () => openPhotos(samples, { side: decodeSide(preprocess), cacheDir: flags.cache, onNote }),
+  );
   const n = source.entries.length;
   const decoded = decodedOf(dataset, {
     skipped: [...source.skipped, ...out.map(({ path }) => ({ path }))],
@@ -98,12 +104,13 @@ await runCommand(NAME, async () => {
         "the run had, these may be training images",
     );
   }
-  const { tta } = flags;
+  const options = { tta: flags.tta, ranks };
   // Only a report needs to know each photo's answer.
   const predictions = flags.report === undefined
     ? undefined
-    : await predictPhotos(classifier, source, { tta });
-  const result = predictions ? evaluationOf(predictions) : await evaluate(classifier, source, { tta });
+    : await predictPhotos(classifier, source, options);
+  const result = predictions ? evaluationOf(predictions) : await evaluate(classifier, source, options);
+  if (silent) return await classifier.close();
   if (predictions && flags.report !== undefined) {
     const { model, parameters } = classifier.card;
     const { writeEvaluationReport } = await import("../report/evaluation_report.ts");
@@ -124,4 +131,4 @@ await runCommand(NAME, async () => {
       : evaluationText(result).map((line) => printable(line)).join("\n"),
   );
   await classifier.close();
-});
+}

@@ -17,6 +17,7 @@ import {
   readChoice,
   useDriver,
 } from "../engine/driver.ts";
+import { kindOfLauncher } from "../distributed/mpi/launcher.ts";
 import { UserError } from "../engine/errors.ts";
 import { fetchDawn } from "./drivers/dawn.ts";
 import { choiceText, decideDriver } from "./drivers/decide.ts";
@@ -140,6 +141,8 @@ async function main(): Promise<number> {
       verbose: flag.boolean({ help: "name the driver and the adapter that is found" }),
     },
   });
+  // Several processes that look, decide and install at the same time would be in each other's way; each says itself what it lacks.
+  if (kindOfLauncher((name) => Deno.env.get(name)) !== undefined) return 0;
   const choices = CHOICES.flatMap((name) => isChosen(name) ? `${name}=${Deno.env.get(name)}` : []);
   try {
     if (flags.dawn) await fetchDawn();

@@ -5,6 +5,7 @@
 import { UserError } from "../engine/errors.ts";
 import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
 import { flag, givenFlags, UsageError } from "./cli/args.ts";
+import { DISTRIBUTED_FLAG } from "./cli/ranks.ts";
 import { flagsOf, openFlagsOf } from "./cli/schema_flags.ts";
 import { requireModel, requireSize } from "./cli/size.ts";
 
@@ -24,6 +25,7 @@ export const TRAIN_COMMAND = {
       value: "RUN",
     }),
     ...places,
+    distributed: DISTRIBUTED_FLAG,
     dryRun: flag.boolean({ help: "make the first step alone and keep nothing: whether the run would start" }),
     report: flag.boolean({
       help: "write report.html and pictures into the run's folder at its end",

@@ -61,6 +61,12 @@ export interface Activation {
   readonly relu: boolean;
 }
 
+/** Where batches' own statistics go when a step has several batches, whose running statistics move once all are there. */
+export interface StatisticsKeeper {
+  /** The tensor that gets the batch's own statistic; `momentum` is its share in `running`, which will move by it later. */
+  keep(running: Tensor, momentum: number): Tensor;
+}
+
 /** What `build` may use. */
 export interface BuildContext {
   /** The device. */
@@ -75,6 +81,8 @@ export interface BuildContext {
   readonly accumulate: boolean;
   /** (seed, step, 0, 0) for counter-based randomness. */
   readonly random: Tensor<"u32"> | undefined;
+  /** Takes a batch's own statistics, where running ones are not to move with it. */
+  readonly statistics: StatisticsKeeper | undefined;
   /** Number that is this layer's own in the network, to separate random streams. */
   readonly index: number;
   /** Device tensors of one of the layer's parameters. */

@@ -79,6 +79,7 @@ export {
   referenceStep,
   type TrainingMode,
 } from "./reference_network.ts";
+export { BatchRecords } from "./batch_records.ts";
 export { residual, type ResidualPaths } from "./residual.ts";
 export { sequential } from "./sequential.ts";
 export {

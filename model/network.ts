@@ -18,6 +18,7 @@ import {
   type NamedLayer,
   type ParameterSpec,
   type Shape,
+  type StatisticsKeeper,
 } from "./layer.ts";
 import { type ArenaTensors, ParameterStore } from "./parameters.ts";
 import { LayerError, sequential } from "./sequential.ts";
@@ -56,6 +57,8 @@ export interface BuildOptions {
   readonly accumulate?: boolean;
   /** (seed, step, 0, 0). */
   readonly random?: Tensor<"u32">;
+  /** Takes batches' own statistics; default: running ones move with every batch. */
+  readonly statistics?: StatisticsKeeper | undefined;
 }
 
 /** A layer that is no container, with what it makes of its input. */
@@ -348,6 +351,10 @@ class TreeContext implements BuildContext {
 
   get random(): Tensor<"u32"> | undefined {
     return this.options.random;
+  }
+
+  get statistics(): StatisticsKeeper | undefined {
+    return this.options.statistics;
   }
 
   get index(): number {

@@ -12,6 +12,7 @@ import {
 } from "../engine/kernels/softmax_cross_entropy/softmax_cross_entropy.ts";
 import type { Plan } from "../engine/plan.ts";
 import { destroyTensor, readTensor, type Tensor, writeTensor } from "../engine/tensor.ts";
+import { BatchRecords } from "./batch_records.ts";
 import type { Network, Section } from "./network.ts";
 import type { ArenaTensors } from "./parameters.ts";
 
@@ -35,6 +36,8 @@ export interface TrainingStepOptions {
   readonly teacher?: TeacherTarget | undefined;
   /** Steps whose losses the device remembers; default 1. */
   readonly history?: number;
+  /** Batches of a step, each of which leaves its losses and statistics in a record; default: they are added up as they come. */
+  readonly records?: number | undefined;
 }
 
 /** What a sample is: the index of its class, or a probability for each class. */
@@ -84,6 +87,8 @@ export class TrainingStep implements Disposable {
   readonly sections: readonly Section[];
   /** One for each trained arena of parameters. */
   readonly gradients: ArenaTensors;
+  /** What batches leave behind, where it is kept apart. */
+  readonly records: BatchRecords | undefined;
 
   /** Records forward, loss and backward. */
   constructor(readonly plan: Plan, readonly network: Network, options: TrainingStepOptions) {
@@ -98,6 +103,9 @@ export class TrainingStep implements Disposable {
     this.totals = plan.tensor([4], "totals");
     this.parts = options.divergence || teacher ? plan.tensor([4], "totals of parts") : undefined;
     this.history = plan.tensor([options.history ?? 1], "loss history");
+    const records = this.records = options.records === undefined
+      ? undefined
+      : new BatchRecords(plan, network, options.records);
     const weights = plan.tensor([output.c], "class weights");
     writeTensor(gpu, weights, Float32Array.from(classWeights));
     this.x = network.inputTensor(plan, batch);
@@ -112,11 +120,17 @@ export class TrainingStep implements Disposable {
       const parts = taught?.parts ?? (this.parts && divergence(plan, { logits, targets: targets! }));
       if (parts) addUp(plan, { parts, totals: this.parts! });
       result = taught?.result ?? labelled.result;
-      accumulateLoss(plan, { result, params, totals, history });
+      if (records) records.buildLoss(result);
+      else accumulateLoss(plan, { result, params, totals, history });
       return labelled.dLogits;
     };
     const { gradients, random } = this;
-    const built = network.buildTraining(plan, this.x, loss, { gradients, accumulate, random });
+    const built = network.buildTraining(plan, this.x, loss, {
+      gradients,
+      accumulate,
+      random,
+      statistics: records,
+    });
     this.result = result!;
     this.logits = built.logits;
     this.sections = built.sections;

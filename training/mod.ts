@@ -2,6 +2,9 @@
  * Training: the trainer and its optimisers, schedules, evaluation, and whole runs as `deno task train` does them.
  * @module
  */
+export { ALONE, type Communicator } from "../distributed/communicator.ts";
+export type { Span } from "../distributed/tree.ts";
+export type { StepShareOptions } from "./step_share.ts";
 export { type BatchMix, batchMix, type MixOptions } from "./mixing.ts";
 export type { Box, MixPair } from "../engine/kernels/mix/mix.ts";
 export { WeightAverage } from "./average.ts";

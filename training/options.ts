@@ -74,7 +74,8 @@ export const RUN_OPTIONS = {
   }) as Option<number | undefined>,
   /** Steps of the whole run. */
   steps: z.int().min(1).optional().meta({
-    description: "optimiser steps, instead of --epochs; with --accumulate each takes several batches",
+    description:
+      "optimiser steps, instead of --epochs; with --accumulate or --micro-batches each takes several batches",
   }) as Option<
     number | undefined
   >,
@@ -86,6 +87,16 @@ export const RUN_OPTIONS = {
   accumulate: z.int().min(1).max(65_536).default(1).meta({
     description: "batches whose gradients are averaged into one step",
   }) as Option<number>,
+  /** Parts of a step whose gradients are added up in a tree; absent: one, or one for each rank. */
+  microBatches: z.int().min(1).max(65_536).optional().meta({
+    description:
+      "parts of a step whose gradients are added up in a fixed tree, so that any number of ranks up to it computes the same bits; " +
+      "each takes a batch, or --accumulate of them (default: 1, or one for each rank)",
+  }) as Option<number | undefined>,
+  /** Let MPI add up gradients in its own order. */
+  fastReduce: z.boolean().default(false).meta({
+    description: "with --distributed: MPI's own all-reduce, whose sums depend on the number of ranks",
+  }) as Option<boolean>,
   /** Highest learning rate; absent: the optimiser's own. */
   lr: z.number().min(0).optional().meta({
     description: `highest learning rate (default: by optimiser: ${byOptimizer("lr")})`,

@@ -3,6 +3,7 @@
  * @module
  */
 import { evaluationBatches } from "../data/dataset/batches.ts";
+import { ALONE, type Communicator } from "../distributed/communicator.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
 import type { Pass } from "../model/inference/inference.ts";
 import { evaluationPhotos, type PhotoSource } from "./photos.ts";
@@ -13,6 +14,8 @@ export interface PredictionOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Test-time augmentation: the mean of the logits of the photo and its mirror image; default false. */
   readonly tta?: boolean;
+  /** Who computes, each rank a batch in its turn; every rank is told all of it. Default: this process alone. */
+  readonly ranks?: Communicator | undefined;
 }
 
 /** What a classifier says of one photo: what comes of its pass, and how familiar the photo is where the model can tell. */
@@ -41,21 +44,48 @@ export interface Predictions {
 export async function* eachPrediction(
   classifier: NetworkClassifier,
   source: PhotoSource,
-  { onProgress, ...options }: PredictionOptions = {},
+  { onProgress, ranks = ALONE, ...options }: PredictionOptions = {},
 ): AsyncGenerator<Prediction> {
   const { entries } = source, { maxBatch, card: { preprocess } } = classifier;
   // The last batch goes the way of the others: kernels for its own size would take longer to compile than they save.
   const size = Math.min(entries.length, maxBatch);
-  let done = 0;
-  for (const batch of evaluationBatches(entries.length, maxBatch)) {
-    const passes = await classifier.passes(evaluationPhotos(source, batch, preprocess), size, options);
-    for (const [i, pass] of passes.entries()) {
-      const index = batch[i]!, { unknown } = classifier.answer(pass);
+  const batches = evaluationBatches(entries.length, maxBatch);
+  for (let done = 0, at = 0; at < batches.length; at += ranks.size) {
+    const round = batches.slice(at, at + ranks.size), own = round[ranks.rank];
+    const passes = own
+      ? await classifier.passes(evaluationPhotos(source, own, preprocess), size, options)
+      : [];
+    const all = ranks.size === 1 ? passes : await gatherPasses(ranks, passes);
+    const indices = round.flatMap((batch) => [...batch]);
+    for (const [i, pass] of all.entries()) {
+      const index = indices[i]!, { unknown } = classifier.answer(pass);
       yield { index, label: entries[index]!.label, ...pass, ...unknown !== undefined && { unknown } };
     }
-    done += batch.length;
+    done += indices.length;
     onProgress?.(done, entries.length);
   }
+}
+
+/** The passes of all ranks' batches, of which a last round may have fewer than there are ranks. */
+async function gatherPasses(ranks: Communicator, passes: readonly Pass[]): Promise<Pass[]> {
+  const rows = passes.map(({ logits, moments }) => [logits, ...moments]);
+  const lengths = rows[0]?.map(({ length }) => length) ?? [];
+  // How many rows, how many parts each has, and how long these are; then the rows.
+  const head = [rows.length, lengths.length, ...lengths];
+  const all = await ranks.gather(
+    new Uint8Array(
+      Float32Array.from([...head, ...rows.flatMap((row) => row.flatMap((part) => [...part]))]).buffer,
+    ),
+  );
+  return all.flatMap((bytes) => {
+    const values = new Float32Array(bytes.slice().buffer), [count = 0, parts = 0] = values;
+    const lengths = [...values.subarray(2, 2 + parts)];
+    let at = 2 + parts;
+    return Array.from({ length: count }, () => {
+      const [logits, ...moments] = lengths.map((length) => values.slice(at, at += length));
+      return { logits: logits!, moments };
+    });
+  });
 }
 
 /** All of them together: 4 bytes for each photo and class. */

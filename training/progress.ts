@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { UserError } from "../engine/errors.ts";
+import { ALONE, type Communicator, gatherValues } from "../distributed/communicator.ts";
 import type { CompileStage } from "../engine/gpu.ts";
 import { type TrainingRecord, trainingRecordSchema } from "../model/checkpoint/card.ts";
 import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
@@ -162,18 +163,22 @@ export class DivergedError extends UserError {
 }
 
 /**
- * Throws a `DivergedError` at the first step since the last reading whose loss is not finite. `batchOf` gives the photos and labels of
- * a step, numbered from 0.
+ * Throws a `DivergedError` at the first step since the last reading whose loss is not finite. `batchOf` gives this process's photos and
+ * labels of a step, numbered from 0, and how many images the step has; `ranks` look for the layer together.
  */
 export async function requireFiniteLoss(
   trainer: Trainer,
   { losses }: Metrics,
-  batchOf: (step: number) => [PlacedPhoto[], Label[]],
+  batchOf: (step: number) => { photos: PlacedPhoto[]; labels: Label[]; images: number },
+  ranks: Communicator = ALONE,
 ): Promise<void> {
   const bad = losses.findIndex((loss) => !Number.isFinite(loss));
   if (bad < 0) return;
   const step = trainer.step - losses.length + bad;
-  const section = await trainer.findNonFinite(...batchOf(step), step);
+  const { photos, labels, images } = batchOf(step);
+  const own = await trainer.findNonFinite(photos, labels, step, images);
+  const found = await gatherValues(ranks, own && { layer: own.layer, pass: own.pass });
+  const section = found.find((one) => one);
   const where = section ? `first seen in ${section.layer}, ${section.pass} pass` : "first seen in the loss";
   throw new DivergedError(
     `Training stopped: the loss of step ${step + 1} is ${losses[bad]}, ${where}; a lower --lr usually helps`,

@@ -2,6 +2,7 @@
  * What a run works on, and what it trains with: from its start, or from where it was stopped.
  * @module
  */
+import type { Communicator } from "../distributed/communicator.ts";
 import { count } from "../engine/text.ts";
 import type { ModelCard, TrainingRecord } from "../model/checkpoint/card.ts";
 import type { Network } from "../model/network.ts";
@@ -38,6 +39,8 @@ export interface Run {
   readonly resume?: boolean | undefined;
   /** Steps after which the state is saved, besides the end of every epoch. */
   readonly saveEvery?: number | undefined;
+  /** Who computes it; default: this process alone. */
+  readonly ranks?: Communicator | undefined;
   /** Held-out photos that the weights it started from were trained on. */
   readonly seen?: SeenBefore | undefined;
 }
@@ -49,7 +52,7 @@ export async function trainerOf(
   progress: Progress,
   size: number,
 ): Promise<Trainer> {
-  const { network, data: { train }, options, card, teacher } = run;
+  const { network, data: { train }, options, card, teacher, ranks } = run;
   const { batchSize: batch, classWeights } = options, { optimizer, average } = saver.trained;
   const trainerOptions: TrainerOptions = {
     ...options,
@@ -57,6 +60,7 @@ export async function trainerOf(
     average,
     teacher,
     softLabels: train.entries.some(({ soft }) => soft !== undefined),
+    ranks,
     mix: options,
     step: progress.step,
     sums: progress.open,
@@ -71,8 +75,11 @@ export async function trainerOf(
 
 /** What a checkpoint says about how it was trained. */
 export function recipeOf(options: SettledOptions): TrainingRecord {
-  const { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate } = options;
-  return { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate };
+  const { optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate, microBatches } = options;
+  return {
+    ...{ optimizer, lr, weightDecay, schedule, warmup, batchSize, accumulate },
+    ...microBatches !== undefined && { microBatches },
+  };
 }
 
 /** Reads the state of a run that is continued and takes out of its files what will be done again. */

@@ -42,7 +42,12 @@ const extrasSchema = z.object({ paths: runPathsSchema.optional() });
 
 /** Writes a run's files. */
 export class RunFolder {
-  private constructor(readonly path: string) {}
+  private constructor(readonly path: string, readonly writes: boolean = true) {}
+
+  /** The folder of a run that another process writes: this one writes nothing there and reads nothing. */
+  static ofAnother(path: string): RunFolder {
+    return new RunFolder(path, false);
+  }
 
   /**
    * Makes the folder (and its parents) and writes the configuration: the options with what the run chose, and where its photos lie. Throws a `UserError` if it holds another run already. A run that
@@ -112,6 +117,7 @@ export class RunFolder {
     done: number,
     wanted: number,
   ): Promise<Pick<RunOptions, "steps" | "epochs"> | undefined> {
+    if (!this.writes) return undefined;
     const { options, paths } = await RunFolder.open(this.path);
     if (steps === options.steps && (steps !== undefined || epochs === options.epochs)) return undefined;
     if (wanted < done) {
@@ -151,6 +157,7 @@ export class RunFolder {
 
   /** Appends a row to `log.csv`. */
   async log(row: LogRow): Promise<void> {
+    if (!this.writes) return;
     const rows = await this.#rows(), columns = rows[0]!.trim().split(",") as (keyof LogRow)[];
     const line = columns.map((name) => row[name] ?? "").join(",") + "\n";
     await this.#write("log.csv", rows.join("") + line);
@@ -174,13 +181,13 @@ export class RunFolder {
   }
 
   async #write(name: string, text: string): Promise<void> {
-    await writeFileAtomically(this.file(name), new TextEncoder().encode(text));
+    if (this.writes) await writeFileAtomically(this.file(name), new TextEncoder().encode(text));
   }
 
   /** Records that the run diverged, and how, for whoever looks for its weights; undefined: it did not, or is about to try again. */
   async noteDivergence(message: string | undefined): Promise<void> {
     if (message !== undefined) await this.#write(DIVERGED, `${message}\n`);
-    else await Deno.remove(this.file(DIVERGED)).catch(() => {});
+    else if (this.writes) await Deno.remove(this.file(DIVERGED)).catch(() => {});
   }
 
   /** Whether it diverged when it was last trained. */
@@ -196,7 +203,7 @@ export class RunFolder {
   /** Replaces `last.safetensors` or `best.safetensors` in one step. */
   async save(name: "last" | "best", checkpoint: Checkpoint): Promise<string> {
     const path = this.file(`${name}.safetensors`);
-    await saveCheckpoint(path, checkpoint);
+    if (this.writes) await saveCheckpoint(path, checkpoint);
     return path;
   }
 }

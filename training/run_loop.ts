@@ -4,6 +4,8 @@
  */
 import { count } from "../engine/text.ts";
 import { balancedOrder, trainingBatches } from "../data/dataset/batches.ts";
+import { ALONE, fromFirst } from "../distributed/communicator.ts";
+import { shareMemory } from "../distributed/share_memory.ts";
 import { type Checkpoint, loadCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
 import { WeightAverage } from "./average.ts";
@@ -17,6 +19,7 @@ import {
   DivergedError,
   isBest,
   type Progress,
+  progressSchema,
   RateMeter,
   requireFiniteLayers,
   requireFiniteLoss,
@@ -24,7 +27,7 @@ import {
 } from "./progress.ts";
 import { recipeOf, resumeProgress, type Run, trainerOf } from "./run.ts";
 import { learningRate } from "./schedule.ts";
-import { type RunLength, runLength } from "./settle.ts";
+import { batchesOfStep, type RunLength, runLength } from "./settle.ts";
 import { sizeOfEpoch } from "./stages.ts";
 import { RunSaver } from "./state.ts";
 import type { Trainer } from "./trainer.ts";
@@ -81,12 +84,16 @@ class RunLoop {
 
   /** Takes all device memory at once, so that a run that starts also ends. */
   static async open(run: Run): Promise<RunLoop> {
-    const { network, data: { train, valid }, options, card, folder } = run;
+    const { network, data: { train, valid }, options, card, folder, ranks = ALONE } = run;
     const { batchSize: batch, ema } = options;
     const optimizer = createOptimizer(network.parameters, options);
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
     const saver = new RunSaver(folder, { network, optimizer, average }, card, recipeOf(options));
-    const progress = run.resume ? await resumeProgress(run, saver) : START;
+    const progress = run.resume
+      ? await fromFirst(ranks, () => resumeProgress(run, saver)).then((value) => progressSchema.parse(value))
+      : START;
+    // Every rank goes on from the bits of the first, which alone reads files of the run.
+    await saver.share(ranks);
     const { epochs } = runLength(options, train.entries.length);
     const first = sizeOfEpoch(options, progress.epoch, epochs);
     // The inputs that come later are the larger ones.
@@ -143,35 +150,47 @@ class RunLoop {
 
   /** The steps of an epoch that are left; false if stopped. */
   async #trainEpoch(meter: RateMeter): Promise<boolean> {
-    const { options, data: { train }, signal, saveEvery } = this.#run;
+    const { options, data: { train }, signal, saveEvery, ranks = ALONE } = this.#run;
     const { epoch } = this.progress, { perEpoch, steps } = this.#length;
     const trainer = this.#trainer, { preprocess } = trainer.options;
-    const { batchSize, accumulate, seed } = options;
+    const { batchSize, seed } = options;
     const labels = train.entries.map(({ label }) => label);
     const order = options.sampling === "balanced" ? balancedOrder(labels, seed, epoch) : undefined;
-    const batches = trainingBatches(labels.length, batchSize, seed, epoch, accumulate, order);
+    const batches = trainingBatches(labels.length, batchSize, seed, epoch, batchesOfStep(options), order);
     const begin = epoch * perEpoch, end = Math.min(begin + perEpoch, steps);
-    const batchOf = (step: number): [ReturnType<typeof trainingPhotos>, ReturnType<typeof labelsOf>] => {
-      const batch = batches[step - begin]!;
-      return [trainingPhotos(train, batch, epoch, options, preprocess), labelsOf(train, batch)];
+    const batchOf = (step: number) => {
+      const batch = batches[step - begin]!, { first, end } = trainer.shareOf(batch.length);
+      const own = batch.subarray(first, end);
+      return {
+        photos: trainingPhotos(train, own, epoch, options, preprocess),
+        labels: labelsOf(train, own),
+        images: batch.length,
+      };
     };
     meter.start();
     while (trainer.step < end) {
       const rate = learningRate({ ...options, steps }, trainer.step);
-      const fresh = trainer.fresh, args = [...batchOf(trainer.step), rate] as const;
-      if (options.checkNumerics) requireFiniteLayers(trainer, await trainer.runChecked(...args));
+      const { photos, labels, images } = batchOf(trainer.step);
+      const fresh = trainer.fresh, args = [photos, labels, rate] as const;
+      let stopped = signal?.aborted ?? false;
+      if (trainer.shared) {
+        const made = await trainer.runShared(...args, { images, stopping: stopped });
+        requireFiniteLayers(trainer, made.found);
+        // All ranks stop after the same step.
+        stopped = made.stopped;
+      } else if (options.checkNumerics) requireFiniteLayers(trainer, await trainer.runChecked(...args));
       else if (fresh) await trainer.runFirst(...args);
       else trainer.run(...args);
-      if (fresh) meter.leaveOut(args[1].length);
-      const stopped = signal?.aborted ?? false;
+      if (fresh) meter.leaveOut(images);
+      if (ranks.size === 1) stopped = signal?.aborted ?? false;
       const save = saveEvery !== undefined && trainer.step % saveEvery === 0 && trainer.step < end;
       const keep = (trainer.step - begin) % READ_EVERY > 0 && trainer.step < end;
       if (!keep || stopped || save) {
         const metrics = await trainer.metrics({ keep });
-        await requireFiniteLoss(trainer, metrics, batchOf);
-        const images = metrics.images - (this.progress.open?.images ?? 0);
+        await requireFiniteLoss(trainer, metrics, batchOf, ranks);
+        const seen = metrics.images - (this.progress.open?.images ?? 0);
         this.progress = counted(this.progress, trainer.step, metrics.sums, keep);
-        this.#reportStep(metrics, rate, meter.mark(images));
+        this.#reportStep(metrics, rate, meter.mark(seen));
       }
       if (stopped) return false;
       if (save) await this.#saver.state(this.progress);
@@ -185,8 +204,8 @@ class RunLoop {
     imagesPerSecond: number | null,
   ): void {
     const { step, epoch } = this.progress, { steps } = this.#length;
-    const { batchSize, accumulate } = this.#run.options;
-    const images = (steps - step) * batchSize * accumulate;
+    const { options } = this.#run;
+    const images = (steps - step) * options.batchSize * batchesOfStep(options);
     const secondsLeft = images === 0 ? 0 : imagesPerSecond && images / imagesPerSecond;
     this.#run.report({
       ...{ event: "step", epoch: epoch + 1, step, steps, loss, accuracy, lr, imagesPerSecond, secondsLeft },
@@ -197,9 +216,11 @@ class RunLoop {
 
   /** Validates, keeps the best, logs. */
   async #endEpoch(meter: RateMeter): Promise<void> {
-    const { data, options, folder, report } = this.#run;
+    const { data, options, folder, report, ranks } = this.#run;
     const { sums, best, step } = this.progress, epoch = this.progress.epoch + 1;
-    const valid = data.valid.entries.length > 0 ? await evaluate(this.#evaluator, data.valid) : undefined;
+    const valid = data.valid.entries.length > 0
+      ? await evaluate(this.#evaluator, data.valid, { ranks })
+      : undefined;
     const training = {
       epoch,
       step,
@@ -246,17 +267,21 @@ class RunLoop {
 
   /** The best checkpoint on the test split, or on the validation split where there is none. */
   async test(): Promise<{ split: "test" | "valid" | "none"; result: Evaluation | undefined }> {
-    const { data, folder } = this.#run;
+    const { data, folder, ranks = ALONE } = this.#run;
     const split = data.test.entries.length > 0 ? "test" : data.valid.entries.length > 0 ? "valid" : "none";
     if (split === "none" || !this.progress.best) return { split: "none", result: undefined };
-    const checkpoint = await loadCheckpoint(folder.file("best.safetensors"));
-    this.#saver.kept.load(checkpoint.tensors);
+    const { kept } = this.#saver;
+    const best = folder.writes ? await loadCheckpoint(folder.file("best.safetensors")) : undefined;
+    if (best) kept.load(best.tensors);
+    await shareMemory(ranks, kept.gpu, kept.parameters.arenas.map(({ values }) => values));
+    const saved = best ?? { card: this.#run.card, tensors: new Map() };
+    const own = await fromFirst(ranks, () => saved.card);
     // What it holds on the device is for those that come now.
     await this.#evaluator.close();
-    const { card, exemplars } = await this.#trust(checkpoint);
-    const classifier = new NetworkClassifier(this.#saver.kept, card, this.#evaluator.maxBatch, { exemplars });
+    const { card, exemplars } = await this.#trust({ ...saved, card: own });
+    const classifier = new NetworkClassifier(kept, card, this.#evaluator.maxBatch, { exemplars });
     try {
-      return { split, result: await evaluate(classifier, data[split]) };
+      return { split, result: await evaluate(classifier, data[split], { ranks }) };
     } finally {
       await classifier.close();
     }
@@ -264,10 +289,10 @@ class RunLoop {
 
   /** Chooses the temperature and the rule for unknown photos of the best checkpoint, and writes it again with them. */
   async #trust(checkpoint: Checkpoint): Promise<Checkpoint> {
-    const { data, folder, report, options: { falseRefusals, overfitBatch } } = this.#run;
+    const { data, folder, report, ranks, options: { falseRefusals, overfitBatch } } = this.#run;
     if (overfitBatch) return checkpoint;
     const trust = await chooseTrust(this.#saver.kept, checkpoint.card, data, {
-      falseRefusals,
+      ...{ falseRefusals, ranks },
       batch: this.#evaluator.maxBatch,
       onProgress: (done, total) => report({ event: "progress", what: "Calibrating on photo", done, total }),
     });

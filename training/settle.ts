@@ -67,13 +67,17 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
   const wanted = given.batchSize ?? BATCH, batchSize = Math.min(wanted, photos);
   const accumulate = Math.min(given.accumulate, Math.floor(photos / batchSize));
   const epochs = given.epochs ?? usualEpochs(given, photos);
-  const length = runLength({ ...given, batchSize, accumulate, epochs }, photos);
+  const microBatches = given.microBatches === undefined
+    ? undefined
+    : Math.min(given.microBatches, Math.floor(photos / (batchSize * accumulate)));
+  const length = runLength({ ...given, batchSize, accumulate, microBatches, epochs }, photos);
   const { schedule, optimizer } = given, own = OPTIMIZER_DEFAULTS[optimizer];
   const { warmup, why } = defaultWarmup(schedule, length.steps, given.pctStart);
   const options: SettledOptions = {
     ...given,
     batchSize,
     accumulate,
+    microBatches,
     epochs: length.epochs,
     lr: given.lr ?? own.lr,
     weightDecay: given.weightDecay ?? own.weightDecay,
@@ -93,9 +97,10 @@ export function settle(given: RunOptions & Pick<SettledOptions, "wholeStepsOnly"
     .map((option) => ({ option, value: options[option], text: texts[option] }));
   const notes: string[] = [];
   if (options.lr === 0) notes.push("Warning   the learning rate is 0: nothing is learnt");
-  if (accumulate < given.accumulate || (given.batchSize !== undefined && batchSize < wanted)) {
+  const wantedBatches = batchesOfStep(given), batches = batchesOfStep(options);
+  if (batches < wantedBatches || (given.batchSize !== undefined && batchSize < wanted)) {
     notes.push(
-      `Batch     ${batchText(batchSize, accumulate)} instead of ${sizeText(wanted, given.accumulate)}: ` +
+      `Batch     ${batchText(batchSize, batches)} instead of ${sizeText(wanted, wantedBatches)}: ` +
         `there ${photos === 1 ? "is" : "are"} ${count(photos, "training photo")}`,
     );
   }
@@ -125,15 +130,25 @@ const sizeText = (batch: number, times: number) => times > 1 ? `${times} x ${bat
 const batchText = (batch: number, times: number) =>
   `${sizeText(batch, times)} ${batch * times === 1 ? "image" : "images"}`;
 
+/** Batches of a step, but for an epoch's last one, which may have fewer. */
+export function batchesOfStep(
+  { accumulate, microBatches = 1 }: Pick<SettledOptions, "accumulate" | "microBatches">,
+): number {
+  return accumulate * microBatches;
+}
+
 /** How many steps and epochs the options mean for that many training photos, and how many steps an epoch has. */
 export function runLength(
-  options: Pick<SettledOptions, "batchSize" | "accumulate" | "epochs" | "steps" | "wholeStepsOnly">,
+  options: Pick<
+    SettledOptions,
+    "batchSize" | "accumulate" | "microBatches" | "epochs" | "steps" | "wholeStepsOnly"
+  >,
   photos: number,
 ): RunLength {
-  const { batchSize, accumulate, wholeStepsOnly } = options;
+  const { batchSize, wholeStepsOnly } = options, batches = batchesOfStep(options);
   const perEpoch = wholeStepsOnly
-    ? Math.floor(photos / (batchSize * accumulate))
-    : Math.ceil(trainingBatchCount(photos, batchSize) / accumulate);
+    ? Math.floor(photos / (batchSize * batches))
+    : Math.ceil(trainingBatchCount(photos, batchSize) / batches);
   const steps = options.steps ?? options.epochs * perEpoch;
   return { perEpoch, steps, epochs: Math.ceil(steps / perEpoch) };
 }

@@ -3,6 +3,8 @@
  * safetensors file, so that a crash never leaves parts of different steps.
  * @module
  */
+import type { Communicator } from "../distributed/communicator.ts";
+import { shareMemory } from "../distributed/share_memory.ts";
 import type { Gpu } from "../engine/device.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import type { Tensor } from "../engine/tensor.ts";
@@ -106,8 +108,16 @@ export class RunSaver {
     return this.trained.average?.network ?? this.trained.network;
   }
 
+  /** Gives every rank what the first has on its device: weights, optimiser state, average. */
+  async share(ranks: Communicator): Promise<void> {
+    const { network: { gpu } } = this.trained;
+    const tensors = [...parts(this.trained).values()].flat().filter((tensor) => tensor !== undefined);
+    await shareMemory(ranks, gpu, tensors);
+  }
+
   /** Writes `best.safetensors`. */
   async best(training: Progress["training"]): Promise<void> {
+    if (!this.folder.writes) return;
     await this.folder.save("best", await this.#checkpoint(training));
   }
 
@@ -118,11 +128,13 @@ export class RunSaver {
   async last(progress: Progress): Promise<string> {
     const training = { ...progress.training, step: progress.step };
     await this.state(progress);
+    if (!this.folder.writes) return this.folder.file("last.safetensors");
     return await this.folder.save("last", await this.#checkpoint(training));
   }
 
   /** Writes the state alone. */
   async state(progress: Progress): Promise<void> {
+    if (!this.folder.writes) return;
     await saveState(this.folder.file("last.state.safetensors"), this.trained, progress);
   }
 

@@ -12,6 +12,7 @@ import { recordSplit } from "../data/dataset/split_record.ts";
 import { datasetWarnings } from "../data/dataset/warnings.ts";
 import { inspectPhotos } from "../data/inspection/inspection.ts";
 import { inspectionSummary } from "../data/inspection/inspection_text.ts";
+import { ALONE, type Communicator, firstOfHostFirst, fromFirst } from "../distributed/communicator.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
 import { architecture } from "../model/architectures/registry.ts";
@@ -22,13 +23,14 @@ import type { Evaluation } from "./evaluate.ts";
 import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { OptionValues } from "./option.ts";
-import type { PlaceOptions, RUN_OPTIONS, RunOptions } from "./options.ts";
+import { type PlaceOptions, type RUN_OPTIONS, type RunOptions, runOptionsSchema } from "./options.ts";
 import { firstBatch, keepOnDevice, openData, ruleOf } from "./run_data.ts";
 import { openPhotos } from "./photo_source.ts";
 import { decodedOf, listPhotos } from "./photo_list.ts";
 import { recipeLine } from "./recipe.ts";
 import { runTraining } from "./run_loop.ts";
 import { resumableRun } from "./resumable.ts";
+import { requireSameRun, requireWork } from "./same_run.ts";
 import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
 import { seenBefore, seenBeforeText } from "./seen_before.ts";
@@ -52,34 +54,37 @@ export async function resumeTraining(
   places: PlaceOptions,
   report: Reporter,
   signal?: AbortSignal,
+  ranks: Communicator = ALONE,
 ): Promise<Evaluation | undefined> {
-  const path = await resumableRun(run, (text) => report({ event: "note", text }));
-  await RunFolder.open(path); // before a lock makes a folder where there is none
-  using _ = await lockRun(path);
-  const { folder, options: recorded, paths, begun } = await RunFolder.open(path);
+  const note = (text: string) => report({ event: "note", text });
+  // The first rank alone needs the run's folder; the others hear of it.
+  const path = await fromFirst(ranks, async () => {
+    const path = await resumableRun(run, note);
+    await RunFolder.open(path); // before a lock makes a folder where there is none
+    return path;
+  });
+  using _ = ranks.rank === 0 ? await lockRun(path) : undefined;
+  const { options: recorded, paths, begun, diverged } = await fromFirst(ranks, async () => {
+    const { folder, ...opened } = await RunFolder.open(path);
+    return { ...opened, diverged: folder.diverged };
+  });
+  const folder = ranks.rank === 0 ? (await RunFolder.open(path)).folder : RunFolder.ofAnother(path);
   const { steps, epochs } = longer;
   const options = {
-    ...recorded,
+    ...runOptionsSchema.parse(recorded),
     ...await placesOf(path, recorded, paths, begun),
     ...epochs !== undefined && { epochs, steps: undefined },
     ...steps !== undefined && { steps },
   };
-  if (folder.diverged) {
-    report({
-      event: "note",
-      text:
-        `Warning   ${path} diverged when it was last trained: the same steps will diverge again, so rather ` +
+  if (diverged) {
+    note(
+      `Warning   ${path} diverged when it was last trained: the same steps will diverge again, so rather ` +
         "train another with a lower --lr",
-    });
+    );
   }
-  if (!begun) {
-    report({
-      event: "note",
-      text: `Resumed   ${path} ended before its first state was saved: it begins anew`,
-    });
-  }
+  if (!begun) note(`Resumed   ${path} ended before its first state was saved: it begins anew`);
   const cache = places.cache ?? (paths && await findPath(path, paths.cache));
-  return await trainIn(options, { ...places, cache, out: path }, report, signal, {
+  return await trainIn(options, { ...places, cache, out: path }, report, signal, ranks, {
     folder: begun ? folder : undefined,
     shapes: paths && await findPath(path, paths.data),
     older: paths === undefined,
@@ -111,8 +116,9 @@ export async function train(
   places: PlaceOptions,
   report: Reporter,
   signal?: AbortSignal,
+  ranks: Communicator = ALONE,
 ): Promise<Evaluation | undefined> {
-  return await trainIn(options, places, report, signal);
+  return await trainIn(options, places, report, signal, ranks);
 }
 
 /** What is known of a run whose folder is this program's already. */
@@ -132,6 +138,7 @@ async function trainIn(
   places: PlaceOptions,
   report: Reporter,
   signal: AbortSignal | undefined,
+  ranks: Communicator,
   resumed?: Resumed,
 ): Promise<Evaluation | undefined> {
   const existing = resumed?.folder;
@@ -140,13 +147,13 @@ async function trainIn(
   networkOf(given, 2);
   using gpu = await requestTunedGpu({ onNote: note, onCompile: compileProgress(report) });
   requireStages(gpu, given);
-  const list = await existing?.readPhotos();
-  const found = await openData(given, resumed, list, report);
+  const list = await fromFirst(ranks, () => existing?.readPhotos()) ?? undefined;
+  const opened = await firstOfHostFirst(ranks, () => openData(given, resumed, list, report));
   const { fold, folds } = given;
-  const dataset = list || !fold || !folds ? found : foldOf(found, { fold, folds, seed: given.seed });
+  const dataset = list || !fold || !folds ? opened : foldOf(opened, { fold, folds, seed: given.seed });
   requireClasses(dataset);
-  const out = places.out ?? newRunPath(dataset.name, given.model);
-  if (!existing) await RunFolder.requireFree(out);
+  const first = ranks.rank === 0, out = places.out ?? newRunPath(dataset.name, given.model);
+  if (!existing && first) await RunFolder.requireFree(out);
   // A run that goes on has its weights in its state; the file still says how photos become input.
   const start = given.weights === undefined ? undefined : await loadTensors(given.weights);
   const startCard = start && transferCard(start.metadata);
@@ -173,14 +180,15 @@ async function trainIn(
     const lines = transferLines(loadWeights(network, start.tensors, classes));
     if (!existing) lines.forEach(note);
   }
-  using photos = await openPhotos(Object.values(dataset.splits).flat(), {
-    side: decodeSide(preprocess),
-    cacheDir: places.cache,
-    workers: places.workers,
-    signal,
-    onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),
-    onNote: note,
-  });
+  using photos = await firstOfHostFirst(ranks, () =>
+    openPhotos(Object.values(dataset.splits).flat(), {
+      side: decodeSide(preprocess),
+      cacheDir: places.cache,
+      workers: places.workers,
+      signal,
+      onProgress: (done, total) => report({ event: "progress", what: "Decoding image", done, total }),
+      onNote: note,
+    }));
   if (list && photos.skipped.length > 0) {
     throw new DataError(
       `Cannot go on with ${dataset.dir}: ${photos.skipped.length} of the run's photos can no longer be decoded ` +
@@ -193,9 +201,17 @@ async function trainIn(
   const { train, valid, test } = used.splits;
   const wholeStepsOnly = existing && resumed?.older || undefined;
   const { options, length: { steps, epochs }, chosen, notes } = settle(
-    { ...given, wholeStepsOnly },
+    {
+      ...given,
+      wholeStepsOnly,
+      microBatches: given.microBatches ?? (ranks.size > 1 ? ranks.size : undefined),
+    },
     train.length,
   );
+  requireWork(ranks, options, softLabels !== undefined);
+  if (ranks.size > 1) {
+    await requireSameRun(ranks, gpu, options, dataset, listPhotos(dataset, used, list?.rule));
+  }
   const text = datasetLeftOutText(used);
   if (text) note(text);
   // A run that goes on has said it.
@@ -224,13 +240,15 @@ async function trainIn(
     taught && seenBeforeText(taught, heldOut, "the teacher"),
   ];
   for (const text of flattered) if (text !== undefined) note(`Warning   ${text}`);
-  using _ = resumed ? undefined : await lockRun(out);
-  const folder = existing ?? await RunFolder.create(out, options, {
-    data: recordPath(out, dataset.dir),
-    cache: recordPath(out, places.cache ?? CACHE_FOLDER),
-    ...given.weights !== undefined && { weights: recordPath(out, given.weights) },
-    ...teacher && { distill: { ...recordPath(out, given.distill!), sha256: teacher.sha256 } },
-  });
+  using _ = resumed || !first ? undefined : await lockRun(out);
+  const folder = existing ?? (first
+    ? await RunFolder.create(out, options, {
+      data: recordPath(out, dataset.dir),
+      cache: recordPath(out, places.cache ?? CACHE_FOLDER),
+      ...given.weights !== undefined && { weights: recordPath(out, given.weights) },
+      ...teacher && { distill: { ...recordPath(out, given.distill!), sha256: teacher.sha256 } },
+    })
+    : RunFolder.ofAnother(out));
   if (!existing && softLabels) await folder.writeSoftLabels(softLabels.text);
   const rule = list?.rule ?? ruleOf(existing);
   if (!list) await folder.writePhotos(listPhotos(dataset, used, rule));
@@ -272,7 +290,7 @@ async function trainIn(
   };
   const { saveEvery } = places, resume = existing !== undefined;
   return await runTraining({
-    ...{ network, data, options, card, folder, report, signal, resume, saveEvery, seen },
+    ...{ network, data, options, card, folder, report, signal, resume, saveEvery, seen, ranks },
     teacher: teacher && { network: teacher.network, preprocess: teacher.preprocess, ...teaching },
   });
 }

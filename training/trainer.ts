@@ -8,6 +8,7 @@ import { Plan, submit, submitFirst } from "../engine/plan.ts";
 import { readTensor, type Tensor } from "../engine/tensor.ts";
 import { count } from "../engine/text.ts";
 import type { Preprocess } from "../data/preprocess.ts";
+import type { Span } from "../distributed/tree.ts";
 import type { Network, Section } from "../model/network.ts";
 import type { PlacedPhoto } from "../model/inference/photo_feed.ts";
 import { type Label, TrainingStep } from "../model/training_step.ts";
@@ -18,12 +19,13 @@ import type { LossSums } from "./loss_sums.ts";
 import type { MixOptions } from "./mixing.ts";
 import { type FoundNonFinite, NumericChecks } from "./numeric_checks.ts";
 import type { Optimizer } from "./optimizer.ts";
+import { StepShare, type StepShareOptions } from "./step_share.ts";
 
 /** What a trainer needs to know beyond the network. */
-export interface TrainerOptions {
+export interface TrainerOptions extends Omit<StepShareOptions, "accumulate"> {
   /** Images in one pass. */
   readonly batch: number;
-  /** Batches in one step, whose gradients are averaged; default 1. */
+  /** Batches in a micro-batch, of which a step has one unless `microBatches` says more; the gradients of all are averaged. Default 1. */
   readonly accumulate?: number;
   /** Weight average that follows every update. */
   readonly average?: WeightAverage | undefined;
@@ -77,8 +79,10 @@ export class Trainer implements Disposable {
   readonly #batch: TrainingStep;
   #x: Tensor | undefined;
   readonly #checks: NumericChecks | undefined;
-  readonly #accumulate: number;
+  /** Batches of a step at most. */
+  readonly #batches: number;
   readonly #meter: LossMeter;
+  #share: StepShare | undefined;
   #step: number;
 
   private constructor(
@@ -87,20 +91,23 @@ export class Trainer implements Disposable {
     readonly options: TrainerOptions,
   ) {
     const { gpu } = network, { batch, softLabels = false, labelSmoothing, classWeights, clipNorm } = options;
-    this.#accumulate = options.accumulate ?? 1;
+    const { accumulate = 1, microBatches = 1 } = options;
+    this.#batches = accumulate * microBatches;
     this.#step = options.step ?? 0;
     const plan = this.plan = new Plan(gpu, "training step");
     const update = this.update = new Plan(gpu, "update");
     const input = this.#input = new BatchInput(plan, options);
     const teacher = options.teacher;
     this.#batch = new TrainingStep(plan, network, {
-      ...{ batch, labelSmoothing, classWeights, history: HISTORY, accumulate: this.#accumulate > 1 },
+      ...{ batch, labelSmoothing, classWeights, history: HISTORY, accumulate: accumulate > 1 },
+      records: microBatches > 1 ? this.#batches : undefined,
       ...{ soft: input.mixed || softLabels, divergence: softLabels },
       teacher: teacher && { ...teacher, logits: () => this.#teach(teacher) },
       input: (_, x) => input.record(this.#x = x),
     });
     this.#meter = new LossMeter(gpu, this.#batch, this.#step);
-    const { gradients, params } = this.#batch;
+    const { gradients, params, totals, history, records } = this.#batch;
+    records?.buildTotals(update, { params, totals, history });
     if (clipNorm !== undefined) {
       clip(update, { gradients: gradients.filter((g) => g !== undefined), params, maxNorm: clipNorm });
     }
@@ -137,6 +144,10 @@ export class Trainer implements Disposable {
     try {
       await trainer.plan.compile();
       await trainer.update.compile();
+      if (trainer.#batch.records) {
+        const { accumulate = 1 } = options;
+        trainer.#share = await StepShare.create(trainer.#batch, { ...options, accumulate });
+      }
       trainer.#meter.begin(options.sums);
     } catch (error) {
       trainer[Symbol.dispose]();
@@ -153,6 +164,49 @@ export class Trainer implements Disposable {
   /** Whether a step's kernels have not all run yet: then `runFirst` says how far they are. */
   get fresh(): boolean {
     return this.plan.fresh || this.update.fresh;
+  }
+
+  /** Which of a step's images, of that many, this process computes: all, unless there are other ranks. */
+  shareOf(images: number): Span {
+    const { batch } = this.options;
+    if (!this.#share) return { first: 0, end: images };
+    const { first, end } = this.#share.batchesOf(this.#batchesOf(images));
+    return { first: Math.min(first * batch, images), end: Math.min(end * batch, images) };
+  }
+
+  /** Whether steps have several micro-batches: then `runShared` makes them. */
+  get shared(): boolean {
+    return this.#share !== undefined;
+  }
+
+  /**
+   * One step of `images` photos in several micro-batches, of which these photos are this rank's share (`shareOf`). Waits for the device
+   * where there are other ranks. Resolves with whether any rank is `stopping`, and what `runChecked` finds.
+   */
+  async runShared(
+    photos: readonly PlacedPhoto[],
+    labels: readonly Label[],
+    learningRate: number,
+    { images, stopping }: { readonly images: number; readonly stopping: boolean },
+  ): Promise<{ stopped: boolean; found: FoundNonFinite | undefined }> {
+    this.#meter.requireRoom(this.#step);
+    const share = this.#share!, { gpu } = this.network;
+    const batches = this.#batchesOf(images), own = share.batchesOf(batches), step = this.#step++;
+    this.#batch.writeParams({ lr: learningRate, gradScale: 1 / batches, step: this.#step });
+    share.begin(batches);
+    let found: FoundNonFinite | undefined;
+    for (let k = own.first; k < own.end; k++) {
+      this.#upload(photos, labels, step, k, own.first);
+      await submitFirst(gpu, [this.plan], (encoder) => {
+        this.#encode(encoder);
+        if ((this.options.accumulate ?? 1) > 1 && share.starts(k)) this.#clearGradients(encoder);
+      });
+      share.submitted(k);
+      if (this.#checks) found ??= await this.#checks.first();
+    }
+    const stopped = await share.combine(stopping);
+    await submitFirst(gpu, [this.update]);
+    return { stopped, found };
   }
 
   /**
@@ -205,30 +259,39 @@ export class Trainer implements Disposable {
       }
       yield [gpu, k === batches - 1 ? [this.plan, this.update] : [this.plan], (encoder) => {
         this.#encode(encoder);
-        if (k === 0 && this.#accumulate > 1) {
-          for (const g of this.#batch.gradients) if (g) encoder.clearBuffer(g.buffer);
-        }
+        if (k === 0 && this.#batches > 1) this.#clearGradients(encoder);
       }];
     }
+  }
+
+  #clearGradients(encoder: GPUCommandEncoder): void {
+    for (const g of this.#batch.gradients) if (g) encoder.clearBuffer(g.buffer);
   }
 
   /** How many batches that many photos are. */
   #batchesOf(photos: number): number {
     const { batch } = this.options, batches = Math.max(1, Math.ceil(photos / batch));
     // A short batch among several would weigh as much as a full one.
-    if (batches > this.#accumulate || (batches > 1 && photos % batch !== 0)) {
+    if (batches > this.#batches || (batches > 1 && photos % batch !== 0)) {
       throw new RangeError(
         `Cannot train on ${
           count(photos, "photo")
-        }: wanted 1 to ${batch}, or ${this.#accumulate} or fewer batches of ${batch}`,
+        }: wanted 1 to ${batch}, or ${this.#batches} or fewer batches of ${batch}`,
       );
     }
     return batches;
   }
 
-  #upload(photos: readonly PlacedPhoto[], labels: readonly Label[], step: number, k: number): void {
-    const { batch, seed, preprocess, teacher } = this.options, number = step * this.#accumulate + k;
-    const placed = photos.slice(k * batch, (k + 1) * batch), own = labels.slice(k * batch, (k + 1) * batch);
+  /** Uploads the step's batch k; the photos begin with its batch `first`. */
+  #upload(
+    photos: readonly PlacedPhoto[],
+    labels: readonly Label[],
+    step: number,
+    k: number,
+    first: number = 0,
+  ): void {
+    const { batch, preprocess, teacher, seed } = this.options, number = step * this.#batches + k;
+    const at = (k - first) * batch, placed = photos.slice(at, at + batch), own = labels.slice(at, at + batch);
     this.#batch.writeLabels(own, this.#input.write(placed, own, number));
     this.#taught?.write(placed.map((photo) => viewedIn(photo, preprocess, teacher!.preprocess)), own, number);
     this.#batch.writeRandom(seed, number);
@@ -250,16 +313,18 @@ export class Trainer implements Disposable {
 
   /**
    * Repeats a step (numbered from 0) whose loss was not finite and names the first layer and pass whose output shows it, or
-   * undefined if all are finite. The parameters are still those before that step, because updates stop with the first bad loss.
+   * undefined if all are finite. Of a step of `images` these are this rank's share. The parameters are still those before that step, because updates stop with the first bad loss.
    */
   async findNonFinite(
     photos: readonly PlacedPhoto[],
     labels: readonly Label[],
     step: number,
+    images: number = photos.length,
   ): Promise<Section | undefined> {
-    const { gpu } = this.network;
-    for (let k = 0; k < this.#batchesOf(photos.length); k++) {
-      this.#upload(photos, labels, step, k);
+    const { gpu } = this.network, batches = this.#batchesOf(images);
+    const { first, end } = this.#share?.batchesOf(batches) ?? { first: 0, end: batches };
+    for (let k = first; k < end; k++) {
+      this.#upload(photos, labels, step, k, first);
       submit(gpu, [this.plan], (encoder) => this.#encode(encoder));
       for (const section of this.sections) {
         if (!section.output) continue;
@@ -281,6 +346,7 @@ export class Trainer implements Disposable {
     this.update[Symbol.dispose]();
     this.#input[Symbol.dispose]();
     this.#taught?.[Symbol.dispose]();
+    this.#share?.[Symbol.dispose]();
     this.#batch[Symbol.dispose]();
   }
 }

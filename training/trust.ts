@@ -18,6 +18,7 @@ import type { Network } from "../model/network.ts";
 import { count } from "../engine/text.ts";
 import { calibrate } from "./calibration.ts";
 import type { PhotoSource } from "./photos.ts";
+import type { Communicator } from "../distributed/communicator.ts";
 import { eachPrediction, type Predictions } from "./predictions.ts";
 
 /** Training photos that are kept to compare with, at most. */
@@ -47,6 +48,8 @@ export interface TrustOptions {
   readonly batch: number;
   /** Called after each batch. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Who computes; default: this process alone. */
+  readonly ranks?: Communicator | undefined;
 }
 
 /**
@@ -57,7 +60,7 @@ export async function chooseTrust(
   network: Network,
   card: ModelCard,
   { train, valid }: { readonly train: PhotoSource; readonly valid: PhotoSource },
-  { falseRefusals, batch, onProgress }: TrustOptions,
+  { falseRefusals, batch, ranks, onProgress }: TrustOptions,
 ): Promise<Trust | undefined> {
   if (valid.entries.length < FEWEST) return undefined;
   const maps = falseRefusals > 0 ? comparedMaps(network) : [];
@@ -67,7 +70,7 @@ export async function chooseTrust(
   const total = kept.entries.length + valid.entries.length;
   const pass = async (source: PhotoSource, before: number) => {
     const passes: Pass[] = [];
-    const options = { onProgress: (done: number) => onProgress?.(before + done, total) };
+    const options = { ranks, onProgress: (done: number) => onProgress?.(before + done, total) };
     for await (const { logits, moments } of eachPrediction(classifier, source, options)) {
       passes.push({ logits, moments });
     }

@@ -37,6 +37,8 @@ export interface TrainingRecord {
   batchSize?: number | undefined;
   /** Batches in a step. */
   accumulate?: number | undefined;
+  /** Parts of a step, of `accumulate` batches each. */
+  microBatches?: number | undefined;
 }
 
 /** What makes a model's probabilities honest (Guo et al. 2017), chosen on validation photos, which it was not trained on. */
@@ -111,6 +113,7 @@ export const trainingRecordSchema: z.ZodType<TrainingRecord> = z.object({
   warmup: natural,
   batchSize: natural,
   accumulate: natural,
+  microBatches: natural,
 }).partial();
 
 const share = z.number().min(0).max(1);

@@ -53,11 +53,15 @@ export function batchNorm({ channels, eps = 1e-5, momentum = 0.1 }: BatchNormLay
       const { plan, accumulate } = context;
       const parameter = (name: string) => context.parameter(name)[0]!;
       const weight = parameter("weight"), bias = parameter("bias");
-      const running = { mean: parameter("running_mean"), variance: parameter("running_var") };
       const dWeight = context.gradient("weight")?.[0], dBias = context.gradient("bias")?.[0];
       const training = context.training && dWeight !== undefined;
+      const keeper = training ? context.statistics : undefined;
+      const statistic = (name: string) => keeper?.keep(parameter(name), momentum) ?? parameter(name);
+      const running = { mean: statistic("running_mean"), variance: statistic("running_var") };
+      // What is kept is the batch's own statistic: all of it, nothing of one before.
+      const share = keeper ? 1 : momentum;
       const saved = op.forward(plan, {
-        ...{ x, weight, bias, running, eps, relu, momentum: training ? momentum : undefined },
+        ...{ x, weight, bias, running, eps, relu, momentum: training ? share : undefined },
       });
       return {
         y: { tensor: saved.y, relu },

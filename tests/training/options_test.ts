@@ -17,6 +17,7 @@ Deno.test("a configuration of the first version is still read", () => {
       classWeights: "equal",
       weightDecayOn: "all",
       finalLr: 0,
+      fastReduce: false,
     },
     ...{ sampling: "shuffled", brightness: 0, contrast: 0, saturation: 0, randomErase: 0 },
     ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5, startShare: 0.5, overfitBatch: false },

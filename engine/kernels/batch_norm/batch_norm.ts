@@ -150,6 +150,32 @@ export function backward(
   return dx;
 }
 
+/**
+ * Records running [C] = (1 - momentum) running + momentum statistic for every batch of a step in its turn: `records` [batches, length] hold
+ * each batch's statistic from element `offset` on, a multiple of four. A record whose third number is 0 is none.
+ */
+export function moveRunning(
+  plan: Plan,
+  { records, offset, running, momentum }: {
+    readonly records: Tensor;
+    readonly offset: number;
+    readonly running: Tensor;
+    readonly momentum: number;
+  },
+): void {
+  const { grid } = elementwise(running.length / 4);
+  plan.add({
+    name: "batch_norm.move_running",
+    wgsl,
+    tensors: [records, running],
+    constants: {
+      ...{ GROUP, C4: running.length / 4, MOMENTUM: momentum, OFFSET: offset / 4 },
+      ...{ BATCHES: records.shape[0]!, STRIDE: records.pitch / 4 },
+    },
+    grid,
+  });
+}
+
 /** Short chunks keep float32 sums exact, a few thousand of them keep every core busy. */
 function chunksOf(x: Tensor): number {
   const rows = x.length / x.pitch;

@@ -171,3 +171,23 @@ fn input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     dx[at] = select(gradient, vec4f(), vec4<bool>(MASK) & (value <= vec4f()));
   }
 }
+
+// move_running: a running statistic, moved by every batch of a step in its turn as `merge_statistics` moves it. Where the third number
+// of a record, the images it is of, is 0, there is no such batch.
+override BATCHES: u32;
+override STRIDE: u32;                                                        // vectors in a record
+override OFFSET: u32;                                                        // where the statistic begins in it
+@group(0) @binding(0) var<storage, read> records: array<vec4f>;              // [BATCHES, 4 STRIDE]
+@group(0) @binding(1) var<storage, read_write> running: array<vec4f>;        // [C]
+@compute @workgroup_size(GROUP)
+fn move_running(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
+  let c = flat_index(id, n);
+  if (c >= C4) { return; }
+  var value = running[c];
+  for (var b = 0u; b < BATCHES; b++) {
+    if (records[b * STRIDE].z > 0.0) {
+      value = (1.0 - MOMENTUM) * value + MOMENTUM * records[b * STRIDE + OFFSET + c];
+    }
+  }
+  running[c] = value;
+}

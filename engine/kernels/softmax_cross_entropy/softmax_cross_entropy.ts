@@ -103,3 +103,39 @@ export function accumulateLoss(
     grid: [1, 1, 1],
   });
 }
+
+/** Records sums [4] = the sum of `result` [N, 4] over its rows: what `accumulateLoss` adds to its totals, of this batch alone. */
+export function sumLoss(
+  plan: Plan,
+  { result, sums }: { readonly result: Tensor; readonly sums: Tensor },
+): void {
+  plan.add({
+    name: "softmax_cross_entropy.sum_rows",
+    wgsl,
+    tensors: [result, sums],
+    constants: { ROWS: result.shape[0]! },
+    grid: [1, 1, 1],
+  });
+}
+
+/**
+ * As `accumulateLoss`, for all batches of a step in their order: `records` [batches, length] begin with what `sumLoss` left, and are zero
+ * for a batch that the step has not.
+ */
+export function accumulateBatches(
+  plan: Plan,
+  { records, params, totals, history }: {
+    readonly records: Tensor;
+    readonly params: Tensor;
+    readonly totals: Tensor;
+    readonly history: Tensor;
+  },
+): void {
+  plan.add({
+    name: "softmax_cross_entropy.accumulate_batches",
+    wgsl,
+    tensors: [records, params, totals, history],
+    constants: { BATCHES: records.shape[0]!, STRIDE: records.pitch / 4, HISTORY: history.size },
+    grid: [1, 1, 1],
+  });
+}

@@ -164,3 +164,31 @@ fn accumulate() {
   let finite = (bitcast<u32>(after.w) & 0x7f800000u) != 0x7f800000u;
   params.stop = select(1.0, 0.0, finite);
 }
+
+// sum_rows: what `accumulate` adds to the totals, of one batch alone: for steps whose batches are summed up elsewhere
+@group(0) @binding(1) var<storage, read_write> batch_sums: array<vec4f>;  // [4]
+@compute @workgroup_size(1)
+fn sum_rows() {
+  var sum = vec4f();
+  for (var r = 0u; r < ROWS; r++) { sum += rows[r]; }
+  batch_sums[0] = sum;
+}
+
+// accumulate_batches: `accumulate` for a whole step, whose batches' sums begin their records; a record of zeros adds nothing
+override BATCHES: u32;
+override STRIDE: u32;                                                     // vectors in a record
+@group(0) @binding(0) var<storage, read> records: array<vec4f>;           // [BATCHES, 4 STRIDE]
+@compute @workgroup_size(1)
+fn accumulate_batches() {
+  var after = totals[0];
+  var loss = 0.0;
+  for (var b = 0u; b < BATCHES; b++) {
+    let sum = records[b * STRIDE];
+    after += sum;
+    loss += sum.x * params.grad_scale;
+  }
+  totals[0] = after;
+  history[u32(params.step) % HISTORY] += loss;
+  let finite = (bitcast<u32>(after.w) & 0x7f800000u) != 0x7f800000u;
+  params.stop = select(1.0, 0.0, finite);
+}
