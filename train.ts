@@ -49,7 +49,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     // One rank speaks for all.
     if (silent) return;
     recorder?.add(event);
-    if (event.event === "start") tellEnd();
+    if (event.event === "start" || event.event === "folds") tellEnd();
     if (event.event === "end" && flags.report) end = event;
     else tell(withShownPaths(event));
   };

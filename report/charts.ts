@@ -30,6 +30,8 @@ export interface LineChart {
   readonly series: readonly Series[];
   /** What the horizontal axis counts. */
   readonly x: string;
+  /** Whether equal steps of the horizontal axis are equal factors. */
+  readonly logarithmic?: boolean;
   /** Shares, 0 to 1, told in percent. */
   readonly percent?: boolean;
   /** The lowest and highest value shown; default: what there is, from 0 on. */
@@ -60,7 +62,10 @@ function plot(options: Plot.PlotOptions, label: string, { font, size }: Look): s
 }
 
 /** Lines over a run. */
-export function lineChart({ label, series, x, percent = false, domain }: LineChart, look: Look): string {
+export function lineChart(
+  { label, series, x, logarithmic = false, percent = false, domain }: LineChart,
+  look: Look,
+): string {
   const lines = series.map((line) => ({
     ...line,
     points: line.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y)),
@@ -70,7 +75,12 @@ export function lineChart({ label, series, x, percent = false, domain }: LineCha
     left = Math.min(0, ...lines.flatMap(({ points }) => points.map(([x]) => x)));
   return plot(
     {
-      x: { label: x, labelArrow: "none", labelAnchor: "center", zero: left === 0, ticks: 6 },
+      x: {
+        ...{ label: x, labelArrow: "none", labelAnchor: "center", ticks: 6 },
+        ...logarithmic
+          ? { type: "log", tickFormat: (value: number) => shortNumber(value) }
+          : { zero: left === 0 },
+      },
       y: {
         label: null,
         grid: true,

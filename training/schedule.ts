@@ -4,7 +4,7 @@
  */
 
 /** A learning-rate schedule's name. */
-export type ScheduleName = "constant" | "step" | "cosine" | "one-cycle";
+export type ScheduleName = "constant" | "step" | "cosine" | "one-cycle" | "range-test";
 
 /** Every schedule, for command lines. */
 export const SCHEDULES = [
@@ -12,6 +12,7 @@ export const SCHEDULES = [
   "step",
   "cosine",
   "one-cycle",
+  "range-test",
 ] as const satisfies readonly ScheduleName[];
 
 /** Share of a one-cycle run in which its rate rises (Smith 2018), where no warm-up is given. */
@@ -35,9 +36,13 @@ export function defaultWarmup(
   if (schedule === "one-cycle") {
     return { warmup: Math.round(steps * ONE_CYCLE_RISE), why: "the rise of one-cycle, 30 % of the run" };
   }
+  if (schedule === "range-test") return { warmup: 0, why: "a range test has none" };
   const warmup = Math.min(WARMUP.steps, Math.floor(steps * WARMUP.share));
   return { warmup, why: warmup === WARMUP.steps ? "the most by default" : "a tenth of the run" };
 }
+
+/** Share of the highest rate that a range test begins at. */
+const RANGE = 1e-5;
 
 /** What a schedule depends on. */
 export interface ScheduleOptions {
@@ -55,12 +60,14 @@ export interface ScheduleOptions {
 
 /**
  * Learning rate of a step, counted from 0. `step` divides by ten after each third of the run; `cosine` falls to `finalLr` as half a
- * cosine (Loshchilov and Hutter 2017); `one-cycle` rises and falls to it as half cosines (Smith 2018).
+ * cosine (Loshchilov and Hutter 2017); `one-cycle` rises and falls to it as half cosines (Smith 2018); `range-test` rises by the same
+ * factor at every step, from a hundred-thousandth on (Smith 2017), and is for finding a rate: it has no warm-up.
  */
 export function learningRate(
   { schedule, lr, steps, warmup, finalLr = 0 }: ScheduleOptions,
   step: number,
 ): number {
+  if (schedule === "range-test") return lr * RANGE ** (1 - Math.min(1, (step + 1) / steps));
   const rise = schedule === "one-cycle" && warmup === 0 ? Math.round(steps * ONE_CYCLE_RISE) : warmup;
   if (step < rise) {
     const part = (step + 1) / rise;
