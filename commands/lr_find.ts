@@ -18,7 +18,7 @@ import { optionsOfFlags } from "./train_command.ts";
 
 const NAME = "deno task lr-find";
 
-const { lr: _, steps: __, epochs: ___, schedule: ____, patience: _____, ...fields } = RUN_OPTIONS;
+const { lr: _, steps: __, epochs: ___, patience: ____, ...fields } = RUN_OPTIONS;
 
 const flags = parseOrExit(Deno.args, {
   name: NAME,
@@ -54,7 +54,7 @@ await runCommand(NAME, async () => {
       if (event.event !== "end" && event.event !== "epoch") tell(event);
     });
     if (!points) return;
-    const found = judgeRates(points);
+    const found = judgeRates(points, options.schedule);
     if (out !== undefined) await writeFileAtomically(out, new TextEncoder().encode(curve(found)));
     console.log(json ? JSON.stringify(found) : lines(found, out).map((line) => printable(line)).join("\n"));
   } finally {
@@ -73,18 +73,18 @@ function curve({ points }: FoundRate): string {
 }
 
 /** The curve as rows of bars, and what it says. */
-function lines({ points, lowest, steepest, suggested }: FoundRate, out: string | undefined): string[] {
+function lines({ points, lowest, edge, suggested }: FoundRate, out: string | undefined): string[] {
   const most = Math.max(...points.map(({ loss }) => Math.min(loss, 2 * points[0]!.loss)));
   return [
     ...points.map(({ lr, loss }) =>
       `${lr.toExponential(1).padStart(8)}  ${loss.toFixed(4).padStart(8)}  ` +
       "█".repeat(Math.round(40 * Math.min(1, loss / most)))
     ),
-    `Of ${count(points.length, "reading")} the loss fell fastest at a learning rate of ${
-      steepest.toPrecision(2)
-    } and ` +
-    `was lowest at ${lowest.toPrecision(2)}.`,
+    `Of ${count(points.length, "reading")} the loss was lowest at a learning rate of ${
+      lowest.toPrecision(2)
+    } and low up ` +
+    `to ${edge.toPrecision(2)}.`,
     ...out === undefined ? [] : [`The curve is in ${out}.`],
-    `Where it falls fastest is a good highest rate for a whole run: --lr ${suggested}`,
+    `As the highest rate of a run: --lr ${suggested}`,
   ];
 }

@@ -3,14 +3,24 @@
  * @module
  */
 import { z } from "zod";
+import { contentKey } from "../data/dataset/content.ts";
 import { DataError, type Dataset, type ListedPhoto } from "../data/dataset/folder.ts";
 import { SPLIT_RULE } from "../data/dataset/sampler.ts";
 import type { SkippedPhoto } from "../data/dataset/photo_store.ts";
 import type { SplitName } from "../data/dataset/listing.ts";
 import { nameBelow } from "../data/dataset/walk.ts";
 
-/** A photo: its split (`out`: it could not be decoded), class, path in the data set's folder, and size in bytes. */
-type Row = [split: SplitName | "out", class_: string, file: string, bytes: number];
+/**
+ * A photo: its split (`out`: it could not be decoded), class, path in the data set's folder, size in bytes, and a hash of what it holds
+ * (see `contentKey`; lists of earlier versions have none).
+ */
+type Row = [
+  split: SplitName | "out",
+  class_: string,
+  file: string,
+  bytes: number,
+  content?: string | undefined,
+];
 
 /** What `photos.json` holds. */
 export interface PhotoList {
@@ -30,6 +40,7 @@ const schema: z.ZodType<PhotoList> = z.object({
     z.string(),
     z.string(),
     z.int().nonnegative(),
+    z.string().optional(),
   ])),
 });
 
@@ -55,7 +66,7 @@ export function listPhotos(dataset: Dataset, used: Dataset, rule: number = SPLIT
   const photos = Object.entries(dataset.splits).flatMap(([split, samples]) =>
     samples.map((photo): Row => {
       const where = paths.has(photo.path) ? split as SplitName : "out";
-      return [where, photo.class, nameIn(dataset, photo), sizeOf(photo)];
+      return [where, photo.class, nameIn(dataset, photo), sizeOf(photo), contentOf(photo)];
     })
   );
   return { rule, origin: dataset.origin, photos };
@@ -72,6 +83,20 @@ function sizeOf({ path }: ListedPhoto): number {
   } catch {
     return 0; // it cannot be decoded either
   }
+}
+
+/** Empty where it cannot be read, which is found out when it is decoded. */
+function contentOf({ path }: ListedPhoto): string {
+  try {
+    return contentKey(path).slice(0, 16);
+  } catch {
+    return "";
+  }
+}
+
+/** Whether a photo is the one that was listed. */
+function unchanged(photo: ListedPhoto, bytes: number, content: string | undefined): boolean {
+  return sizeOf(photo) === bytes && (content === undefined || contentOf(photo) === content);
 }
 
 /** One photo a line. */
@@ -100,11 +125,12 @@ export function keepListed(now: Dataset, list: PhotoList, onNote: (text: string)
   );
   const splits: Record<SplitName | "out", ListedPhoto[]> = { train: [], valid: [], test: [], out: [] };
   const gone: string[] = [], changed: string[] = [];
-  for (const [split, _, key, bytes] of list.photos) {
+  for (const [split, _, key, bytes, content] of list.photos) {
     const photo = found.get(key);
     found.delete(key);
-    if (photo !== undefined && (split === "out" || sizeOf(photo) === bytes)) splits[split].push(photo);
-    else if (split !== "out") (photo ? changed : gone).push(key);
+    if (photo !== undefined && (split === "out" || unchanged(photo, bytes, content))) {
+      splits[split].push(photo);
+    } else if (split !== "out") (photo ? changed : gone).push(key);
   }
   const added = [...found.keys()];
   const text = (keys: readonly string[], what: string) =>

@@ -6,6 +6,7 @@
 import type { PlaceOptions, RunOptions } from "./options.ts";
 import { DivergedError } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
+import type { ScheduleName } from "./schedule.ts";
 import { train } from "./train.ts";
 
 /** A reading of a range test. */
@@ -22,11 +23,14 @@ export interface FoundRate {
   readonly points: readonly RatePoint[];
   /** Where the smoothed loss was lowest. */
   readonly lowest: number;
-  /** Where it fell fastest before, over the rate's logarithm. */
-  readonly steepest: number;
-  /** `steepest` to one digit: a highest rate for a whole run. */
+  /** The highest rate at which it had not risen again by more than a quarter of what it had fallen. */
+  readonly edge: number;
+  /** The highest rate of a run, to one digit: `edge` where it is reached for a moment only, as by one-cycle, a third of it elsewhere. */
   readonly suggested: number;
 }
+
+/** How far the loss may rise again, as a share of its fall: with a tenth, one noisy reading decides. */
+const RISE = 1 / 4;
 
 /** A loss so many times the lowest one will not come back. */
 const GONE = 4;
@@ -64,8 +68,8 @@ export async function testRates(
   return signal?.aborted ? undefined : points;
 }
 
-/** Judges the readings of a range test; throws a `RangeError` where there are fewer than five. */
-export function judgeRates(points: readonly RatePoint[]): FoundRate {
+/** Judges the readings of a range test for a run of that schedule; throws a `RangeError` where there are fewer than five. */
+export function judgeRates(points: readonly RatePoint[], schedule: ScheduleName): FoundRate {
   if (points.length < 5) {
     throw new RangeError(`Cannot judge learning rates: got ${points.length} readings, wanted at least 5`);
   }
@@ -75,10 +79,9 @@ export function judgeRates(points: readonly RatePoint[]): FoundRate {
     return near.reduce((sum, { loss }) => sum + loss, 0) / near.length;
   });
   const at = smooth.indexOf(Math.min(...smooth));
-  const slopes = smooth.slice(1, at + 1).map((loss, i) =>
-    (loss - smooth[i]!) / Math.log(points[i + 1]!.lr / points[i]!.lr)
-  );
-  const fall = slopes.length > 0 ? slopes.indexOf(Math.min(...slopes)) + 1 : 0;
-  const lowest = points[at]!.lr, steepest = points[fall]!.lr;
-  return { points, lowest, steepest, suggested: Number(steepest.toPrecision(1)) };
+  const allowed = smooth[at]! + RISE * (smooth[0]! - smooth[at]!);
+  const after = smooth.findIndex((loss, i) => i > at && !(loss <= allowed));
+  const edge = points[after < 0 ? points.length - 1 : after - 1]!.lr;
+  const suggested = Number((schedule === "one-cycle" ? edge : edge / 3).toPrecision(1));
+  return { points, lowest: points[at]!.lr, edge, suggested };
 }

@@ -157,8 +157,12 @@ test("a run goes on with the photos that it began with: new ones are named and w
     const config = await Deno.readTextFile(run("config.json"));
     await Deno.remove(join(data, "bird", "3.jpg"));
     await Deno.writeTextFile(join(data, "bird", "4.jpg"), "another");
+    // As long as it was, but not what it was.
+    const edited = await Deno.readFile(join(data, "dog", "50.jpg"));
+    edited[edited.length - 10]! ^= 1;
+    await Deno.writeFile(join(data, "dog", "50.jpg"), edited);
     const error = await assertRejects(() => resume({ steps: 8 }), DataError);
-    assertStringIncludes(error.message, "1 gone (bird/3.jpg), 1 changed (bird/4.jpg); a run");
+    assertStringIncludes(error.message, "1 gone (bird/3.jpg), 2 changed (bird/4.jpg, dog/50.jpg); a run");
     assert(!error.message.includes("new"), error.message);
     assertEquals(await Deno.readTextFile(run("config.json")), config);
   }));

@@ -11,17 +11,23 @@ Deno.test("the rate of a range test rises by the same factor at every step, over
   for (let step = 1; step < 50; step++) assertAlmostEquals(rate(step) / rate(step - 1), 10 ** 0.1, 1e-9);
 });
 
-Deno.test("a range test finds where the loss falls fastest and where it is lowest", () => {
-  // Level, then falling, fastest about 1e-2, lowest at 1e-1, then away.
-  const losses = [2, 2, 2, 1.95, 1.8, 1.2, 0.7, 0.6, 0.58, 1.5, 9];
+Deno.test("a range test finds where the loss is lowest and how far up it stays low", () => {
+  // Level, then falling, then away.
+  const losses = [2, 2, 2, 1.95, 1.8, 1.2, 0.7, 0.6, 0.58, 0.7, 1.5, 9];
   const points = losses.map((loss, i) => ({ lr: 10 ** (-4.5 + i / 2), loss }));
-  const { lowest, steepest, suggested } = judgeRates(points);
+  const { lowest, edge, suggested } = judgeRates(points, "one-cycle");
   assertAlmostEquals(lowest, points[7]!.lr);
-  assertAlmostEquals(steepest, points[5]!.lr);
-  assertEquals(suggested, 0.01);
-  // One that never falls has nothing but its beginning.
-  assertAlmostEquals(judgeRates(losses.map((_, i) => ({ lr: i + 1, loss: i + 1 }))).steepest, 1);
-  assertThrows(() => judgeRates(points.slice(0, 4)), RangeError, "got 4 readings, wanted at least 5");
+  // Smoothed: 0.63 at the lowest, 2 at first, so up to 0.97: 0.93 at the next but two.
+  assertAlmostEquals(edge, points[9]!.lr);
+  assertEquals(suggested, 1);
+  assertEquals(judgeRates(points, "cosine").suggested, 0.3);
+  // A loss that never rises again says that the test should have gone on.
+  assertAlmostEquals(judgeRates(points.slice(0, 9), "cosine").edge, points[8]!.lr);
+  assertThrows(
+    () => judgeRates(points.slice(0, 4), "cosine"),
+    RangeError,
+    "got 4 readings, wanted at least 5",
+  );
 });
 
 testNeeding("all")(
