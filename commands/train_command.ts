@@ -6,10 +6,61 @@ import { UserError } from "../engine/errors.ts";
 import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
 import { flag, givenFlags, UsageError } from "./cli/args.ts";
 import { DISTRIBUTED_FLAG } from "./cli/ranks.ts";
+import type { Guide } from "./cli/help.ts";
 import { flagsOf, openFlagsOf } from "./cli/schema_flags.ts";
 import { requireModel, requireSize } from "./cli/size.ts";
 
 const { out, ...places } = flagsOf(PLACE_OPTIONS);
+
+/** What `--help` shows of so many flags: a screen. */
+const GUIDE: Guide = {
+  examples: [
+    ["deno task train", "learns drawn shapes: whether all is in order here"],
+    ["deno task train --data photos", "a folder for each class; all else is chosen for you"],
+    ["deno task train --resume runs/NAME", "goes on where that run was stopped"],
+  ],
+  usual: {
+    data: "folder of photos: a folder for each class, or one for each split",
+    out: "folder of the run (default: a new one under runs/)",
+    model: "architecture (default: by the recipe; docs/recipe.md)",
+    size: "height and width of the input",
+    epochs: "passes over the training images",
+    batchSize: "images in a batch (default 32)",
+    lr: "highest learning rate; deno task lr-find finds one",
+    weights: "start from trained weights",
+    resume: "go on with a run",
+    seed: "decides every random number (default 1)",
+    dryRun: "make the first step alone: would it run?",
+  },
+  groups: {
+    "Photos": ["classes", "sampling", "classWeights", "softLabels", "workers", "cache", "resident"],
+    "Network": ["recipe", "startSize", "startShare", "freeze"],
+    "Length": ["steps", "patience", "accumulate"],
+    "Optimiser": [
+      ...["optimizer", "momentum", "nesterov", "betas", "eps", "alpha", "weightDecay", "weightDecayOn"],
+      ...["clipNorm", "ema"],
+    ],
+    "Schedule": ["schedule", "warmup", "pctStart", "finalLr"],
+    "Augmentation": [
+      ...[
+        "augment",
+        "hflip",
+        "cropScale",
+        "cropRatio",
+        "brightness",
+        "contrast",
+        "saturation",
+        "randomErase",
+      ],
+      ...["mixup", "cutmix", "mixProb", "mixSwitchProb", "labelSmoothing"],
+    ],
+    "Several ranks": ["distributed", "microBatches", "fastReduce"],
+    "Distillation": ["distill", "distillTemperature", "distillWeight"],
+    "Checking": ["folds", "fold", "falseRefusals", "overfitBatch", "checkNumerics"],
+    "Output": ["report", "json", "saveEvery"],
+    "Device": ["backend"],
+  },
+};
 
 /** A flag for each option of a run, for where it goes, and for what this command alone knows. */
 export const TRAIN_COMMAND = {
@@ -33,6 +84,7 @@ export const TRAIN_COMMAND = {
     }),
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
+  guide: GUIDE,
   hints: { name: "a run is called as its folder is, --out runs/NAME" },
 };
 

@@ -67,8 +67,13 @@ try {
     ...["--batch-size", "8", "--cutmix", "1", "--random-erase", "0.3", "--patience", "25"],
     ...["--soft-labels", file("soft.csv"), "--distill", file("teacher"), "--epochs", `${flags.epochs}`],
   ];
-  await finish(...options, "--out", file("whole"));
   const started = performance.now();
+  const whole = start(...options, "--out", file("whole"));
+  while (await stepsTold("whole") === 0) await delay(50);
+  const first = performance.now() - started;
+  const { code, stderr } = await whole.output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  const training = performance.now() - started - first;
   let random = flags.seed * 2654435761 % 2 ** 32;
   const draw = () => (random = (random * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32;
   const kills: { step: number; seconds: number }[] = [];
@@ -79,8 +84,8 @@ try {
     // A run that was killed before it had a folder is no run to go on with.
     const known = await Deno.stat(file("killed", "config.json")).then(() => true, () => false);
     const child = start(...known ? goOn : begin), from = performance.now();
-    // Mostly while it trains, now and then while it starts.
-    const moment = 300 + 6000 * draw();
+    // One in five while it starts, the others so long after it trains that the run has its time in all of them together.
+    const moment = draw() < 0.2 ? first * draw() : first + 2 * training / flags.kills * draw();
     const over = await Promise.race([child.status.then(() => true), delay(moment).then(() => false)]);
     if (over) {
       ended = true;

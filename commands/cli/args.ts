@@ -16,8 +16,9 @@
  */
 import { parseArgs } from "node:util";
 import { type Implementation, IMPLEMENTATIONS, WEBGPU } from "../../engine/implementation.ts";
-import { count, wrap } from "../../engine/text.ts";
+import { count } from "../../engine/text.ts";
 import { type Flag, flag, UsageError } from "./flags.ts";
+import { ALL, type Guide, type HelpOptions, helpText as textOf } from "./help.ts";
 import { hintFor, kebabCase, nearestFlag } from "./suggest.ts";
 import { terminalColumns } from "./terminal.ts";
 import { userPath } from "./user_path.ts";
@@ -44,6 +45,8 @@ export interface Command<F extends Readonly<Record<string, Flag<unknown>>>> {
     /** Whether they are files or folders. */
     readonly paths?: boolean;
   };
+  /** How `--help` shows them where they are too many for a screen; `--help-all` then explains every one. */
+  readonly guide?: Guide;
   /** What to say of flags that people know from elsewhere and this command does not have, by their name without dashes. */
   readonly hints?: Readonly<Record<string, string>>;
 }
@@ -96,8 +99,10 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
 ): Parsed<F> {
   const end = args.indexOf("--");
   const ours = end === -1 ? args : args.slice(0, end);
-  if (ours.includes("--help") || ours.includes("-h")) {
-    console.log(helpText(command, Deno.stdout.isTerminal() ? terminalColumns() : undefined));
+  const all = command.guide !== undefined && ours.includes(`--${ALL}`);
+  if (all || ours.includes("--help") || ours.includes("-h")) {
+    const columns = Deno.stdout.isTerminal() ? terminalColumns() : undefined;
+    console.log(helpText(command, { all, ...columns && { columns } }));
     Deno.exit(0);
   }
   try {
@@ -109,6 +114,11 @@ export function parseOrExit<F extends Readonly<Record<string, Flag<unknown>>>>(
     if (!(error instanceof UsageError)) throw error;
     exitWithUsageError(command.name, error);
   }
+}
+
+/** The text of `--help`, see help.ts. */
+export function helpText(command: AnyCommand, options: HelpOptions = {}): string {
+  return textOf({ ...command, flags: flagsOf(command) }, options);
 }
 
 /** `--backend`, which workers and child processes learn from the environment. */
@@ -126,43 +136,6 @@ function flagsOf({ flags, usesGpu }: AnyCommand): AnyCommand["flags"] {
 export function exitWithUsageError(name: string, error: UsageError): never {
   console.error(`${name}: ${error.message} (--help lists the flags)`);
   Deno.exit(2);
-}
-
-/** The narrowest column of explanations that stands beside the flags and not below them. */
-const LEAST_BESIDE = 24;
-
-/**
- * The text of `--help`: usage, summary, and a line for each flag with its default. Lines longer than `columns` are broken between words;
- * by default none is.
- */
-export function helpText(command: AnyCommand, columns = Infinity): string {
-  const rows = Object.entries(flagsOf(command)).map(([key, flag]) => {
-    const name = flag.kind === "switch" && flag.fallback === true
-      ? `--no-${kebabCase(key)}`
-      : `--${kebabCase(key)}`;
-    const left = flag.placeholder === "" ? name : `${name} ${flag.placeholder}`;
-    const shown = flag.kind === "switch" || flag.fallback === undefined ? undefined : String(flag.fallback);
-    const notes = [
-      ...(flag.required ? ["required"] : []),
-      ...(flag.kind === "list" ? ["may be repeated"] : []),
-      ...(shown === undefined || shown === "" ? [] : [`default ${shown}`]),
-    ];
-    return [left, notes.length > 0 ? `${flag.help} (${notes.join(", ")})` : flag.help] as const;
-  });
-  rows.push(["--help", "print this text"]);
-  const width = Math.max(...rows.map(([left]) => left.length));
-  const after = command.positionals ? ` ${command.positionals.usage ?? `${command.positionals.name}…`}` : "";
-  const beside = columns - width - 4, below = beside < LEAST_BESIDE;
-  const indent = " ".repeat(below ? 6 : width + 4);
-  const lines = rows.flatMap(([left, right]) => {
-    const [first = "", ...rest] = wrap(right, below ? columns - indent.length : beside);
-    const hanging = rest.map((line) => indent + line);
-    return below
-      ? [`  ${left}`, indent + first, ...hanging]
-      : [`  ${left.padEnd(width)}  ${first}`, ...hanging];
-  });
-  const summary = wrap(command.summary, columns);
-  return [`${command.name} [FLAGS]${after}`, "", ...summary, "", ...lines].join("\n");
 }
 
 /** The flags that `args` hold, by their key and as people write them (`--max-batch`); throws a `UsageError` for an unknown one. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { terminalColumns } from "../../commands/cli/terminal.ts";
 import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { nameList } from "../../data/dataset/names.ts";
+import { kebabCase } from "../../commands/cli/suggest.ts";
 import { flag, givenFlags, helpText, parseFlags, UsageError } from "../../commands/cli/args.ts";
 
 const command = {
@@ -165,9 +166,10 @@ Deno.test("the help text lists every flag with its default", () => {
 
 Deno.test("the help text is broken between words where the terminal is narrow", () => {
   const words = (text: string) => text.split(/\s+/);
-  const whole = helpText(TRAIN_COMMAND), longest = Math.max(...words(whole).map((word) => word.length));
+  const whole = helpText(TRAIN_COMMAND, { all: true }),
+    longest = Math.max(...words(whole).map((word) => word.length));
   for (const columns of [1, 20, 60, 80, 132]) {
-    const text = helpText(TRAIN_COMMAND, columns);
+    const text = helpText(TRAIN_COMMAND, { all: true, columns });
     assertEquals(words(text), words(whole));
     // A flag and its value, and a single word, are never broken.
     const most = Math.max(
@@ -177,7 +179,7 @@ Deno.test("the help text is broken between words where the terminal is narrow", 
     );
     for (const line of text.split("\n").slice(1)) assert(line.length <= most, `${columns}: ${line}`);
   }
-  assertEquals(helpText(TRAIN_COMMAND, 500), whole);
+  assertEquals(helpText(TRAIN_COMMAND, { all: true, columns: 500 }), whole);
 });
 
 Deno.test("a terminal that says no width has that of COLUMNS, or 80", () => {
@@ -238,4 +240,17 @@ Deno.test("a command that opens a device takes --backend, whoever reads its flag
   assertMatch(helpText(command), /--backend deno\|dawn /);
   assertThrows(() => parseFlags(["--backend", "gl"], command), UsageError, "one of deno, dawn");
   assertThrows(() => parseFlags(args, { ...command, usesGpu: false }), UsageError, "unknown flag --backend");
+});
+
+Deno.test("the short help of train fits a screen, and its guide has every flag once", () => {
+  const { flags, guide } = TRAIN_COMMAND;
+  const guided = [...Object.keys(guide.usual), ...Object.values(guide.groups).flat()];
+  assertEquals(guided.toSorted(), [...Object.keys(flags), "backend"].toSorted());
+  const short = helpText(TRAIN_COMMAND, { columns: 100 }).split("\n");
+  assert(short.length <= 40, `${short.length} lines`);
+  assert(short.every((line) => line.length <= 100), short.join("\n"));
+  assert(short.includes("--help-all explains the others, too:"));
+  // What the short one has no words for, the long one explains.
+  const long = helpText(TRAIN_COMMAND, { columns: 100, all: true });
+  for (const key of guided) assertMatch(long, new RegExp(`^  --(no-)?${kebabCase(key)}( |$)`, "m"));
 });

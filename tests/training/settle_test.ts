@@ -45,7 +45,7 @@ Deno.test("each optimiser has its own learning rate and weight decay, which can 
     assertEquals(texts({ optimizer }, 100).lr, `learning rate ${lr} (for ${optimizer})`);
   }
   assertEquals(OPTIMIZER_DEFAULTS.sgd.lr, 0.02);
-  const help = helpText(TRAIN_COMMAND);
+  const help = helpText(TRAIN_COMMAND, { all: true });
   assertMatch(
     help,
     /--lr X +highest learning rate \(default: by optimiser: sgd 0\.02, adam 0\.\d+, adamw .*\)/,
