@@ -57,7 +57,7 @@ const GUIDE: Guide = {
     "Several ranks": ["distributed", "microBatches", "fastReduce"],
     "Distillation": ["distill", "distillTemperature", "distillWeight"],
     "Checking": ["folds", "fold", "falseRefusals", "overfitBatch", "checkNumerics"],
-    "Output": ["report", "json", "saveEvery"],
+    "Output": ["topK", "report", "json", "saveEvery"],
     "Device": ["backend"],
   },
 };

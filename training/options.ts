@@ -202,6 +202,10 @@ export const RUN_OPTIONS = {
   distillWeight: part.default(0.7).meta({
     description: "the teacher's share of the loss; the labels have the rest",
   }) as Option<number>,
+  /** Epochs whose checkpoints are kept beside the best one's. */
+  topK: z.int().min(0).max(1000).default(0).meta({
+    description: "keep the checkpoints of so many of the best epochs, too: epoch-N.safetensors",
+  }) as Option<number>,
   /** Share of the target spread over all classes. */
   labelSmoothing: z.number().min(0).max(0.99).default(0).meta({
     description: "share of the target spread over all classes",

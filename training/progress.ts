@@ -14,6 +14,7 @@ import type { FoundNonFinite } from "./numeric_checks.ts";
 import type { Label } from "../model/training_step.ts";
 import { addedUp, type LossSums, partsSchema } from "./loss_sums.ts";
 import type { Metrics } from "./loss_meter.ts";
+import { type RankedEpoch, rankedEpochSchema } from "./top_epochs.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** How far a run has come. */
@@ -28,6 +29,8 @@ export interface Progress {
   open?: LossSums | undefined;
   /** The best checkpoint's validation. */
   best?: { accuracy: number; loss: number } | undefined;
+  /** The epochs whose checkpoints are kept, the best first. */
+  kept: readonly RankedEpoch[];
   /** Epochs since the best one. */
   waited: number;
   /** What computed it: only the same adapter with the same tiles goes on bit by bit. */
@@ -50,7 +53,8 @@ export const progressSchema: z.ZodType<Progress> = z.object({
   sums: sumsSchema,
   open: sumsSchema.optional(),
   best: z.object({ accuracy: z.number(), loss: z.number() }).optional(),
-  // A state of an earlier version does not say: it begins to wait.
+  // A state of an earlier version says of neither: it kept none, and begins to wait.
+  kept: z.array(rankedEpochSchema).readonly().default([]),
   waited: z.int().nonnegative().default(0),
   device: z.object({ adapter: z.string(), tiles: z.string() }).optional(),
   training: trainingRecordSchema,
@@ -61,6 +65,7 @@ export const START: Progress = {
   step: 0,
   epoch: 0,
   sums: { images: 0, loss: 0, hits: 0 },
+  kept: [],
   waited: 0,
   training: { epoch: 0, step: 0 },
 };

@@ -200,11 +200,20 @@ export class RunFolder {
     return join(this.path, name);
   }
 
-  /** Replaces `last.safetensors` or `best.safetensors` in one step. */
-  async save(name: "last" | "best", checkpoint: Checkpoint): Promise<string> {
+  /** Replaces `last.safetensors`, `best.safetensors` or an epoch's file in one step. */
+  async save(name: "last" | "best" | `epoch-${number}`, checkpoint: Checkpoint): Promise<string> {
     const path = this.file(`${name}.safetensors`);
     if (this.writes) await saveCheckpoint(path, checkpoint);
     return path;
+  }
+
+  /** Removes the files of all epochs but these. */
+  async keepEpochs(epochs: readonly number[]): Promise<void> {
+    if (!this.writes) return;
+    for await (const { name } of Deno.readDir(this.path)) {
+      const epoch = /^epoch-(\d+)\.safetensors$/.exec(name)?.[1];
+      if (epoch !== undefined && !epochs.includes(Number(epoch))) await Deno.remove(this.file(name));
+    }
   }
 }
 

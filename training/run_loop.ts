@@ -30,6 +30,7 @@ import { learningRate } from "./schedule.ts";
 import { batchesOfStep, type RunLength, runLength } from "./settle.ts";
 import { sizeOfEpoch } from "./stages.ts";
 import { RunSaver } from "./state.ts";
+import { topEpochs } from "./top_epochs.ts";
 import type { Trainer } from "./trainer.ts";
 import { chooseTrust, trustLines } from "./trust.ts";
 
@@ -233,6 +234,9 @@ class RunLoop {
     };
     const better = isBest(valid, best);
     if (better) await this.#saver.best(training);
+    const ranked = { epoch, accuracy: valid?.accuracy ?? 0, loss: valid?.loss ?? NaN };
+    const kept = topEpochs(this.progress.kept, ranked, options.topK);
+    if (kept.includes(ranked)) await this.#saver.epoch(training);
     const trainLoss = sums.loss / sums.images, trainAccuracy = sums.hits / sums.images;
     const imagesPerSecond = meter.epoch(), targets = meanParts(sums);
     await folder.log({
@@ -250,10 +254,13 @@ class RunLoop {
     });
     this.progress = {
       ...{ step, epoch, training, sums: START.sums },
+      kept,
       waited: better ? 0 : this.progress.waited + 1,
       best: better ? { accuracy: valid?.accuracy ?? 0, loss: valid?.loss ?? 0 } : best,
     };
     await this.saveLast();
+    // What is no longer kept goes once the state says so: a run that is killed before has one more than it needs.
+    await folder.keepEpochs(kept.map((one) => one.epoch));
     report({
       ...{ event: "epoch", epoch, step, trainLoss, trainAccuracy, valid, best: better, imagesPerSecond },
       ...targets && { targets },

@@ -121,6 +121,12 @@ export class RunSaver {
     await this.folder.save("best", await this.#checkpoint(training));
   }
 
+  /** Writes the file of the epoch that has ended. */
+  async epoch(training: Progress["training"]): Promise<void> {
+    if (!this.folder.writes || training.epoch === undefined) return;
+    await this.folder.save(`epoch-${training.epoch}`, await this.#checkpoint(training));
+  }
+
   /**
    * Writes the state and `last.safetensors` beside it; resolves with the latter's path. The state comes first: a folder with a
    * checkpoint and no state is one that someone took the state from.

@@ -21,7 +21,7 @@ Deno.test("a configuration of the first version is still read", () => {
     },
     ...{ sampling: "shuffled", brightness: 0, contrast: 0, saturation: 0, randomErase: 0 },
     ...{ mixup: 0, cutmix: 0, mixProb: 0.5, mixSwitchProb: 0.5, startShare: 0.5, overfitBatch: false },
-    ...{ distillTemperature: 4, distillWeight: 0.7, falseRefusals: 0.05, fastReduce: false },
+    ...{ distillTemperature: 4, distillWeight: 0.7, falseRefusals: 0.05, fastReduce: false, topK: 0 },
   };
   assertEquals(JSON.parse(JSON.stringify(options)), { ...recorded, ...added });
 });
