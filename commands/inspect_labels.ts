@@ -2,6 +2,7 @@
  * What trained models think of the labels of photos that they were not trained on, for `deno task inspect --checkpoint`.
  * @module
  */
+import { join } from "@std/path";
 import { DataError, type Dataset, type ListedPhoto } from "../data/dataset/folder.ts";
 import { evaluationBatches } from "../data/dataset/batches.ts";
 import { RecordedSplit } from "../data/dataset/split_record.ts";
@@ -14,6 +15,9 @@ import { probabilitiesOf } from "../model/inference/inference.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { openPhotos } from "../training/photo_source.ts";
 import { evaluationPhotos } from "../training/photos.ts";
+
+/** How the folders of `train --folds` are called. */
+const FOLD = /^fold-\d+$/;
 
 /** Photos in one pass. */
 const BATCH = 32;
@@ -30,7 +34,7 @@ export async function suspectLabels(
   const { classes, dir } = dataset, photos = Object.values(dataset.splits).flat();
   const sums = new Map<ListedPhoto, { row: Float64Array; models: number }>();
   using gpu = await requestTunedGpu({ onNote });
-  for (const named of checkpoints) {
+  for (const named of (await Promise.all(checkpoints.map(foldsIn))).flat()) {
     const path = await checkpointAt(named, onNote);
     const classifier = await loadClassifier(path, { maxBatch: BATCH, gpu }), { card } = classifier;
     const columns = classes.map((name) => card.classes.indexOf(name));
@@ -44,7 +48,9 @@ export async function suspectLabels(
     // As large as training and evaluation have them.
     using source = await openPhotos(judged, { side: decodeSide(card.preprocess), cacheDir });
     for (const batch of evaluationBatches(judged.length, Math.min(BATCH, classifier.maxBatch))) {
-      const logits = await classifier.logits(evaluationPhotos(source, batch, card.preprocess), BATCH);
+      // Mirrored copies, too: what holds for one view of a photo alone is no reason to doubt its label.
+      const photos = evaluationPhotos(source, batch, card.preprocess);
+      const logits = await classifier.logits(photos, BATCH, { tta: true });
       logits.forEach((values, i) => {
         const photo = judged[batch[i]!]!, all = probabilitiesOf(values);
         const sum = sums.get(photo) ?? { row: new Float64Array(classes.length), models: 0 };
@@ -76,4 +82,11 @@ export async function suspectLabels(
       margin,
     })),
   };
+}
+
+/** The runs of a cross-validation that lie in a folder, or the path itself where there are none. */
+async function foldsIn(path: string): Promise<readonly string[]> {
+  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name).catch(() => []);
+  const folds = names.filter((name) => FOLD.test(name)).sort();
+  return folds.length > 0 ? folds.map((name) => join(path, name)) : [path];
 }

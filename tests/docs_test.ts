@@ -23,7 +23,7 @@ function list(folder = ""): string[] {
 /** What looks like a path and is none of the project: files of users' own, what commands write, and other names. */
 const OTHERS = [
   /^(\.\.\/shared|runs|photos|\.cache|\/)/, // beside the project, written by it, or an absolute path or a route
-  /^(config\.json|events\.jsonl|log\.csv|results\.csv|report\.html|(last|best)(\.state)?\.safetensors|SPLIT\.tsv)$/, // a run's files, a data set's table
+  /^(config\.json|events\.jsonl|log\.csv|results\.csv|label_issues\.json|report\.html|(last|best)(\.state)?\.safetensors|SPLIT\.tsv)$/, // a run's files, a data set's table
   /^(site|alexnet\.js|photo\.jpg|\d+\.jpg|mine\.onnx|dog\.safetensors|iter_395000\.model|loop\.ts)$/, // files of the examples
   /^(op\.(ts|wgsl)|TensorFlow\.js)$/, // any op's files; a name
 ];

@@ -1,11 +1,12 @@
 /**
  * The folder of one run: `config.json`, `photos.json`, `log.csv`, `last.safetensors`, `best.safetensors`, `last.state.safetensors`,
- * `soft_labels.csv` where it was given one, `diverged.txt` where its loss was not finite, and `run.lock`, which is locked while a program works there.
+ * `label_issues.json` once it is done, `soft_labels.csv` where it was given one, `diverged.txt` where its loss was not finite, and `run.lock`, which is locked while a program works there.
  * @module
  */
 import { isFile } from "../engine/files.ts";
 import { join } from "@std/path";
 import { z } from "zod";
+import type { SuspectLabels } from "../data/inspection/label_issues.ts";
 import { UserError } from "../engine/errors.ts";
 import { DIVERGED } from "../model/checkpoint/runs.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
@@ -16,6 +17,9 @@ import { decodePhotoList, encodePhotoList, type PhotoList, readJson } from "./ph
 import { type RunPaths, runPathsSchema } from "./run_paths.ts";
 import type { SettledOptions } from "./settle.ts";
 import { SOFT_LABELS_FILE } from "./soft_targets.ts";
+
+/** Which validation photos' labels are likely wrong, as JSON (`SuspectLabels`). */
+export const LABEL_ISSUES = "label_issues.json";
 
 /** Columns of `log.csv`, one row an epoch. */
 export const LOG_COLUMNS = [
@@ -132,6 +136,11 @@ export class RunFolder {
     }
     await this.#configure({ ...options, steps, epochs, paths });
     return { steps: options.steps, epochs: options.epochs };
+  }
+
+  /** Keeps which validation photos' labels are likely wrong. */
+  async writeLabelIssues(suspects: SuspectLabels): Promise<void> {
+    await this.#write(LABEL_ISSUES, JSON.stringify(suspects, null, 2) + "\n");
   }
 
   /** Keeps the list of the run's photos. */

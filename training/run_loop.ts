@@ -29,10 +29,11 @@ import { recipeOf, resumeProgress, type Run, trainerOf } from "./run.ts";
 import { learningRate } from "./schedule.ts";
 import { batchesOfStep, type RunLength, runLength } from "./settle.ts";
 import { sizeOfEpoch } from "./stages.ts";
+import { LABEL_ISSUES } from "./run_folder.ts";
 import { RunSaver } from "./state.ts";
 import { topEpochs } from "./top_epochs.ts";
 import type { Trainer } from "./trainer.ts";
-import { chooseTrust, trustLines } from "./trust.ts";
+import { chooseTrust, suspectsAmong, trustLines } from "./trust.ts";
 
 /** Steps between two readings of the device's metrics. */
 const READ_EVERY = 10;
@@ -306,7 +307,17 @@ class RunLoop {
     const note = (text: string) => report({ event: "note", text });
     trustLines(trust, data.valid.entries.length).forEach(note);
     if (!trust) return checkpoint;
-    const { calibration, unknown, exemplars } = trust;
+    const { calibration, unknown, exemplars, predictions } = trust;
+    const suspects = suspectsAmong(predictions, this.#run.options.data ?? "");
+    await folder.writeLabelIssues(suspects);
+    if (suspects.issues.length > 0) {
+      note(
+        `Labels    ${suspects.issues.length} of ${
+          count(suspects.judged, "validation label")
+        } may be wrong: ` +
+          folder.file(LABEL_ISSUES),
+      );
+    }
     const trusted = { ...checkpoint, card: { ...checkpoint.card, calibration, unknown }, exemplars };
     await folder.save("best", trusted);
     return trusted;

@@ -13,13 +13,15 @@ import {
   exemplarsOf,
   Familiarity,
 } from "../model/inference/familiarity.ts";
-import type { Pass } from "../model/inference/inference.ts";
+import { type Pass, probabilitiesOf } from "../model/inference/inference.ts";
 import type { Network } from "../model/network.ts";
+import { nameBelow } from "../data/dataset/walk.ts";
+import { findLabelIssues, type SuspectLabels } from "../data/inspection/label_issues.ts";
 import { count } from "../engine/text.ts";
 import { calibrate } from "./calibration.ts";
 import type { PhotoSource } from "./photos.ts";
 import type { Communicator } from "../distributed/communicator.ts";
-import { eachPrediction, type Predictions } from "./predictions.ts";
+import { eachPrediction, logitsOf, type Predictions } from "./predictions.ts";
 
 /** Training photos that are kept to compare with, at most. */
 const EXEMPLARS = 2000;
@@ -38,6 +40,8 @@ export interface Trust {
   readonly unknown: UnknownRule | undefined;
   /** What the rule compares with; absent without a rule, and where the network has too few maps. */
   readonly exemplars: Exemplars | undefined;
+  /** The validation photos as the network sees them. */
+  readonly predictions: Predictions;
 }
 
 /** How it is chosen. */
@@ -81,14 +85,29 @@ export async function chooseTrust(
     const exemplars = seen.length > 0
       ? exemplarsOf(maps, seen.map(({ moments }) => describedBy(moments)))
       : undefined;
+    const predictions = predictionsOf(held, card.classes, valid);
     return {
-      calibration: calibrate(predictionsOf(held, card.classes, valid)),
+      predictions,
+      calibration: calibrate(predictions),
       unknown: falseRefusals > 0 ? unknownRule(held, exemplars, falseRefusals) : undefined,
       exemplars,
     };
   } finally {
     await classifier.close();
   }
+}
+
+/** The photos whose labels are likely wrong, the likeliest first, by a network that was not trained on them. */
+export function suspectsAmong(predictions: Predictions, dir: string): SuspectLabels {
+  const { classes, labels, paths } = predictions;
+  const rows = paths.map((_, i) => probabilitiesOf(logitsOf(predictions, i)));
+  const issues = findLabelIssues([...labels], rows).map(({ index, label, suggested, margin }) => ({
+    file: nameBelow(dir, paths[index]!).replaceAll("\\", "/"),
+    class: classes[label]!,
+    suggested: classes[suggested]!,
+    margin,
+  }));
+  return { judged: paths.length, trainedOn: 0, issues };
 }
 
 /** What was chosen on that many validation photos, or why nothing was, in lines for people. */

@@ -17,11 +17,18 @@ export interface LabelIssue {
   readonly margin: number;
 }
 
+/** Share of the labels that a good model agrees with. */
+const GOOD = 0.9;
+
+/** Of a class's mean, what a good model's doubt must reach: it is as sure of few photos that it is wrong about. docs/data.md has figures. */
+const SLACK = 0.8;
+
 /**
  * The photos whose labels are likely wrong, the surest first. `probabilities` has a row of one value per class for each photo, by models
  * that were not trained on it. A class counts for a photo where its probability reaches the mean that photos of that label have for it, so
  * that a class of which the model is never sure is held to less; of those that count the likeliest is suggested, and it must also be the
- * likeliest of all, or the model has no opinion. Throws a `RangeError` where a row or a label does not fit.
+ * likeliest of all, or the model has no opinion. Models that agree with nine labels in ten need reach four fifths of the mean. Throws a
+ * `RangeError` where a row or a label does not fit.
  */
 export function findLabelIssues(
   labels: readonly number[],
@@ -44,9 +51,13 @@ export function findLabelIssues(
   });
   // A class without a photo has no mean: nothing is enough for it.
   const thresholds = sums.map((sum, k) => counts[k]! > 0 ? sum / counts[k]! : Infinity);
+  const rows = probabilities.map((row) => Array.from(row)),
+    best = rows.map((row) => row.indexOf(Math.max(...row)));
+  const agreed = labels.filter((label, i) => label === best[i]).length / labels.length;
+  const part = agreed >= GOOD ? SLACK : 1;
   const issues = labels.flatMap((label, index): LabelIssue[] => {
-    const row = Array.from(probabilities[index]!), suggested = row.indexOf(Math.max(...row));
-    if (suggested === label || row[suggested]! < thresholds[suggested]!) return [];
+    const row = rows[index]!, suggested = best[index]!;
+    if (suggested === label || row[suggested]! < part * thresholds[suggested]!) return [];
     return [{ index, label, suggested, margin: row[suggested]! - row[label]! }];
   });
   return issues.sort((a, b) => b.margin - a.margin || a.index - b.index);

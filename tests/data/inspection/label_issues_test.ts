@@ -67,3 +67,14 @@ Deno.test("what is said of labels counts the photos that no model could judge", 
   const many = Array.from({ length: 25 }, () => issues[0]!);
   assertEquals(labelIssueLines({ judged: 30, trainedOn: 0, issues: many }).at(-1), "  … and 5 more (--all)");
 });
+
+Deno.test("a model that agrees with nine labels in ten need be only four fifths as sure as it usually is", () => {
+  // Usually 0.9 sure; of one photo it is 0.75 sure that it is of another class.
+  const sure = (k: number): number[] => [0, 1].map((j) => j === k ? 0.9 : 0.1);
+  const labels = Array.from({ length: 40 }, (_, i) => i % 2);
+  const rows = labels.map(sure).with(0, [0.25, 0.75]);
+  assertEquals(findLabelIssues(labels, rows).map(({ index, suggested }) => [index, suggested]), [[0, 1]]);
+  // One that agrees with fewer must be as sure as usual: of its own mistakes there are too many.
+  const weak = rows.map((row, i) => i > 0 && i % 8 === 0 ? [0.49, 0.51] : row);
+  assertEquals(findLabelIssues(labels, weak), []);
+});
