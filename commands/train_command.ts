@@ -34,7 +34,7 @@ const GUIDE: Guide = {
   },
   groups: {
     "Photos": ["classes", "sampling", "classWeights", "softLabels", "workers", "cache", "resident"],
-    "Network": ["recipe", "startSize", "startShare", "freeze"],
+    "Network": ["recipe", "startSize", "startShare", "freeze", "unfreeze", "lrScale"],
     "Length": ["steps", "patience", "accumulate"],
     "Optimiser": [
       ...["optimizer", "momentum", "nesterov", "betas", "eps", "alpha", "weightDecay", "weightDecayOn"],

@@ -98,6 +98,8 @@ export class Network implements Disposable {
   readonly parameters: ParameterStore;
   /** Which parameter names training leaves alone. */
   readonly frozen: (name: string) => boolean;
+  /** Whose pace in training a parameter has, by its name; those of one group lie together. */
+  readonly groupOf: (name: string) => string;
   /** Shape of one image's logits. */
   readonly output: Shape;
   readonly #root: Layer;
@@ -106,13 +108,17 @@ export class Network implements Disposable {
   readonly #shared: boolean;
 
   /**
-   * Allocates the parameters (zeros). `frozen` says which parameter names training leaves alone. With `share` the parameters are those of
+   * Allocates the parameters (zeros). `frozen` says which parameter names training leaves alone, `groupOf` which have a pace of their own. With `share` the parameters are those of
    * that network, which owns them: the same layers on inputs of another size; throws a `UserError` where they do not fit.
    */
   constructor(
     readonly gpu: Gpu,
     readonly architecture: Architecture,
-    options: { frozen?: (name: string) => boolean; share?: Network } = {},
+    options: {
+      frozen?: (name: string) => boolean;
+      groupOf?: (name: string) => string;
+      share?: Network;
+    } = {},
   ) {
     const { root, output, parameters } = describeNetwork(
       architecture,
@@ -122,14 +128,17 @@ export class Network implements Disposable {
     this.output = output;
     const flat = flattenLayers({ name: "", layer: root, input: architecture.input });
     this.#indices = new Map(flat.map(({ name, index }) => [name, index]));
-    const { share, frozen = share?.frozen ?? (() => false) } = options;
+    const { share, frozen = share?.frozen ?? (() => false), groupOf = share?.groupOf ?? (() => "") } =
+      options;
     this.frozen = frozen;
+    this.groupOf = groupOf;
     this.#shared = share !== undefined;
     if (share) requireSameParameters(share, architecture, parameters);
     this.parameters = share?.parameters ?? new ParameterStore(
       gpu,
       parameters.map((spec) => ({ name: spec.name, spec })),
       this.frozen,
+      this.groupOf,
     );
   }
 

@@ -31,6 +31,8 @@ export interface Arena {
   readonly trained: boolean;
   /** Whether its parameters are matrices and kernels, which weight decay is for; else they are biases, scales and statistics. */
   readonly matrices: boolean;
+  /** Whose pace in training its parameters have; empty: that of the step. */
+  readonly group: string;
 }
 
 /** One named parameter of a layer, before it has memory. */
@@ -52,17 +54,17 @@ export class ParameterStore implements Disposable {
   readonly all: readonly Parameter[];
   readonly #byName: Map<string, Parameter>;
 
-  /** Allocates without initial values. `frozen` says which names to leave out of training. */
+  /** Allocates without initial values. `frozen` says which names to leave out of training, `groupOf` which share an arena. */
   constructor(
     readonly gpu: Gpu,
     specs: readonly NamedSpec[],
     frozen: (name: string) => boolean = () => false,
+    groupOf: (name: string) => string = () => "",
   ) {
-    const places = layOut(gpu, specs, frozen);
-    this.arenas = places.arenas.map(({ length, trained, matrices }, i) => ({
+    const places = layOut(gpu, specs, frozen, groupOf);
+    this.arenas = places.arenas.map(({ length, ...kind }, i) => ({
       values: createTensor(gpu, `parameters.${i}`, [length]),
-      trained,
-      matrices,
+      ...kind,
     }));
     this.all = places.slots.map(({ name, spec, places }) => ({
       name,
@@ -203,24 +205,35 @@ function grouped(parameters: readonly Parameter[]): Parameter[][] {
   return groups;
 }
 
-/** Packs parts into arenas no larger than a binding, trained and untrained apart, matrices and others apart, each part aligned. */
-function layOut(gpu: Gpu, specs: readonly NamedSpec[], frozen: (name: string) => boolean) {
+/** Packs parts into arenas no larger than a binding, each of one kind, each part aligned. */
+function layOut(
+  gpu: Gpu,
+  specs: readonly NamedSpec[],
+  frozen: (name: string) => boolean,
+  groupOf: (name: string) => string,
+) {
   const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
   const align = gpu.limits.minStorageBufferOffsetAlignment;
-  const arenas: { length: number; trained: boolean; matrices: boolean }[] = [];
-  const place = (bytes: number, trained: boolean, matrices: boolean) => {
+  type Kind = Pick<Arena, "trained" | "matrices" | "group">;
+  const arenas: (Kind & { length: number })[] = [];
+  const place = (bytes: number, kind: Kind) => {
     let arena = arenas.findIndex((a) =>
-      a.trained === trained && a.matrices === matrices && a.length * 4 + bytes <= limit
+      a.trained === kind.trained && a.matrices === kind.matrices && a.group === kind.group &&
+      a.length * 4 + bytes <= limit
     );
-    if (arena < 0) arena = arenas.push({ length: 0, trained, matrices }) - 1;
+    if (arena < 0) arena = arenas.push({ length: 0, ...kind }) - 1;
     const offset = arenas[arena]!.length * 4;
     arenas[arena]!.length += bytes / 4;
     return { arena, offset };
   };
   const slots = specs.map(({ name, spec }) => {
-    const trained = spec.trained && !frozen(name), matrices = spec.shape.length > 1;
+    const kind = {
+      trained: spec.trained && !frozen(name),
+      matrices: spec.shape.length > 1,
+      group: groupOf(name),
+    };
     const places = spec.parts.map((part) =>
-      place(Math.ceil(layoutOf(name, part.shape).length * 4 / align) * align, trained, matrices)
+      place(Math.ceil(layoutOf(name, part.shape).length * 4 / align) * align, kind)
     );
     return { name, spec, places };
   });

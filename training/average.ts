@@ -14,7 +14,10 @@ export class WeightAverage implements Disposable {
 
   /** Starts from the weights that `source` has now. `decay` is the share that each step keeps, 0 to under 1. */
   constructor(readonly source: Network, readonly decay: number) {
-    this.network = new Network(source.gpu, source.architecture, { frozen: source.frozen });
+    this.network = new Network(source.gpu, source.architecture, {
+      frozen: source.frozen,
+      groupOf: source.groupOf,
+    });
     copyTensors(source.gpu, this.#pairs());
   }
 

@@ -45,6 +45,8 @@ export interface OptimizerOptions {
   readonly eps?: number | undefined;
   /** Of rmsprop: decay of the running square; default 0.99. */
   readonly alpha?: number | undefined;
+  /** The pace of each group of parameters; default: all have the step's. */
+  readonly paceOf?: ((group: string) => rules.Pace) | undefined;
 }
 
 /** Which parameters weight decay is for. */
@@ -107,11 +109,12 @@ export function createOptimizer(parameters: ParameterStore, options: OptimizerOp
   return {
     state,
     build(plan, gradients, params) {
-      parameters.arenas.forEach(({ values: parameter, matrices }, i) => {
+      parameters.arenas.forEach(({ values: parameter, matrices, group }, i) => {
         const gradient = gradients[i];
         if (!gradient) return;
         const own = [...state.values()].map((arenas) => arenas[i]!);
-        (matrices ? rule : undecayed).record(plan, { parameter, gradient, params }, own);
+        const pace = options.paceOf?.(group);
+        (matrices ? rule : undecayed).record(plan, { parameter, gradient, params, pace }, own);
       });
     },
     [Symbol.dispose]() {

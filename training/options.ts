@@ -143,6 +143,16 @@ export const RUN_OPTIONS = {
     description: "blocks that are not trained, such as features",
     value: "A,B",
   }) as Option<readonly string[] | undefined>,
+  /** Factors on the learning rate of blocks. */
+  lrScale: names.meta({
+    description: "discriminative rates: factors on the learning rate of blocks, such as features=0.1",
+    value: "BLOCK=X,BLOCK=X",
+  }) as Option<readonly string[] | undefined>,
+  /** Epochs after which blocks are trained. */
+  unfreeze: names.meta({
+    description: "gradual unfreezing: epochs after which blocks are trained, such as features=5",
+    value: "BLOCK=N,BLOCK=N",
+  }) as Option<readonly string[] | undefined>,
   /** Learn one batch by heart. */
   overfitBatch: z.boolean().default(false).meta({
     description:

@@ -25,6 +25,7 @@ import {
   requireFiniteLoss,
   START,
 } from "./progress.ts";
+import { Paces } from "./paces.ts";
 import { recipeOf, resumeProgress, type Run, trainerOf } from "./run.ts";
 import { learningRate } from "./schedule.ts";
 import { batchesOfStep, type RunLength, runLength } from "./settle.ts";
@@ -88,7 +89,9 @@ class RunLoop {
   static async open(run: Run): Promise<RunLoop> {
     const { network, data: { train, valid }, options, card, folder, ranks = ALONE } = run;
     const { batchSize: batch, ema } = options;
-    const optimizer = createOptimizer(network.parameters, options);
+    const { epochs, perEpoch } = runLength(options, train.entries.length), paces = new Paces(options);
+    const paceOf = (group: string) => paces.paceOf(group, perEpoch);
+    const optimizer = createOptimizer(network.parameters, { ...options, paceOf });
     const average = ema === undefined ? undefined : new WeightAverage(network, ema);
     const saver = new RunSaver(folder, { network, optimizer, average }, card, recipeOf(options));
     const progress = run.resume
@@ -96,7 +99,6 @@ class RunLoop {
       : START;
     // Every rank goes on from the bits of the first, which alone reads files of the run.
     await saver.share(ranks);
-    const { epochs } = runLength(options, train.entries.length);
     const first = sizeOfEpoch(options, progress.epoch, epochs);
     // The inputs that come later are the larger ones.
     if (first !== options.size) (await trainerOf(run, saver, progress, options.size))[Symbol.dispose]();

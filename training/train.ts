@@ -24,6 +24,7 @@ import { compileProgress } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
 import type { OptionValues } from "./option.ts";
 import { type PlaceOptions, type RUN_OPTIONS, type RunOptions, runOptionsSchema } from "./options.ts";
+import { Paces } from "./paces.ts";
 import { firstBatch, keepOnDevice, openData, ruleOf } from "./run_data.ts";
 import { openPhotos } from "./photo_source.ts";
 import { decodedOf, listPhotos } from "./photo_list.ts";
@@ -160,7 +161,9 @@ async function trainIn(
   const preprocess = start ? transferPreprocess(startCard, given.size) : defaultPreprocess(given.size);
   const layers = networkOf(given, dataset.classes.length);
   const frozen = given.freeze && freezeBlocks(given.freeze, parameterNames(layers));
-  using network = new Network(gpu, layers, frozen ? { frozen } : {});
+  const paces = new Paces(given);
+  paces.require(parameterNames(layers), frozen);
+  using network = new Network(gpu, layers, { groupOf: paces.groupOf, ...frozen && { frozen } });
   network.parameters.initialise(given.seed);
   using teacher = given.distill === undefined
     ? undefined
@@ -170,6 +173,7 @@ async function trainIn(
     ? undefined
     : await readSoftLabels(given.softLabels, dataset.classes);
   if (teacher && !existing) note(teacher.text(teaching));
+  if (!existing) paces.lines.forEach(note);
   if (given.freeze && !existing) {
     const trained = network.parameters.all.filter(({ spec }) => spec.trained)
       .map(({ name, spec }) => ({ name, size: spec.shape.reduce((a, b) => a * b, 1) }));

@@ -14,10 +14,10 @@ override LR_DECAY: f32;
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
   let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  if (params.stop != 0.0) { return; }
+  if (rests()) { return; }
   let p = parameter[i];
   let g = gradient[i] * params.grad_scale + DECAY * p;
   let s = sum[i] + g * g;
   sum[i] = s;
-  parameter[i] = p - params.lr / (1.0 + (params.step - 1.0) * LR_DECAY) * g / (sqrt(s) + EPS);
+  parameter[i] = p - own_lr() / (1.0 + (own_step() - 1.0) * LR_DECAY) * g / (sqrt(s) + EPS);
 }

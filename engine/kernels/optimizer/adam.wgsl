@@ -29,15 +29,15 @@ fn one_minus_exp(z: f32) -> f32 {
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
   let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  if (params.stop != 0.0) { return; }
+  if (rests()) { return; }
   let old = parameter[i];
   let raw = gradient[i] * params.grad_scale;
   let g = select(raw + DECAY * old, raw, DECOUPLED);
-  let p = select(old, old - params.lr * DECAY * old, DECOUPLED);
+  let p = select(old, old - own_lr() * DECAY * old, DECOUPLED);
   let m = mean[i] + SHARE1 * (g - mean[i]);
   let v = BETA2 * square[i] + SHARE2 * g * g;
   mean[i] = m;
   square[i] = v;
-  let root = sqrt(v) / sqrt(one_minus_exp(params.step * LOG_BETA2)) + EPS;
-  parameter[i] = p - params.lr / one_minus_exp(params.step * LOG_BETA1) * m / root;
+  let root = sqrt(v) / sqrt(one_minus_exp(own_step() * LOG_BETA2)) + EPS;
+  parameter[i] = p - own_lr() / one_minus_exp(own_step() * LOG_BETA1) * m / root;
 }

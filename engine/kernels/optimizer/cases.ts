@@ -67,22 +67,29 @@ function optimizer(
         return values;
       };
       return after.flatMap((output, i) => {
-        if (!run.stop) step(p, Float64Array.from(gradients[i]!, (g) => g * scale), i + 1, state);
+        // What rests counts its steps from when it no longer does.
+        const t = i + 1 - (run.pace?.rest ?? 0);
+        if (!run.stop && t > 0) step(p, Float64Array.from(gradients[i]!, (g) => g * scale), t, state);
         return [...paddingChecks({ parameter: output }), compare(`after step ${i + 1}`, output.values, p)];
       });
     },
   };
 }
 
+/** The rate of a run's steps for the reference, whose steps have no pace. */
+function rateOf(run?: Pick<OptimizerRun, "pace">): number {
+  return 0.01 * (run?.pace?.scale ?? 1);
+}
+
 function sgdCase(options: rules.SgdOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
   const step: ReferenceStep = (p, g, _, state) =>
-    sgd(p, g, { velocity: state("velocity") }, { lr: 0.01, ...options });
+    sgd(p, g, { velocity: state("velocity") }, { lr: rateOf(run), ...options });
   return optimizer("sgd", note, sgdBuilder(options), step, run);
 }
 
 function adamCase(options: rules.AdamOptions, note: string, run?: Parameters<typeof optimizer>[4]): Case {
   const step: ReferenceStep = (p, g, t, state) =>
-    adam(p, g, { mean: state("mean"), square: state("square") }, t, { lr: 0.01, ...options });
+    adam(p, g, { mean: state("mean"), square: state("square") }, t, { lr: rateOf(run), ...options });
   return optimizer("adam", note, adamBuilder(options), step, run);
 }
 
@@ -92,7 +99,7 @@ function rmspropCase(
   run?: Parameters<typeof optimizer>[4],
 ): Case {
   const step: ReferenceStep = (p, g, _, state) =>
-    rmsprop(p, g, { square: state("square"), velocity: state("velocity") }, { lr: 0.01, ...options });
+    rmsprop(p, g, { square: state("square"), velocity: state("velocity") }, { lr: rateOf(run), ...options });
   return optimizer("rmsprop", note, rmspropBuilder(options), step, run);
 }
 
@@ -102,7 +109,7 @@ function adagradCase(
   run?: Parameters<typeof optimizer>[4],
 ): Case {
   const step: ReferenceStep = (p, g, t, state) =>
-    adagrad(p, g, { sum: state("sum") }, t, { lr: 0.01, ...options });
+    adagrad(p, g, { sum: state("sum") }, t, { lr: rateOf(run), ...options });
   return optimizer("adagrad", note, adagradBuilder(options), step, run);
 }
 
@@ -157,6 +164,10 @@ export const optimizerCases: readonly Case[] = [
   sgdCase({ momentum: 0.9 }, "gradients scaled by 1/8", { scale: 0.125 }),
   sgdCase({ momentum: 0.9 }, "stopped", { stop: 1 }),
   sgdCase({ momentum: 0.9 }, "large", { size: 300_001, steps: 2 }),
+  sgdCase({ momentum: 0.9, weightDecay: 5e-4 }, "at a tenth of the rate, after 2 steps", {
+    pace: { scale: 0.1, rest: 2 },
+  }),
+  adamCase({}, "at a tenth of the rate, after 2 steps", { pace: { scale: 0.1, rest: 2 } }),
   adamCase({}, ""),
   adamCase({ weightDecay: 0.1 }, "weight decay 0.1"),
   adamCase({ weightDecay: 0.1, decoupled: true }, "AdamW, weight decay 0.1"),
@@ -169,7 +180,9 @@ export const optimizerCases: readonly Case[] = [
   rmspropCase({ momentum: 0.9 }, "momentum 0.9"),
   rmspropCase({ momentum: 0.9 }, "momentum 0.9, stopped", { stop: 1 }),
   rmspropCase({}, "stopped", { stop: 1 }),
+  rmspropCase({ momentum: 0.9 }, "at twice the rate, after 3 steps", { pace: { scale: 2, rest: 3 } }),
   adagradCase({}, ""),
+  adagradCase({ lrDecay: 0.1 }, "at twice the rate, after a step", { pace: { scale: 2, rest: 1 } }),
   adagradCase({ lrDecay: 0.1, eps: 1e-3, weightDecay: 0.1 }, "rate decay 0.1, eps 1e-3, weight decay 0.1"),
   adagradCase({}, "stopped", { stop: 1 }),
   clipCase([1], 1, ""),

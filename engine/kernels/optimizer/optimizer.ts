@@ -10,15 +10,16 @@ import { elementwise, withStepParams } from "../prelude/prelude.ts";
 import adagradSource from "./adagrad.wgsl" with { type: "text" };
 import adamSource from "./adam.wgsl" with { type: "text" };
 import emaSource from "./ema.wgsl" with { type: "text" };
+import pace from "./pace.wgsl" with { type: "text" };
 import rmspropSource from "./rmsprop.wgsl" with { type: "text" };
 import sgdSource from "./sgd.wgsl" with { type: "text" };
 
 const WGSL = {
-  adagrad: withStepParams(adagradSource),
-  adam: withStepParams(adamSource),
+  adagrad: withStepParams(`${adagradSource}\n${pace}`),
+  adam: withStepParams(`${adamSource}\n${pace}`),
   ema: withStepParams(emaSource),
-  rmsprop: withStepParams(rmspropSource),
-  sgd: withStepParams(sgdSource),
+  rmsprop: withStepParams(`${rmspropSource}\n${pace}`),
+  sgd: withStepParams(`${sgdSource}\n${pace}`),
 };
 
 /** The numbers of one step. */
@@ -38,6 +39,14 @@ export function stepParams({ lr, gradScale, step, stop = 0 }: StepParams): Float
   return Float32Array.of(lr, gradScale, step, stop);
 }
 
+/** How a group of parameters goes beside the others: discriminative rates and gradual unfreezing (Howard and Ruder 2018). */
+export interface Pace {
+  /** Factor on the step's learning rate; default 1. */
+  readonly scale?: number | undefined;
+  /** Steps at the beginning that leave parameters and state alone, default 0; bias corrections begin after them. */
+  readonly rest?: number | undefined;
+}
+
 /** What every rule works on; all but `params` [4] have one length. */
 export interface UpdateTensors {
   /** Is updated. */
@@ -46,6 +55,8 @@ export interface UpdateTensors {
   readonly gradient: Tensor;
   /** [4], see `stepParams`. */
   readonly params: Tensor;
+  /** Default: as the step says. */
+  readonly pace?: Pace | undefined;
 }
 
 /** Options of stochastic gradient descent that stay fixed during a run. */
@@ -61,10 +72,11 @@ export interface SgdOptions {
 /** Records one step of torch.optim.SGD. `velocity` is zero at first. */
 export function sgd(
   plan: Plan,
-  { parameter, gradient, params, velocity }: UpdateTensors & { readonly velocity: Tensor },
+  { parameter, gradient, params, pace, velocity }: UpdateTensors & { readonly velocity: Tensor },
   { momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions = {},
 ): void {
   record(plan, "sgd", "step", [parameter, gradient, velocity, params], {
+    ...paceOf(pace),
     MOMENTUM: momentum,
     DECAY: weightDecay,
     NESTEROV: nesterov ? 1 : 0,
@@ -89,7 +101,7 @@ export interface AdamOptions {
  */
 export function adam(
   plan: Plan,
-  { parameter, gradient, params, mean, square }: UpdateTensors & {
+  { parameter, gradient, params, pace, mean, square }: UpdateTensors & {
     readonly mean: Tensor;
     readonly square: Tensor;
   },
@@ -100,6 +112,7 @@ export function adam(
   }
   requireEps("adam", eps);
   record(plan, "adam", "step", [parameter, gradient, mean, square, params], {
+    ...paceOf(pace),
     LOG_BETA1: logarithm(beta1),
     LOG_BETA2: logarithm(beta2),
     BETA2: beta2,
@@ -126,14 +139,14 @@ export interface RmspropOptions {
 /** Records one step of torch.optim.RMSprop (not centred). `square` and `velocity` are zero at first; `velocity` goes with momentum. */
 export function rmsprop(
   plan: Plan,
-  { parameter, gradient, params, square, velocity }: UpdateTensors & {
+  { parameter, gradient, params, pace, square, velocity }: UpdateTensors & {
     readonly square: Tensor;
     readonly velocity?: Tensor | undefined;
   },
   { alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0 }: RmspropOptions = {},
 ): void {
   requireEps("rmsprop", eps);
-  const used = { ALPHA: alpha, SHARE: 1 - alpha, EPS: eps, DECAY: weightDecay };
+  const used = { ...paceOf(pace), ALPHA: alpha, SHARE: 1 - alpha, EPS: eps, DECAY: weightDecay };
   const tensors = [parameter, gradient, params, square];
   if (momentum === 0) return record(plan, "rmsprop", "step", tensors, used);
   if (!velocity) throw new RangeError("Cannot build rmsprop: momentum needs a velocity tensor");
@@ -153,11 +166,12 @@ export interface AdagradOptions {
 /** Records one step of torch.optim.Adagrad. `sum` starts as PyTorch's initial_accumulator_value, 0 by default. */
 export function adagrad(
   plan: Plan,
-  { parameter, gradient, params, sum }: UpdateTensors & { readonly sum: Tensor },
+  { parameter, gradient, params, pace, sum }: UpdateTensors & { readonly sum: Tensor },
   { eps = 1e-10, weightDecay = 0, lrDecay = 0 }: AdagradOptions = {},
 ): void {
   requireEps("adagrad", eps);
   record(plan, "adagrad", "step", [parameter, gradient, sum, params], {
+    ...paceOf(pace),
     EPS: eps,
     DECAY: weightDecay,
     LR_DECAY: lrDecay,
@@ -198,6 +212,15 @@ function record(
     constants: { ...constants, ...used },
     grid,
   });
+}
+
+function paceOf({ scale = 1, rest = 0 }: Pace = {}): { LR_SCALE: number; REST: number } {
+  if (!(scale >= 0 && Number.isInteger(rest) && rest >= 0)) {
+    throw new RangeError(
+      `Cannot build an update: its rate is scaled by ${scale} and rests for ${rest} steps, wanted 0 or more of both`,
+    );
+  }
+  return { LR_SCALE: scale, REST: rest };
 }
 
 function requireEps(rule: string, eps: number): void {

@@ -25,18 +25,18 @@ fn direction(i: u32, p: vec4f, scale: f32) -> vec4f {
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
   let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  if (params.stop != 0.0) { return; }
+  if (rests()) { return; }
   let p = parameter[i];
-  parameter[i] = p - params.lr * direction(i, p, params.grad_scale);
+  parameter[i] = p - own_lr() * direction(i, p, params.grad_scale);
 }
 
 @compute @workgroup_size(GROUP)
 fn step_momentum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
   let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  if (params.stop != 0.0) { return; }
+  if (rests()) { return; }
   let p = parameter[i];
   let v = MOMENTUM * velocity[i] + direction(i, p, params.grad_scale);
   velocity[i] = v;
-  parameter[i] = p - params.lr * v;
+  parameter[i] = p - own_lr() * v;
 }

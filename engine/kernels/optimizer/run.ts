@@ -7,7 +7,7 @@ import type { Plan } from "../../plan.ts";
 import type { Tensor } from "../../tensor.ts";
 import { type Output, runOnce, upload } from "../../verify/device.ts";
 import { accumulate } from "../add/add.ts";
-import { stepParams, type UpdateTensors } from "./optimizer.ts";
+import { type Pace, stepParams, type UpdateTensors } from "./optimizer.ts";
 
 /** Records one step. `state(name)` is a tensor of the parameter's shape, zero at first (or `initial`), kept between steps. */
 export type StepBuilder = (
@@ -25,11 +25,13 @@ export interface OptimizerRun {
   readonly scale?: number;
   /** `stop` of the step's numbers; default 0. */
   readonly stop?: number;
+  /** Beside the step's own; default: none. */
+  readonly pace?: Pace | undefined;
 }
 
 /** The parameter after each step. */
 export async function runOptimizer(gpu: Gpu, run: OptimizerRun, build: StepBuilder): Promise<Output[]> {
-  const { initial, gradients, learningRate: lr, scale: gradScale = 1, stop = 0 } = run;
+  const { initial, gradients, learningRate: lr, scale: gradScale = 1, stop = 0, pace } = run;
   const shape = [initial.length];
   const found = await runOnce(gpu, "optimizer", (plan) => {
     const parameter = upload(plan, "parameter", { shape, data: initial });
@@ -45,7 +47,7 @@ export async function runOptimizer(gpu: Gpu, run: OptimizerRun, build: StepBuild
       const numbers = stepParams({ lr, gradScale, step: i + 1, stop });
       const params = upload(plan, "params", { shape: [4], data: numbers });
       const after = plan.tensor(shape, "after");
-      build(plan, { parameter, gradient, params }, state);
+      build(plan, { parameter, gradient, params, pace }, state);
       accumulate(plan, { x: parameter, y: after });
       return [i, after];
     }));

@@ -14,10 +14,10 @@ override NESTEROV: bool;
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n: vec3u) {
   let i = flat_index(id, n);
   if (i >= SIZE) { return; }
-  if (params.stop != 0.0) { return; }
+  if (rests()) { return; }
   let p = parameter[i];
   let g = gradient[i] * params.grad_scale + DECAY * p;
   let v = MOMENTUM * velocity[i] + g;
   velocity[i] = v;
-  parameter[i] = p - params.lr * select(v, g + MOMENTUM * v, NESTEROV);
+  parameter[i] = p - own_lr() * select(v, g + MOMENTUM * v, NESTEROV);
 }
