@@ -2,6 +2,7 @@
  * Training: the trainer and its optimisers, schedules, evaluation, and whole runs as `deno task train` does them.
  * @module
  */
+export type { Pace } from "../engine/kernels/optimizer/optimizer.ts";
 export { ALONE, type Communicator } from "../distributed/communicator.ts";
 export type { Span } from "../distributed/tree.ts";
 export type { StepShareOptions } from "./step_share.ts";
