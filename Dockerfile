@@ -29,7 +29,7 @@ COPY server server
 COPY training training
 COPY serve.ts ./
 # Everything that workers load later is fetched now: the container needs no network to start.
-RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decoder_process.ts \
+RUN deno cache --frozen serve.ts server/workers/gpu_worker.ts server/workers/codec_worker.ts data/image/decoder_process.ts commands/fetch.ts \
   && deno run -A --cached-only serve.ts --help > /dev/null \
   && deno cache --no-lock npm:@jsquash/avif@2.1.1 npm:libheif-js@1.23.2 data/image/decoder_process.ts \
   && deno run -A commands/bundle.ts --optional \

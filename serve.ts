@@ -7,7 +7,8 @@ import { chosenImplementation } from "./engine/implementation.ts";
 import { giveUpPermissions, requirePermissions } from "./commands/cli/permissions.ts";
 import { shownPath, userPath } from "./commands/cli/user_path.ts";
 import { delay } from "@std/async/delay";
-import { fromFileUrl } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
+import { cachePlace } from "./data/cache_folder.ts";
 import { buildEngineModule, ENGINE_PLACE, isCurrent } from "./commands/web/engine_module.ts";
 import { DecoderPool } from "./data/image/decoder_pool.ts";
 import { requireWeightsFile } from "./model/checkpoint/files.ts";
@@ -286,9 +287,28 @@ async function chooseSources(): Promise<ModelSource[]> {
 }
 
 async function givenSource(text: string): Promise<ModelSource> {
+  const remote = /^([^=/]+=)?((?:s3|https?):\/\/.+)$/.exec(text);
+  if (remote) return namedSource(`${remote[1] ?? ""}${await fetched(remote[2]!)}`);
   const { path } = namedSource(text);
   const file = await checkpointAt(userPath(path), (text) => log.info(text));
   return namedSource(text.slice(0, text.length - path.length) + file);
+}
+
+/** The file that an address means, brought by a process of its own: this one may neither write nor connect to anywhere. */
+async function fetched(address: string): Promise<string> {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--allow-read", "--allow-net", "--allow-env"],
+      ...[
+        `--allow-write=${join(PROJECT, cachePlace("checkpoints"))}`,
+        join(PROJECT, "commands/fetch.ts"),
+        address,
+      ],
+    ],
+    ...{ cwd: PROJECT, stdin: "null", stderr: "inherit" },
+  }).output();
+  if (!success) throw new Error(`Cannot serve ${address}: it could not be fetched`);
+  return join(PROJECT, new TextDecoder().decode(stdout).trim());
 }
 
 async function newestSource(): Promise<ModelSource> {

@@ -20,6 +20,8 @@ export const CACHE_KINDS = {
   tiles: { place: "tiles.json", what: "tuned tiles" },
   /** What `setup` has fetched, and what it decided. */
   drivers: { place: "drivers", what: "this project's own graphics driver and the choice of it" },
+  /** What `fetch` has brought from object stores. */
+  checkpoints: { place: "checkpoints", what: "checkpoints from object stores" },
   /** What `bundle` has built. */
   browser: { place: "browser", what: "the engine built for pages" },
 } as const;
@@ -64,6 +66,7 @@ export async function surveyCache(root: string = CACHE_ROOT): Promise<CacheEntry
     if (name === CACHE_KINDS.photos.place) continue;
     if (name === CACHE_KINDS.tiles.place) entries.push(await entryOf("tiles", path));
     else if (name === CACHE_KINDS.browser.place) entries.push(await entryOf("browser", path));
+    else if (name === CACHE_KINDS.checkpoints.place) entries.push(await entryOf("checkpoints", path));
     else if (name === CACHE_KINDS.drivers.place) entries.push(await driversEntry(path));
     else if (name === CACHE_KINDS.shapes.place || name.startsWith(`.${CACHE_KINDS.shapes.place}-`)) {
       const shapes = await entryOf("shapes", path);

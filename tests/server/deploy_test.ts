@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseAll } from "@std/yaml";
+import { TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { setUp } from "./fixture.ts";
 import { testNeeding } from "../permissions.ts";
 
@@ -54,6 +55,50 @@ test("the KServe manifest serves a model of the service's own name", async () =>
   assert(container.args[0].startsWith(`--checkpoint=${name}=/mnt/models/`));
   assertEquals(container.readinessProbe.httpGet.path, `/v2/models/${name}/ready`);
   assert(container.args.includes(`--port=${container.ports[0].containerPort}`));
+});
+
+test("what KEDA scales the KServe service by is what the server tells, and its flags and probes exist", async () => {
+  const [service] = await manifests("kserve-keda.yaml");
+  const { metadata, spec: { predictor } } = service;
+  assertEquals(metadata.annotations, {
+    "serving.kserve.io/deploymentMode": "RawDeployment",
+    "serving.kserve.io/autoscalerClass": "keda",
+  });
+  await using server = await setUp();
+  const told = await (await server.app.request("/metrics")).text();
+  for (const { type, external: { metric, target } } of predictor.autoScaling.metrics) {
+    const names = metric.query.match(/alexnet_\w+/g);
+    for (const name of names) assert(told.includes(`# TYPE ${name} `), `the server tells no ${name}`);
+    // The API takes numbers as text, and knows these kinds of targets.
+    assertEquals([type, metric.backend, typeof target.value], ["External", "prometheus", "string"]);
+    assert(["Value", "AverageValue", "Utilization"].includes(target.type) && Number(target.value) > 0);
+  }
+  const [container] = predictor.containers, [init] = predictor.initContainers;
+  await assertKnownFlags(container.args);
+  assertEquals(container.readinessProbe.httpGet.path, `/v2/models/${metadata.name}/ready`);
+  assert(init.command.includes("--out=/models/best.safetensors"));
+});
+
+test("the MPI job starts ranks by a command that train knows, resumes what is there, and has a place for each", async () => {
+  const [job] = await manifests("mpijob.yaml");
+  assertEquals([job.apiVersion, job.kind], ["kubeflow.org/v2beta1", "MPIJob"]);
+  const { Launcher, Worker } = job.spec.mpiReplicaSpecs;
+  const [launcher] = Launcher.template.spec.containers, [text] = launcher.args;
+  const ranks = Number(/mpirun -n (\d+)/.exec(text)![1]);
+  assertEquals(ranks, Worker.replicas * job.spec.slotsPerWorker);
+  for (
+    const flag of text.match(/--[a-z-]+/g).filter((flag: string) => !/allow-run-as-root|bind-to/.test(flag))
+  ) {
+    assert(
+      flag.slice(2).replace(/-./g, (dash: string) => dash[1]!.toUpperCase()) in TRAIN_COMMAND.flags,
+      flag,
+    );
+  }
+  assert(Number(/--micro-batches (\d+)/.exec(text)![1]) >= ranks);
+  const volumes = Worker.template.spec.volumes.map(({ name }: { name: string }) => name);
+  for (const { name } of Worker.template.spec.containers[0].volumeMounts) {
+    assert(volumes.includes(name), name);
+  }
 });
 
 test("the Dockerfile starts the server with flags that exist, and copies what it imports", async () => {

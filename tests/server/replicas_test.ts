@@ -64,9 +64,12 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-async function startReplica(checkpoint: string) {
+/** Requests of a rolling update, at least; more may be asked for. */
+const ROLLING_REQUESTS = Number(Deno.env.get("ROLLING_REQUESTS") ?? 400);
+
+async function startReplica(checkpoint: string, port = "0") {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", "tests/server/replica.ts", checkpoint],
+    args: ["run", "-A", "--no-prompt", "tests/server/replica.ts", checkpoint, port],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -103,9 +106,16 @@ async function startCluster(balancer: Balancer, file: string) {
     stderr: "null",
   }).spawn();
   const url = `http://127.0.0.1:${port}`;
+  /** How many predictions each version has answered. */
+  const versions = new Map<string, number>();
   const ask = async (path: string, init?: RequestInit) => {
     const response = await fetch(url + path, init);
-    return { status: response.status, text: await response.text() };
+    const answer = { status: response.status, text: await response.text() };
+    if (path === "/predict" && answer.status === 200) {
+      const { version } = JSON.parse(answer.text);
+      versions.set(version, (versions.get(version) ?? 0) + 1);
+    }
+    return answer;
   };
   await until(() => ask("/v2/health/ready").then(({ status }) => status === 200, () => false));
   const clean = async () => {
@@ -121,13 +131,14 @@ async function startCluster(balancer: Balancer, file: string) {
     await Promise.all(replicas.map((replica) => replica.ended));
     await Deno.remove(folder, { recursive: true });
   };
-  return { replicas, ask, [Symbol.asyncDispose]: clean };
+  return { replicas, ask, versions, folder, [Symbol.asyncDispose]: clean };
 }
 
 /** Keeps eight clients asking until `act` is done and they had 100 answers more; gives the count of each status. */
 async function underLoad(
   ask: (path: string, init?: RequestInit) => Promise<{ status: number }>,
   act: () => Promise<void>,
+  least = 0,
 ): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   let answered = 0;
@@ -141,7 +152,7 @@ async function underLoad(
   });
   await until(() => answered > 50);
   await act();
-  goal = answered + 100;
+  goal = Math.max(answered + 100, least);
   await Promise.all(clients);
   return counts;
 }
@@ -167,6 +178,29 @@ for (const [balancer, file] of cases) {
       },
     });
   }
+
+  test({
+    name:
+      `with ${balancer.name} in front, a new version rolled out replica by replica under load fails no request`,
+    ignore,
+    fn: async () => {
+      await using cluster = await startCluster(balancer, file);
+      const next = `${cluster.folder}/next.json`;
+      await Deno.writeTextFile(next, JSON.stringify({ delayMs: 11 }));
+      const counts = await underLoad(cluster.ask, async () => {
+        for (const [i, replica] of [...cluster.replicas].entries()) {
+          replica.process.kill("SIGTERM");
+          assertEquals(await replica.ended, 0);
+          cluster.replicas[i] = await startReplica(next, replica.address.split(":")[1]);
+          // Until it is sent requests again, the other one must stay.
+          await until(() => cluster.versions.size === 2);
+        }
+      }, ROLLING_REQUESTS);
+      assertEquals(Object.keys(counts), ["200"], JSON.stringify(counts));
+      assert(counts["200"]! >= ROLLING_REQUESTS, JSON.stringify(counts));
+      assertEquals(cluster.versions.size, 2, "both versions answered");
+    },
+  });
 
   test({
     name: `with ${balancer.name} in front, what concerns one replica is not reached through it`,
