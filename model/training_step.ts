@@ -105,7 +105,7 @@ export class TrainingStep implements Disposable {
     this.history = plan.tensor([options.history ?? 1], "loss history");
     const records = this.records = options.records === undefined
       ? undefined
-      : new BatchRecords(plan, network, options.records);
+      : new BatchRecords(plan, network, options.records, this.parts !== undefined);
     const weights = plan.tensor([output.c], "class weights");
     writeTensor(gpu, weights, Float32Array.from(classWeights));
     this.x = network.inputTensor(plan, batch);
@@ -118,10 +118,12 @@ export class TrainingStep implements Disposable {
       const taught = teacher &&
         distill(plan, { ...teacher, logits, labelled, teacher: teacher.logits(plan) });
       const parts = taught?.parts ?? (this.parts && divergence(plan, { logits, targets: targets! }));
-      if (parts) addUp(plan, { parts, totals: this.parts! });
       result = taught?.result ?? labelled.result;
-      if (records) records.buildLoss(result);
-      else accumulateLoss(plan, { result, params, totals, history });
+      if (records) records.buildLoss(result, parts);
+      else {
+        accumulateLoss(plan, { result, params, totals, history });
+        if (parts) addUp(plan, { parts, totals: this.parts! });
+      }
       return labelled.dLogits;
     };
     const { gradients, random } = this;

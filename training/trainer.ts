@@ -106,8 +106,8 @@ export class Trainer implements Disposable {
       input: (_, x) => input.record(this.#x = x),
     });
     this.#meter = new LossMeter(gpu, this.#batch, this.#step);
-    const { gradients, params, totals, history, records } = this.#batch;
-    records?.buildTotals(update, { params, totals, history });
+    const { gradients, params, totals, history, parts, records } = this.#batch;
+    records?.buildTotals(update, { params, totals, history, parts });
     if (clipNorm !== undefined) {
       clip(update, { gradients: gradients.filter((g) => g !== undefined), params, maxNorm: clipNorm });
     }

@@ -147,6 +147,24 @@ function diverged(name: string, rows: readonly (readonly number[])[], scale = 3)
   };
 }
 
+/** Four columns of wider rows, as records of batches have them. */
+const columnsOfRecords: Case = {
+  op: "distillation",
+  name: "add up, columns 8 to 11 of 12",
+  async run(gpu) {
+    const rows = normals(4, [5, 12]);
+    const found = await runOnce(gpu, "add up", (plan) => {
+      const totals = plan.tensor([4], "totals");
+      addUp(plan, { parts: upload(plan, "records", rows), totals, column: 8 });
+      return { totals };
+    });
+    const wanted = [8, 9, 10, 11].map((k) =>
+      rows.data.reduce((sum, v, i) => i % 12 === k ? sum + v : sum, 0)
+    );
+    return [...paddingChecks(found), compare("totals", found.totals.values, wanted)];
+  },
+};
+
 /** Cases of distillation. */
 export const distillationCases: readonly Case[] = [
   distilled([5, 3], {}),
@@ -160,5 +178,6 @@ export const distillationCases: readonly Case[] = [
     [0, 0, 0],
     [0.999, 0.001, 0],
   ]),
+  columnsOfRecords,
   diverged("70 classes", [Array.from({ length: 70 }, (_, c) => (c + 1) / 2485)]),
 ];

@@ -90,16 +90,20 @@ export function divergence(
   return parts;
 }
 
-/** Records totals [4] += the sum of parts [N, 4] over its rows. */
+/** Records totals [4] += the sum over the rows of parts [N, 4], or of four columns of wider rows from `column` on, a multiple of 4. */
 export function addUp(
   plan: Plan,
-  { parts, totals }: { readonly parts: Tensor; readonly totals: Tensor },
+  { parts, totals, column = 0 }: {
+    readonly parts: Tensor;
+    readonly totals: Tensor;
+    readonly column?: number;
+  },
 ): void {
   plan.add({
     name: "distillation.add_up",
     wgsl,
     tensors: [parts, totals],
-    constants: { ROWS: parts.shape[0]! },
+    constants: { ROWS: parts.shape[0]!, STRIDE: parts.pitch / 4, OFFSET: column / 4 },
     grid: [1, 1, 1],
   });
 }

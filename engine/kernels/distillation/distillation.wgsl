@@ -117,12 +117,14 @@ fn divergence(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   }
 }
 
-// add_up: totals += the sum of the rows; one invocation, fixed order.
-@group(0) @binding(0) var<storage, read> rows: array<vec4f>;              // [ROWS, 4]
+// add_up: totals += the sum of rows, which lie STRIDE vectors apart from OFFSET on; one invocation, fixed order.
+override STRIDE: u32 = 1u;
+override OFFSET: u32 = 0u;
+@group(0) @binding(0) var<storage, read> rows: array<vec4f>;              // [ROWS, 4 STRIDE]
 @group(0) @binding(1) var<storage, read_write> totals: array<vec4f>;      // [4]
 @compute @workgroup_size(1)
 fn add_up() {
   var sum = vec4f();
-  for (var r = 0u; r < ROWS; r++) { sum += rows[r]; }
+  for (var r = 0u; r < ROWS; r++) { sum += rows[r * STRIDE + OFFSET]; }
   totals[0] += sum;
 }
