@@ -2,7 +2,6 @@
  * Whether all ranks are about to compute the same run: a rank with other photos or another version would spoil it without a word.
  * @module
  */
-import type { Dataset } from "../data/dataset/folder.ts";
 import { type Communicator, gatherValues, rankName } from "../distributed/communicator.ts";
 import type { Gpu } from "../engine/device.ts";
 import { UserError } from "../engine/errors.ts";
@@ -17,6 +16,7 @@ interface Own {
   readonly version: string;
   readonly adapter: string;
   readonly photos: string;
+  readonly teacher: string;
   readonly options: readonly string[];
 }
 
@@ -28,20 +28,12 @@ const WHAT: Readonly<Record<keyof Own, readonly [name: string, advice: string]>>
     "their sums differ in the last bits: use equal adapters and drivers",
   ],
   photos: ["other photos", "copy the same folder to every machine, or share one"],
+  teacher: ["another teacher", "copy the same file to every machine, or share one"],
   options: ["other options", "give every rank the same command line"],
 };
 
-/** Throws a `UserError` for ranks that would have nothing to do, and for what several cannot do. */
-export function requireWork(
-  { size }: Communicator,
-  { microBatches = 1, distill }: SettledOptions,
-  softLabels: boolean,
-): void {
-  if (size > 1 && (distill !== undefined || softLabels)) {
-    throw new UserError(
-      "Cannot learn from a teacher or from soft labels on several ranks: what is measured of them is not shared yet; start one process",
-    );
-  }
+/** Throws a `UserError` for ranks that would have nothing to do. */
+export function requireWork({ size }: Communicator, { microBatches = 1 }: SettledOptions): void {
   if (microBatches >= size) return;
   throw new UserError(
     `Cannot train on ${count(size, "rank")}: a step has ${
@@ -54,17 +46,22 @@ export function requireWork(
 export async function requireSameRun(
   ranks: Communicator,
   gpu: Gpu,
-  { data: _data, weights: _weights, ...options }: SettledOptions,
-  { classes }: Pick<Dataset, "classes">,
-  list: PhotoList,
+  { data: _data, weights: _weights, distill: _distill, softLabels: _softLabels, ...options }: SettledOptions,
+  { classes, photoList, teacher }: {
+    readonly classes: readonly string[];
+    readonly photoList: PhotoList;
+    /** Of the teacher's file, where there is one. */
+    readonly teacher: string | undefined;
+  },
 ): Promise<void> {
   if (ranks.size === 1) return;
   const own: Own = {
     version: `code ${await codeHash()}, Deno ${Deno.version.deno}`,
     adapter: `${gpu.name}, tiles ${tilesId(gpu)}`,
-    photos: `${count(list.photos.length, "photo")}, list ${await shortHash(
-      encodePhotoList(list) + JSON.stringify(classes),
+    photos: `${count(photoList.photos.length, "photo")}, list ${await shortHash(
+      encodePhotoList(photoList) + JSON.stringify(classes),
     )}`,
+    teacher: teacher === undefined ? "no teacher" : `SHA-256 ${teacher.slice(0, 16)}`,
     options: Object.entries(options).filter(([, value]) => value !== undefined).map((entry) =>
       JSON.stringify(entry)
     ).sort(),

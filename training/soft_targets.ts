@@ -10,6 +10,7 @@ import {
   parseSoftLabels,
   type SoftLabels,
 } from "../data/dataset/soft_labels.ts";
+import { type Communicator, fromFirst } from "../distributed/communicator.ts";
 import { count } from "../engine/text.ts";
 import type { PhotoSource } from "./photos.ts";
 
@@ -24,14 +25,20 @@ export interface SoftLabelTable {
   readonly rows: SoftLabels;
 }
 
-/** Reads a table of soft labels for these classes; throws a `DataError` where it cannot be used. */
-export async function readSoftLabels(path: string, classes: readonly string[]): Promise<SoftLabelTable> {
-  const name = basename(path);
-  const text = await Deno.readTextFile(path).catch((error) => {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new DataError(`Cannot use ${path}: ${reason}`);
-  });
-  return { text, rows: parseSoftLabels(text, classes, name) };
+/** Reads a table of soft labels for these classes, on the first of the ranks alone; throws a `DataError` where it cannot be used. */
+export async function readSoftLabels(
+  path: string,
+  classes: readonly string[],
+  ranks: Communicator,
+): Promise<SoftLabelTable> {
+  const text = await fromFirst(ranks, () =>
+    Deno.readTextFile(path).catch((error) => {
+      const reason = error instanceof Deno.errors.NotFound
+        ? "there is no such file"
+        : (error as Error).message;
+      throw new DataError(`Cannot use ${path}: ${reason}`);
+    }));
+  return { text, rows: parseSoftLabels(text, classes, basename(path)) };
 }
 
 /** The training photos of a data set with the table's labels, and what there is to say of it. */

@@ -171,7 +171,7 @@ async function trainIn(
   const teaching = { temperature: given.distillTemperature, weight: given.distillWeight };
   const softLabels = given.softLabels === undefined
     ? undefined
-    : await readSoftLabels(given.softLabels, dataset.classes);
+    : await readSoftLabels(given.softLabels, dataset.classes, ranks);
   if (teacher && !existing) note(teacher.text(teaching));
   if (!existing) paces.lines.forEach(note);
   if (given.freeze && !existing) {
@@ -212,9 +212,14 @@ async function trainIn(
     },
     train.length,
   );
-  requireWork(ranks, options, softLabels !== undefined);
+  requireWork(ranks, options);
   if (ranks.size > 1) {
-    await requireSameRun(ranks, gpu, options, dataset, listPhotos(dataset, used, list?.rule));
+    const photoList = listPhotos(dataset, used, list?.rule);
+    await requireSameRun(ranks, gpu, options, {
+      classes: dataset.classes,
+      photoList,
+      teacher: teacher?.sha256,
+    });
   }
   const text = datasetLeftOutText(used);
   if (text) note(text);
