@@ -15,7 +15,9 @@ import type { Communicator } from "./distributed/communicator.ts";
 import { UserError } from "./engine/errors.ts";
 import { checkpointAt } from "./model/checkpoint/runs.ts";
 import { reportRuns, writeModelCards } from "./report/after_training.ts";
-import { Recorder } from "./report/recorder.ts";
+import { Dashboard } from "./report/dashboard.ts";
+import { type Follower, Recorder } from "./report/recorder.ts";
+import { TensorboardWriter } from "./report/tensorboard.ts";
 import { RUN_OPTIONS } from "./training/options.ts";
 import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
 import { startOfWeights } from "./training/seen_before.ts";
@@ -36,8 +38,11 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     ? jsonReporter(console.log)
     : textReporter(write, { terminal, ...terminal && { columns: terminalColumns() } });
   let stopped = false, silent = false, by: keyof typeof CODES | undefined;
-  // Nothing is kept of a run that is only tried.
-  using recorder = flags.dryRun || flags.overfitBatch ? undefined : new Recorder({ command: Deno.args });
+  // Nothing is kept of a run that is only tried, and nothing of it is shown.
+  const kept = !flags.dryRun && !flags.overfitBatch;
+  let dashboard: Dashboard | undefined;
+  const followers: Follower[] = flags.tensorboard ? [new TensorboardWriter()] : [];
+  using recorder = kept ? new Recorder({ command: Deno.args, followers }) : undefined;
   // What is next is told last, once the report is written.
   let end: RunEvent | undefined;
   const tellEnd = () => {
@@ -71,6 +76,11 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   const onRanks = (text: string) => report({ event: "note", text });
   const work = async (ranks: Communicator) => {
     silent = ranks.rank > 0;
+    if (kept && !silent && flags.dashboard !== false) {
+      dashboard = await Dashboard.start(flags.dashboard === true ? undefined : flags.dashboard);
+      followers.push(dashboard);
+      tell({ event: "note", text: `Dashboard ${dashboard.url}` });
+    }
     if (flags.resume === undefined) {
       // What is recorded is the file: which run is the newest may have changed when this one goes on.
       const weights = flags.weights === undefined ? undefined : await checkpointAt(
@@ -116,6 +126,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   } finally {
     // Also of a run that was stopped or diverged: it has curves to look at.
     await writeReports();
+    await dashboard?.close();
   }
   // A signal that came once the run had ended stopped nothing.
   return stopped && by !== undefined ? CODES[by] : 0;

@@ -3,8 +3,9 @@
  * @module
  */
 import { UserError } from "../engine/errors.ts";
+import { DASHBOARD_PORT } from "../report/dashboard.ts";
 import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
-import { flag, givenFlags, UsageError } from "./cli/args.ts";
+import { type Flag, flag, givenFlags, UsageError } from "./cli/args.ts";
 import { DISTRIBUTED_FLAG } from "./cli/ranks.ts";
 import type { Guide } from "./cli/help.ts";
 import { flagsOf, openFlagsOf } from "./cli/schema_flags.ts";
@@ -57,7 +58,7 @@ const GUIDE: Guide = {
     "Several ranks": ["distributed", "microBatches", "fastReduce"],
     "Distillation": ["distill", "distillTemperature", "distillWeight"],
     "Checking": ["folds", "fold", "falseRefusals", "overfitBatch", "checkNumerics"],
-    "Output": ["topK", "report", "json", "saveEvery"],
+    "Output": ["topK", "report", "dashboard", "tensorboard", "json", "saveEvery"],
     "Device": ["backend"],
   },
 };
@@ -82,11 +83,29 @@ export const TRAIN_COMMAND = {
       help: "write report.html and pictures into the run's folder at its end",
       default: true,
     }),
+    dashboard: dashboardFlag(),
+    tensorboard: flag.boolean({ help: "write event files for TensorBoard into the run's folder, too" }),
     json: flag.boolean({ help: "print one JSON object a line" }),
   },
   guide: GUIDE,
   hints: { name: "a run is called as its folder is, --out runs/NAME" },
 };
+
+/** A switch that may name a port: `--dashboard`, `--dashboard=8000`. */
+function dashboardFlag(): Flag<boolean | number> {
+  return {
+    ...flag.boolean({
+      help: `show the run in browsers while it goes on, at port ${DASHBOARD_PORT} or --dashboard=PORT`,
+    }),
+    parse: (texts) => {
+      const text = texts.at(-1)!;
+      if (text === "true" || text === "false") return text === "true";
+      const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+      if (!(port <= 65_535)) throw new Error("no value, or a port from 0 to 65535");
+      return port;
+    },
+  };
+}
 
 /** Throws a `UsageError` where a run is given two lengths. */
 export function requireOneLength(args: readonly string[]): void {

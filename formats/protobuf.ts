@@ -1,5 +1,5 @@
 /**
- * Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding), as much of it as writing ONNX takes.
+ * Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding), as much of it as writing ONNX and TensorBoard's events takes.
  * Large byte fields are kept by reference and copied once, by `concatenate`.
  * @module
  */
@@ -28,6 +28,11 @@ export function integer(field: number, value: number): Message {
 /** A float field. */
 export function float(field: number, value: number): Message {
   return chunk([...varint(field * 8 + 5), ...new Uint8Array(Float32Array.of(value).buffer)]);
+}
+
+/** A double field. */
+export function double(field: number, value: number): Message {
+  return chunk([...varint(field * 8 + 1), ...new Uint8Array(Float64Array.of(value).buffer)]);
 }
 
 /** A string field. */

@@ -3,10 +3,11 @@
  * @module
  */
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
+import type { UnknownRule } from "../model/checkpoint/card.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
 import type { Predictions } from "../training/predictions.ts";
 import { type Examples, examplesOf } from "./examples.ts";
-import { calibrationFigure, classTable, confusionTable, summaryOf } from "./figure_tables.ts";
+import { calibrationFigure, classTable, confusionTable, type Scaled, summaryOf } from "./figure_tables.ts";
 import { type Figures, figuresOf } from "./figures.ts";
 import { html, type Section } from "./markup.ts";
 import { exampleSections } from "./photo_sections.ts";
@@ -16,7 +17,9 @@ import { confusionPicture, sheetPicture } from "./pictures.ts";
 export interface ClassifierReport {
   readonly figures: Figures;
   /** With the temperature that the checkpoint keeps; absent where it keeps none. */
-  readonly scaled: { readonly figures: Figures; readonly temperature: number } | undefined;
+  readonly scaled: Scaled | undefined;
+  /** When the classifier names no class; absent: it always names one. */
+  readonly unknown: UnknownRule | undefined;
   readonly classes: readonly string[];
   readonly examples: Examples;
   /** What the photos are, such as `validation`. */
@@ -28,17 +31,13 @@ export async function reportOn(
   classifier: NetworkClassifier,
   store: PhotoStore,
   predictions: Predictions,
-  { dir, split, temperature = classifier.card.calibration?.temperature }: {
-    dir: string;
-    split: string;
-    temperature?: number | undefined;
-  },
+  { dir, split }: { readonly dir: string; readonly split: string },
 ): Promise<ClassifierReport> {
+  const { calibration, unknown } = classifier.card, temperature = calibration?.temperature;
   return {
     figures: figuresOf(predictions),
-    scaled: temperature === undefined
-      ? undefined
-      : { figures: figuresOf(predictions, temperature), temperature },
+    scaled: calibration && { figures: figuresOf(predictions, temperature), calibration },
+    unknown,
     classes: predictions.classes,
     examples: await examplesOf(classifier, store, predictions, { dir, temperature }),
     split,
@@ -47,7 +46,7 @@ export async function reportOn(
 
 /** Its sections, the figures first. */
 export function classifierSections(
-  { figures, scaled, classes, examples, split }: ClassifierReport,
+  { figures, scaled, unknown, classes, examples, split }: ClassifierReport,
 ): Section[] {
   return [
     {
@@ -60,7 +59,7 @@ export function classifierSections(
       title: "Confusion matrix",
       body: confusionTable({ confusion: figures.confusion, classes }),
     },
-    { id: "calibration", title: "Calibration", body: calibrationFigure(figures, scaled) },
+    { id: "calibration", title: "Calibration", body: calibrationFigure(figures, split, scaled, unknown) },
     ...exampleSections(examples),
   ];
 }

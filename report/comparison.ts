@@ -103,7 +103,7 @@ function differences(runs: readonly ComparedRun[]) {
     .filter(({ values }) => new Set(values).size > 1);
   if (rows.length === 0) return html`<p>None: the runs had the same options.</p>`;
   return scrolling(
-    "Options that differ",
+    "Values of each run",
     html`
       <table class="figures">
         <thead>

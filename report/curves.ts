@@ -50,6 +50,11 @@ export function runCurves({ starts, steps, epochs }: RunLog): TitledChart[] {
       { name: "training, by epoch", points: ends((e) => e.trainAccuracy), colour: 0 },
       { name: "validation", points: ends((e) => e.valid?.accuracy), colour: 1 },
     ], { percent: true }),
+    ...chart("Distance from soft targets, nats", [
+      { name: "cross-entropy", points: ends((e) => e.targets?.crossEntropy), colour: 0 },
+      { name: "KL divergence", points: ends((e) => e.targets?.divergence), colour: 1 },
+      { name: "the targets' entropy", points: ends((e) => e.targets?.entropy), colour: 2 },
+    ]),
     ...chart("Learning rate", [{ name: "learning rate", points: readings((s) => s.lr), colour: 0 }]),
     ...chart("Images per second", [
       { name: "images per second", points: readings((s) => s.imagesPerSecond), colour: 0 },

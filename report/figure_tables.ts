@@ -2,6 +2,7 @@
  * Figures as tables: classes, the confusion matrix, calibration.
  * @module
  */
+import type { Calibration, UnknownRule } from "../model/checkpoint/card.ts";
 import { reliabilityChart } from "./charts.ts";
 import type { Figures } from "./figures.ts";
 import { PAGE } from "./look.ts";
@@ -84,8 +85,6 @@ export function confusionTable(
   if (classes.length > MATRIX) return mixedUp(confusion, classes);
   const table = html`
     <table class="confusion">
-      <caption>Rows are true classes, columns what the photos were taken for: how many, and
-        their share of the row.</caption>
       <thead>
         <tr><td></td>${classes.map((name) => html`<th scope="col"><span>${name}</span></th>`)}</tr>
       </thead>
@@ -105,7 +104,7 @@ export function confusionTable(
   return html`
     <p
       class="quiet">Rows are true classes, columns what the photos were taken for: how many, and their share of the row.</p>${scrolling(
-        "Confusion matrix",
+        "Counts and shares",
         table,
       )}
   `;
@@ -147,10 +146,18 @@ function mixedUp(confusion: readonly (readonly number[])[], classes: readonly st
   `;
 }
 
-/** How confidences fit, and with a temperature what it brought. */
+/** Figures with a temperature, and how it was chosen. */
+export interface Scaled {
+  readonly figures: Figures;
+  readonly calibration: Calibration;
+}
+
+/** How confidences fit, with a temperature what it brought, and when no class is named. */
 export function calibrationFigure(
   figures: Figures,
-  scaled?: { figures: Figures; temperature: number },
+  split: string,
+  scaled: Scaled | undefined,
+  unknown: UnknownRule | undefined,
 ): Html {
   const chart = ({ reliability }: Figures, title: string) => {
     const said = `${title}: expected calibration error ${percent(reliability.ece)}`;
@@ -158,15 +165,30 @@ export function calibrationFigure(
       markup(reliabilityChart(reliability, said, PAGE))
     }</figure>`;
   };
-  return html`
-    <p
-      class="quiet">Bars: how often answers of that confidence are right; fainter ones rest on fewer photos. On the dashed line
-        a classifier is as often right as it says. The error is their mean distance (ECE, 15 bins).</p>
-    <div class="charts">${scaled
+  const chosen = scaled && split === "validation"
+    ? html`
+      The temperature was chosen on these very photos; where each is measured at one that was chosen without it, the error is ${percent(
+        scaled.calibration.eceAfter,
+      )}.
+    `
+    : "";
+  const refuses = unknown
+    ? html`
+      <p
+        class="quiet">A photo that is like none of the classes is called unknown; the threshold was chosen so that at most ${percent(
+          unknown.falseRefusals,
+        )} of ${unknown.photos} validation photos were.</p>
+    `
+    : "";
+  const about =
+    "Bars: how often answers of that confidence are right; fainter ones rest on fewer photos. On the dashed line a classifier is as " +
+    "often right as it says. The error is their mean distance (ECE, 15 bins).";
+  return html`<p class="quiet">${about}${chosen}</p><div class="charts">${
+    scaled
       ? [
         chart(figures, "As the network says"),
-        chart(scaled.figures, `With temperature ${scaled.temperature.toFixed(2)}`),
+        chart(scaled.figures, `With temperature ${scaled.calibration.temperature.toFixed(2)}`),
       ]
-      : chart(figures, "Reliability")}</div>
-  `;
+      : chart(figures, "Reliability")
+  }</div>${refuses}`;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { probabilitiesOf } from "../model/inference/inference.ts";
-import { crossEntropy } from "../training/confidence.ts";
+import { calibrationError, type Confidence, crossEntropy } from "../training/confidence.ts";
 import { logitsOf, type Predictions } from "../training/predictions.ts";
 
 /** A range that a share lies in with 95 % confidence. */
@@ -76,28 +76,23 @@ export interface Reliability {
   readonly ece: number;
 }
 
-/** Confidences in bins of equal width (Guo et al. 2017); a confidence on an edge belongs to the lower bin. */
-export function reliability(
-  confidences: ArrayLike<number>,
-  right: ArrayLike<boolean>,
-  bins = 15,
-): Reliability {
-  const n = new Float64Array(bins), sum = new Float64Array(bins), hits = new Float64Array(bins);
-  for (let i = 0; i < confidences.length; i++) {
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidences[i]! * bins) - 1));
-    n[bin]!++;
-    sum[bin]! += confidences[i]!;
-    if (right[i]) hits[bin]!++;
-  }
-  const filled = Array.from(n, (count, k): ReliabilityBin => ({
-    low: k / bins,
-    high: (k + 1) / bins,
-    n: count,
-    confidence: sum[k]! / count,
-    accuracy: hits[k]! / count,
-  }));
-  const gaps = filled.filter(({ n }) => n > 0).map((b) => b.n * Math.abs(b.confidence - b.accuracy));
-  return { bins: filled, ece: gaps.reduce((a, b) => a + b, 0) / confidences.length };
+/** Bins of equal width, as `calibrationError` has them. */
+const BINS = 15;
+
+/** Confidences by bins, and their error. */
+export function reliability(confidences: readonly Confidence[]): Reliability {
+  const bins = Array.from({ length: BINS }, (): Confidence[] => []);
+  for (const one of confidences) bins[Math.min(BINS - 1, Math.floor(one.probability * BINS))]?.push(one);
+  return {
+    bins: bins.map((bin, k): ReliabilityBin => ({
+      low: k / BINS,
+      high: (k + 1) / BINS,
+      n: bin.length,
+      confidence: bin.reduce((sum, { probability }) => sum + probability, 0) / bin.length,
+      accuracy: bin.filter(({ right }) => right).length / bin.length,
+    })),
+    ece: calibrationError(confidences),
+  };
 }
 
 /** A share of something, and where it lies with 95 % confidence; of nothing both are undefined. */
@@ -149,7 +144,7 @@ export function figuresOf(predictions: Predictions, temperature = 1): Figures {
   const { classes, labels } = predictions, n = labels.length;
   const confusion = classes.map(() => classes.map(() => 0));
   const probabilities: Float32Array[] = [], ranks: number[] = [];
-  const confidences: number[] = [], right: boolean[] = [];
+  const confidences: Confidence[] = [];
   let loss = 0;
   for (let i = 0; i < n; i++) {
     const logits = logitsOf(predictions, i).map((value) => value / temperature), label = labels[i]!;
@@ -157,12 +152,11 @@ export function figuresOf(predictions: Predictions, temperature = 1): Figures {
     confusion[label]![best]!++;
     loss += crossEntropy(logits, label);
     probabilities.push(row);
-    confidences.push(row[best]!);
-    right.push(best === label);
+    confidences.push({ probability: row[best]!, right: best === label });
     ranks.push(logits.reduce((above, value) => above + Number(value > logits[label]!), 0));
   }
   const perClass = classes.map((name, k) => qualityOf(name, k, confusion, probabilities, labels));
-  const hits = right.filter(Boolean).length;
+  const hits = confidences.filter(({ right }) => right).length;
   const ks = classes.length > 5 ? [3, 5, ...classes.length > 20 ? [10] : []] : [];
   return {
     n,
@@ -174,7 +168,7 @@ export function figuresOf(predictions: Predictions, temperature = 1): Figures {
     top: ks.map((k) => ({ k, ...shareOf(ranks.filter((rank) => rank < k).length, n) })),
     perClass,
     confusion,
-    reliability: reliability(confidences, right),
+    reliability: reliability(confidences),
   };
 }
 

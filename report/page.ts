@@ -9,6 +9,8 @@ import { type Html, html, markup, type Section } from "./markup.ts";
 /** What stands above the sections. */
 export interface PageHead {
   readonly title: string;
+  /** What kind of page it is; default: a report. */
+  readonly eyebrow?: string;
   /** What it is about, in a line. */
   readonly about: Html | string;
   /** Whether and how it came to its end; what a pill says, and its colour. */
@@ -16,10 +18,13 @@ export interface PageHead {
 }
 
 /** What of a page changes while it is shown: everything below its head's title. */
-export function pageBody({ title, about, state }: PageHead, sections: readonly Section[]): Html {
+export function pageBody(
+  { title, eyebrow = "Training report", about, state }: PageHead,
+  sections: readonly Section[],
+): Html {
   const [first] = sections;
   return html`
-    <header class="top"><div><p class="eyebrow">Training report</p><h1>${title}</h1>
+    <header class="top"><div><p class="eyebrow">${eyebrow}</p><h1>${title}</h1>
         <p class="quiet">${about}</p></div>${state
           ? html`<span class="pill" data-state="${state.kind}">${state.text}</span>`
           : ""}</header>
@@ -40,10 +45,10 @@ export function pageBody({ title, about, state }: PageHead, sections: readonly S
   `;
 }
 
-/** The whole page; a `script` runs in it, else none may. */
+/** The whole page; the `script` at that address runs in it, else none may. */
 export function page(head: PageHead, sections: readonly Section[], script?: string): string {
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:${
-    script === undefined ? "" : "; script-src 'unsafe-inline'; connect-src 'self'"
+    script === undefined ? "" : "; script-src 'self'; connect-src 'self'"
   }`;
   return `${html`
     <!DOCTYPE html>
@@ -60,10 +65,12 @@ export function page(head: PageHead, sections: readonly Section[], script?: stri
         head,
         sections,
       )}</div>
-    <footer class="bottom"><p>Made by alexnet-webgpu. Nothing on this page is loaded from anywhere.</p></footer>${script ===
+    <footer class="bottom"><p>${script === undefined
+      ? "Made by alexnet-webgpu. Nothing on this page is loaded from anywhere."
+      : "The page follows the run; when it ends, report.html in its folder shows more."}</p></footer>${script ===
         undefined
       ? ""
-      : markup(`<script type="module">${script}</script>`)}</body>
+      : html`<script type="module" src="${script}"></script>`}</body>
     </html>
   `}`;
 }

@@ -25,6 +25,7 @@ const FILES = [
   "onnxruntime_test.ts",
   "own_device_test.ts",
   "page_test.ts",
+  "report_page_test.ts",
   "safetensors_property_test.ts",
   "static_site_test.ts",
   "train_page_test.ts",

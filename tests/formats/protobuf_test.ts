@@ -1,5 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { bytes, concatenate, float, integer, message, submessage, text } from "../../formats/protobuf.ts";
+import {
+  bytes,
+  concatenate,
+  double,
+  float,
+  integer,
+  message,
+  submessage,
+  text,
+} from "../../formats/protobuf.ts";
 import { decode } from "./wire.ts";
 
 Deno.test("fields are encoded as the specification's examples", () => {
@@ -7,6 +16,7 @@ Deno.test("fields are encoded as the specification's examples", () => {
   assertEquals([...concatenate(text(2, "testing"))], [0x12, 7, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67]);
   assertEquals([...concatenate(submessage(3, integer(1, 150)))], [0x1a, 3, 0x08, 0x96, 0x01]);
   assertEquals([...concatenate(float(2, -2))], [0x15, 0, 0, 0, 0xc0]);
+  assertEquals([...concatenate(double(1, -2))], [0x09, 0, 0, 0, 0, 0, 0, 0, 0xc0]);
   assertEquals(concatenate(message()).length, 0);
 });
 

@@ -21,6 +21,9 @@ export function decode(data: Uint8Array): Map<number, (number | Uint8Array)[]> {
     } else if (key % 8 === 5) {
       value = new DataView(data.buffer, data.byteOffset + at).getFloat32(0, true);
       at += 4;
+    } else if (key % 8 === 1) {
+      value = new DataView(data.buffer, data.byteOffset + at).getFloat64(0, true);
+      at += 8;
     } else throw new Error(`unexpected wire type ${key % 8}`);
     fields.set(field, [...(fields.get(field) ?? []), value]);
   }

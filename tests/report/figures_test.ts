@@ -25,10 +25,12 @@ Deno.test("the interval of an area is Hanley and McNeil's", () => {
   assertAlmostEquals((high - low) / 2 / 1.96, 0.0325, 1e-4);
 });
 
-Deno.test("the calibration error weighs each bin's gap by its answers", () => {
-  // Ten bins: 0.65 and 0.65, half right, in (0.6, 0.7]; 0.95 twice, both right; 0.9 belongs to (0.8, 0.9].
-  const { bins, ece } = reliability([0.65, 0.65, 0.95, 0.95, 0.9], [true, false, true, true, true], 10);
-  assertEquals(bins.map(({ n }) => n), [0, 0, 0, 0, 0, 0, 2, 0, 1, 2]);
+Deno.test("confidences lie in fifteen bins, whose gaps weigh as many as they hold", () => {
+  // 0.65 twice, half right, in bin 9; 0.95 twice, both right, in bin 14; 0.9 in bin 13.
+  const confidences = [[0.65, true], [0.65, false], [0.95, true], [0.95, true], [0.9, true]] as const;
+  const { bins, ece } = reliability(confidences.map(([probability, right]) => ({ probability, right })));
+  assertEquals(bins.map(({ n }) => n), [0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 2]);
+  assertEquals([bins[9]!.accuracy, bins[9]!.confidence, bins[9]!.low], [0.5, 0.65, 0.6]);
   assertAlmostEquals(ece, (2 * 0.15 + 1 * 0.1 + 2 * 0.05) / 5, 1e-12);
 });
 

@@ -1,45 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { comparisonSections } from "../../report/comparison.ts";
-import { classifierSections, reportOn } from "../../report/classifier_report.ts";
-import type { RunLog } from "../../report/event_log.ts";
+import { classifierSections } from "../../report/classifier_report.ts";
 import { page } from "../../report/page.ts";
 import { commandsOf, progressSection, runHead, validationSection } from "../../report/run_sections.ts";
-import type { PhotoStore } from "../../data/dataset/photo_store.ts";
-import { defaultPreprocess } from "../../data/preprocess.ts";
-import type { NetworkClassifier } from "../../model/inference/classifier.ts";
-import { EVALUATION } from "./events.ts";
-
-const time = "2026-01-01T00:00:00.000Z";
-
-/** What a run of that many steps told. */
-function logOf(steps: number, options: Record<string, unknown> = {}, command?: string[]): RunLog {
-  const every = Array.from({ length: Math.floor(steps / 10) }, (_, i) => 10 * (i + 1));
-  return {
-    starts: [{
-      ...{
-        event: "start",
-        time,
-        options,
-        adapter: "test",
-        model: "compact",
-        parameters: 1000,
-        data: "photos",
-      },
-      ...{ split: "", classes: ["cat", "dog"], images: { train: 320, valid: 4, test: 0 }, out: "run" },
-      ...{ epochs: steps / 100, steps },
-      ...command && { command },
-    }],
-    steps: every.map((step) => ({
-      ...{ event: "step", time, epoch: Math.ceil(step / 100), step, steps, loss: 100 / step, accuracy: 0.5 },
-      ...{ lr: 0.1, imagesPerSecond: 100, secondsLeft: 3, deviceBytes: 1e6 },
-    })),
-    epochs: every.filter((step) => step % 100 === 0).map((step) => ({
-      ...{ event: "epoch", time, epoch: step / 100, step, trainLoss: 0.5, trainAccuracy: 0.5, best: true },
-      ...{ valid: structuredClone(EVALUATION) as never, imagesPerSecond: 100 },
-    })),
-    ...{ notes: [], end: undefined, seconds: 60 },
-  };
-}
+import { logOf, reportOf } from "./samples.ts";
 
 Deno.test("the command to repeat a run is the one that began it, without where it went, and those that went on", () => {
   const log = logOf(100, {}, ["--data", "my photos", "--out", "runs/a", "--dashboard", "--lr=0.1"]);
@@ -57,6 +21,13 @@ Deno.test("a long run is drawn with no more points than can be seen, and told in
   assert(html.length < 100_000, `${html.length} bytes`);
   assertMatch(html, /aria-label="Loss over the epochs: [^"]*training from [\d.]+ to [\d.]+/);
   assertMatch(html, /3s/); // left
+});
+
+Deno.test("distances from soft targets are drawn where a run has some", () => {
+  const log = logOf(200), targets = { crossEntropy: 0.7, divergence: 0.4, entropy: 0.3 };
+  assertEquals(`${progressSection(log)[0]!.body}`.includes("KL divergence"), false);
+  const soft = { ...log, epochs: log.epochs.map((epoch) => ({ ...epoch, targets })) };
+  assertMatch(`${progressSection(soft)[0]!.body}`, /KL divergence from 0\.4 to 0\.4/);
 });
 
 Deno.test("names are text on a page, whatever they hold", () => {
@@ -86,36 +57,12 @@ Deno.test("runs are compared by the options that differ alone", () => {
 });
 
 Deno.test("a report of 10,000 photos of 10 classes stays far below 10 MB", async () => {
-  const classes = Array.from({ length: 10 }, (_, k) => `class ${k}`), count = 10_000;
-  const side = 256,
-    entries = Array.from({ length: count }, (_, i) => ({
-      ...{ path: `/photos/class ${i % 10}/photo ${i}.jpg`, label: i % 10, width: side, height: side },
-      ...{ shard: 0, offset: 0 },
-    }));
-  const store = {
-    entries,
-    // Noise: what no codec makes small.
-    readInto(index: number, target: Uint8Array) {
-      for (let i = 0, x = index + 1; i < target.length; i++) {
-        target[i] = (x = Math.imul(x, 1664525) + 1013904223) >>> 24;
-      }
-    },
-  } as unknown as PhotoStore;
-  const classifier = {
-    card: { preprocess: defaultPreprocess(64) },
-    explain: () => Promise.resolve({ width: 2, height: 2, data: Float32Array.of(0, 0.5, 1, 0.2) }),
-  } as unknown as NetworkClassifier;
-  const logits = Float32Array.from({ length: count * 10 }, (_, i) => Math.sin(i * i));
-  const predictions = {
-    ...{ classes, logits, labels: Uint32Array.from(entries, ({ label }) => label) },
-    paths: entries.map(({ path }) => path),
-  };
-  const report = await reportOn(classifier, store, predictions, {
-    ...{ dir: "/photos", split: "validation", temperature: 2 },
-  });
+  const report = await reportOf(10_000, 10, 180);
   const html = page({ title: "Large", about: "" }, classifierSections(report));
   assert(html.length > 100_000 && html.length < 3e6, `${html.length} bytes`);
   assertMatch(html, /12 of [\d,]+ wrong answers/);
   assertStringIncludes(html, "With temperature 2.00");
+  assertStringIncludes(html, "the error is 12.3\u00a0%");
+  assertStringIncludes(html, "at most 5.0\u00a0%");
   assertStringIncludes(html, "class 3/photo");
 });
