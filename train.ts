@@ -43,7 +43,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
   let dashboard: Dashboard | undefined;
   const followers: Follower[] = flags.tensorboard ? [new TensorboardWriter()] : [];
   using recorder = kept ? new Recorder({ command: Deno.args, followers }) : undefined;
-  // What is next is told last, once the report is written.
+  // What is next is told last, once the files beside the checkpoints are written.
   let end: RunEvent | undefined;
   const tellEnd = () => {
     if (end) tell(withShownPaths(end));
@@ -55,7 +55,7 @@ await runCommand(TRAIN_COMMAND.name, async () => {
     if (silent) return;
     recorder?.add(event);
     if (event.event === "start" || event.event === "folds") tellEnd();
-    if (event.event === "end" && flags.report) end = event;
+    if (event.event === "end" && recorder) end = event;
     else tell(withShownPaths(event));
   };
   const writeReports = async () => {
