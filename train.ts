@@ -111,7 +111,15 @@ await runCommand(TRAIN_COMMAND.name, async () => {
       if (all && ranks.size > 1) {
         throw new UserError("--folds needs a --fold beside --distributed: one run at a time");
       }
-      await (trial ?? (all ? trainFolds : train))(options, flags, report, stop.signal, ranks);
+      await (trial ?? (all ? trainFolds : train))(
+        ...[
+          options,
+          { ...flags, autoBatch: flags.batchSize === "auto" },
+          report,
+          stop.signal,
+          ranks,
+        ] as const,
+      );
     } else {
       requireResumable(Deno.args);
       await resumeTraining(flags.resume, flags, flags, report, stop.signal, ranks);

@@ -4,7 +4,13 @@
  */
 import { UserError } from "../engine/errors.ts";
 import { DASHBOARD_PORT } from "../report/dashboard.ts";
-import { PLACE_OPTIONS, RUN_OPTIONS, type RunOptions, runOptions } from "../training/options.ts";
+import {
+  type GivenOptions,
+  PLACE_OPTIONS,
+  RUN_OPTIONS,
+  type RunOptions,
+  runOptions,
+} from "../training/options.ts";
 import { type Flag, flag, givenFlags, UsageError } from "./cli/args.ts";
 import { DISTRIBUTED_FLAG } from "./cli/ranks.ts";
 import type { Guide } from "./cli/help.ts";
@@ -26,7 +32,7 @@ const GUIDE: Guide = {
     model: "architecture (default: by the recipe; docs/recipe.md)",
     size: "height and width of the input",
     epochs: "passes over the training images",
-    batchSize: "images in a batch (default 32)",
+    batchSize: "images in a batch (default 32); auto finds a fast one",
     lr: "highest learning rate; deno task lr-find finds one",
     weights: "start from trained weights",
     resume: "go on with a run",
@@ -70,6 +76,13 @@ export const TRAIN_COMMAND = {
   usesGpu: true,
   flags: {
     ...openFlagsOf(RUN_OPTIONS),
+    batchSize: flag.intOr("auto", {
+      help:
+        "images in a batch, at most all training images (default: 32); auto: the largest that fits and is about as " +
+        "fast as any, by a few steps of each",
+      min: 1,
+      max: 4096,
+    }),
     out,
     resume: flag.path({
       help: "go on with a run that was stopped, with its own options; --epochs or --steps may lengthen it; " +
@@ -114,10 +127,17 @@ export function requireOneLength(args: readonly string[]): void {
   throw new UsageError("--epochs cannot stand beside --steps: both say how long the run is");
 }
 
+/** What flags say of a run's options: a batch size that is to be found is none yet. */
+export function givenOptions(
+  flags: Omit<GivenOptions, "batchSize"> & { readonly batchSize?: number | "auto" | undefined },
+): GivenOptions {
+  return { ...flags, batchSize: flags.batchSize === "auto" ? undefined : flags.batchSize };
+}
+
 /** `runOptions` of what flags say, also whether the model can be built: what is wrong with them is a `UsageError`. */
-export function optionsOfFlags(given: Parameters<typeof runOptions>[0]): RunOptions {
+export function optionsOfFlags(flags: Parameters<typeof givenOptions>[0]): RunOptions {
   try {
-    const options = runOptions(given);
+    const options = runOptions(givenOptions(flags));
     requireModel(options.model);
     requireSize(options.size, [options.model]);
     return options;

@@ -274,7 +274,10 @@ export const PLACE_OPTIONS = {
 };
 
 /** Where a run's files go and how it is carried out. */
-export type PlaceOptions = Partial<OptionValues<typeof PLACE_OPTIONS>>;
+export type PlaceOptions = Partial<OptionValues<typeof PLACE_OPTIONS>> & {
+  /** Finds the batch size by measurement, where a new run is given none; what was found is recorded as if it had been given. */
+  readonly autoBatch?: boolean;
+};
 
 /** Options of a run of which some are left out. */
 export type GivenOptions = {

@@ -14,7 +14,7 @@ import { lengthenedText } from "./schedule.ts";
 import type { SeenBefore } from "./seen_before.ts";
 import { runLength, type SettledOptions } from "./settle.ts";
 import { networkOfSize } from "./stages.ts";
-import { loadState, resumedText, type RunSaver } from "./state.ts";
+import { loadState, resumedText, type RunSaver, type Trained } from "./state.ts";
 import { type Teacher, Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** What a run works on and how it is carried out. */
@@ -45,15 +45,21 @@ export interface Run {
   readonly seen?: SeenBefore | undefined;
 }
 
+/** What of a run its trainer depends on. */
+export type TrainerRun = Pick<Run, "network" | "options" | "teacher" | "ranks"> & {
+  readonly data: Pick<Run["data"], "train">;
+  readonly card: Pick<Run["card"], "preprocess" | "classes">;
+};
+
 /** A trainer for inputs of that size that goes on from `progress`. */
 export async function trainerOf(
-  run: Run,
-  saver: RunSaver,
+  run: TrainerRun,
+  { optimizer, average }: Pick<Trained, "optimizer" | "average">,
   progress: Progress,
   size: number,
 ): Promise<Trainer> {
   const { network, data: { train }, options, card, teacher, ranks } = run;
-  const { batchSize: batch, classWeights } = options, { optimizer, average } = saver.trained;
+  const { batchSize: batch, classWeights } = options;
   const trainerOptions: TrainerOptions = {
     ...options,
     batch,

@@ -101,8 +101,10 @@ class RunLoop {
     await saver.share(ranks);
     const first = sizeOfEpoch(options, progress.epoch, epochs);
     // The inputs that come later are the larger ones.
-    if (first !== options.size) (await trainerOf(run, saver, progress, options.size))[Symbol.dispose]();
-    const trainer = await trainerOf(run, saver, progress, first);
+    if (first !== options.size) {
+      (await trainerOf(run, saver.trained, progress, options.size))[Symbol.dispose]();
+    }
+    const trainer = await trainerOf(run, saver.trained, progress, first);
     const evaluator = new NetworkClassifier(saver.kept, card, batch);
     const rest = valid.entries.length % batch;
     if (valid.entries.length > 0) await evaluator.warm(rest > 0 ? [batch, rest] : [batch]);
@@ -134,7 +136,7 @@ class RunLoop {
     const { width } = this.#trainer.options.preprocess;
     if (size === width) return;
     this.#trainer[Symbol.dispose]();
-    this.#trainer = await trainerOf(run, this.#saver, progress, size);
+    this.#trainer = await trainerOf(run, this.#saver.trained, progress, size);
     const text = `Resized   training inputs from ${width}x${width} to ${size}x${size}, from epoch ${
       progress.epoch + 1
     } on`;

@@ -25,6 +25,7 @@ import type { Reporter } from "./reporter.ts";
 import type { OptionValues } from "./option.ts";
 import { type PlaceOptions, type RUN_OPTIONS, type RunOptions, runOptionsSchema } from "./options.ts";
 import { Paces } from "./paces.ts";
+import { batchesText, bestBatch, tryBatches } from "./batch_finder.ts";
 import { firstBatch, keepOnDevice, openData, ruleOf } from "./run_data.ts";
 import { openPhotos } from "./photo_source.ts";
 import { decodedOf, listPhotos } from "./photo_list.ts";
@@ -204,10 +205,26 @@ async function trainIn(
   const used = given.overfitBatch ? { ...all, splits: firstBatch(all.splits.train, given) } : all;
   const { train, valid, test } = used.splits;
   const wholeStepsOnly = existing && resumed?.older || undefined;
+  const tried = places.autoBatch && given.batchSize === undefined && !existing
+    ? await tryBatches(
+      {
+        ...{
+          network,
+          data: { train: photos.select(train) },
+          card: { preprocess, classes: [...dataset.classes] },
+        },
+        teacher: teacher && { network: teacher.network, preprocess: teacher.preprocess, ...teaching },
+      },
+      (batchSize) => settle({ ...given, batchSize }, train.length).options,
+      (done, total) => report({ event: "progress", what: "Timing batch size", done, total }),
+    )
+    : undefined;
+  if (tried) note(batchesText(tried));
   const { options, length: { steps, epochs }, chosen, notes } = settle(
     {
       ...given,
       wholeStepsOnly,
+      batchSize: tried ? bestBatch(tried) : given.batchSize,
       microBatches: given.microBatches ?? (ranks.size > 1 ? ranks.size : undefined),
     },
     train.length,

@@ -99,6 +99,26 @@ function int<D extends number | undefined = undefined, R extends boolean = false
   });
 }
 
+/** A whole number, or a word that stands for one which is not known yet. */
+function intOr<const T extends string>(
+  word: T,
+  options: Options<undefined, false> & Range,
+): Flag<number | T | undefined> {
+  const number = int(options);
+  return {
+    ...number,
+    placeholder: `N|${word}`,
+    parse: (texts) => {
+      if (texts.length === 1 && texts[0] === word) return word;
+      try {
+        return number.parse(texts);
+      } catch (error) {
+        throw new Error(`${(error as Error).message}, or ${word}`);
+      }
+    },
+  };
+}
+
 function float<D extends number | undefined = undefined, R extends boolean = false>(
   options: Options<D, R> & Range,
 ): Flag<Value<number, D, R>> {
@@ -183,4 +203,4 @@ function fieldsOf(text: string): string[] {
 }
 
 /** The kinds of flags: `flag.int({ help, default, min, max })` and so on. */
-export const flag = { string, path, int, float, floats, choice, boolean, list };
+export const flag = { string, path, int, intOr, float, floats, choice, boolean, list };

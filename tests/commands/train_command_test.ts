@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { join } from "@std/path";
 import { parseFlags, UsageError } from "../../commands/cli/args.ts";
 import {
+  givenOptions,
   optionsOfFlags,
   requireOneLength,
   requireResumable,
@@ -15,7 +16,7 @@ import { settle } from "../../training/settle.ts";
 
 Deno.test("the flags of train are the run's options, and their defaults the ones that config.json would have", () => {
   const flags = parseFlags([], TRAIN_COMMAND);
-  const options = runOptions(flags);
+  const options = runOptions(givenOptions(flags));
   const plain = JSON.parse(JSON.stringify(options));
   assertEquals(plain, JSON.parse(JSON.stringify(runOptions({}))));
   assertEquals([plain.model, plain.size, plain.optimizer, plain.momentum], [
@@ -25,7 +26,7 @@ Deno.test("the flags of train are the run's options, and their defaults the ones
     undefined,
   ]);
   const epochs = (...args: string[]) =>
-    settle(runOptions(parseFlags(args, TRAIN_COMMAND)), 64).options.epochs;
+    settle(runOptions(givenOptions(parseFlags(args, TRAIN_COMMAND))), 64).options.epochs;
   const named = epochs("--data", "photos", "--model", "compact");
   assertEquals([epochs(), named, epochs("--epochs", "3")], [12, 30, 3]);
   assertEquals(
@@ -35,7 +36,7 @@ Deno.test("the flags of train are the run's options, and their defaults the ones
 });
 
 Deno.test("the optimiser's own options can be given", () => {
-  const options = (...args: string[]) => runOptions(parseFlags(args, TRAIN_COMMAND));
+  const options = (...args: string[]) => runOptions(givenOptions(parseFlags(args, TRAIN_COMMAND)));
   const { betas, eps } = options("--optimizer", "adamw", "--betas", "0.8,0.99", "--eps", "1e-6");
   assertEquals([betas, eps], [[0.8, 0.99], 1e-6]);
   assertEquals(options("--optimizer", "rmsprop", "--alpha", "0.9").alpha, 0.9);
@@ -46,13 +47,13 @@ Deno.test("the optimiser's own options can be given", () => {
 
 Deno.test("an option that the optimiser would ignore is refused", () => {
   const refused = (sentence: string, ...args: string[]) =>
-    assertThrows(() => runOptions(parseFlags(args, TRAIN_COMMAND)), UserError, sentence);
+    assertThrows(() => runOptions(givenOptions(parseFlags(args, TRAIN_COMMAND))), UserError, sentence);
   refused("adam has no nesterov, only sgd has it", "--optimizer", "adam", "--nesterov");
   refused("adamw has no momentum, only sgd and rmsprop have it", "--optimizer", "adamw", "--momentum", "0.9");
   refused("adamw has no alpha", "--optimizer", "adamw", "--alpha", "0.9");
   refused("sgd has no betas", "--betas", "0.8,0.99");
   refused("momentum is 0", "--nesterov", "--momentum", "0");
-  runOptions(parseFlags(["--nesterov", "--momentum", "0.8"], TRAIN_COMMAND));
+  runOptions(givenOptions(parseFlags(["--nesterov", "--momentum", "0.8"], TRAIN_COMMAND)));
 });
 
 Deno.test("flags that the run's own options would contradict cannot stand beside --resume", () => {

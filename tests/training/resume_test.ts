@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { parseFlags } from "../../commands/cli/args.ts";
-import { TRAIN_COMMAND } from "../../commands/train_command.ts";
+import { givenOptions, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { loadTensors, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { runOptions } from "../../training/options.ts";
 import type { RunEvent } from "../../training/reporter.ts";
@@ -218,7 +218,7 @@ test("what cannot be resumed is refused in one sentence and left as it is", () =
 test("config.json records the options of the flags and what the run chose, and goes on with that", () =>
   withShapes(async (dir, data) => {
     const flags = ["--data", data, "--steps", "1", "--size", "64", "--model", "compact"];
-    const set = runOptions(parseFlags(flags, TRAIN_COMMAND));
+    const set = runOptions(givenOptions(parseFlags(flags, TRAIN_COMMAND)));
     await train(set, places(dir, "a"), () => {});
     const { RunFolder } = await import("../../training/run_folder.ts");
     const { options } = await RunFolder.open(join(dir, "a"));

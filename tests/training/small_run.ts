@@ -1,7 +1,7 @@
 /** What the tests of whole runs share: a few shapes, small options, places. */
 import { join } from "@std/path";
 import { parseFlags } from "../../commands/cli/args.ts";
-import { TRAIN_COMMAND } from "../../commands/train_command.ts";
+import { givenOptions, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { ensureShapes } from "../../data/shapes/shapes.ts";
 import { runOptions } from "../../training/options.ts";
 
@@ -21,7 +21,7 @@ export async function withShapes(work: (dir: string, data: string) => Promise<vo
 export function smallOptions(data: string, ...flags: string[]) {
   const usual = [["--size", "64"], ["--batch-size", "8"], ["--model", "compact"]];
   const small = usual.filter(([name]) => !flags.includes(name!)).flat();
-  return runOptions(parseFlags(["--data", data, ...small, ...flags], TRAIN_COMMAND));
+  return runOptions(givenOptions(parseFlags(["--data", data, ...small, ...flags], TRAIN_COMMAND)));
 }
 
 /** Where a run of that name goes. */
