@@ -69,7 +69,9 @@ export async function examplesOf(
   const wrong = bySureness.filter((i) => best[i] !== labels[i]);
   const mistakes = wrong.slice(0, SHOWN);
   const unsure = bySureness.toReversed().filter((i) => !mistakes.includes(i)).slice(0, SHOWN);
-  const issues = findLabelIssues([...labels], rows);
+  // By the network's own probabilities, as the run itself and `inspect` judge labels.
+  const plain = rows.map((_, i) => probabilitiesOf(logitsOf(predictions, i)));
+  const issues = findLabelIssues([...labels], plain);
 
   const made = new Map<string, Promise<Example>>();
   const example = (index: number, explain: boolean): Promise<Example> => {

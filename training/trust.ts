@@ -153,9 +153,9 @@ export function unknownRule(
   };
 }
 
-/** The maps that photos are compared by: neither the first, which sees edges, nor the last, which has kept what tells classes apart. */
+/** The maps that photos are compared by: all but the first, which sees edges. */
 function comparedMaps({ featureMaps }: Network): readonly string[] {
-  return featureMaps.slice(1, -1);
+  return featureMaps.slice(1);
 }
 
 /** Median and distance between the quartiles; a spread of 1 where all are alike. */

@@ -10,6 +10,9 @@ import type { Pass } from "./inference.ts";
 /** Nearest training photos whose mean distance counts. */
 export const NEIGHBOURS = 5;
 
+/** How much more the energy counts than the distance. */
+const ENERGY_WEIGHT = 2;
+
 /** log sum exp of the logits: minus their free energy at temperature 1 (Liu et al. 2020), the larger the more is recognised. */
 export function energyScore(logits: Float32Array): number {
   const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -91,12 +94,13 @@ export class Familiarity {
     }
   }
 
-  /** How familiar: 0 is usual for a photo of the classes, below is less; in spreads of the energy and of the distance, added. */
+  /** How familiar: 0 is usual for a photo of the classes, below is less. In spreads: twice the energy's, and the distance's. */
   of({ logits, moments }: Pass): number {
     const { energy, distance } = this.rule;
     const known = (energyScore(logits) - energy.centre) / energy.spread;
     if (!distance) return known;
+    // By measurement (docs/trust.md): what is near in every map may still be of no class, so the logits count more.
     const away = (distanceTo(this.exemplars!, describedBy(moments)) - distance.centre) / distance.spread;
-    return known - away;
+    return ENERGY_WEIGHT * known - away;
   }
 }

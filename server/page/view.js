@@ -86,7 +86,10 @@ export function showAnswer(answer, roundTrip) {
   $("announcement").textContent = answerText(answer);
 }
 
-/** An answer in a few words, for screen readers. */
+/**
+ * An answer in a few words, for screen readers.
+ * @param {{ unknown?: boolean, class?: string | null, probability: number, probabilities: readonly { class: string }[] }} answer
+ */
 export function answerText({ unknown, probability, probabilities: [{ class: best }] }) {
   return unknown ? `Unknown, most like ${best}` : `${best}, ${percent(probability)}`;
 }

@@ -24,7 +24,7 @@ test("a run chooses on its validation photos what makes its best checkpoint hone
     const path = join(dir, "run", "best.safetensors"), checkpoint = await loadCheckpoint(path);
     const { calibration, unknown } = checkpoint.card;
     assertEquals([calibration!.photos, unknown!.photos, unknown!.falseRefusals], [24, 24, 0.1]);
-    assertEquals(checkpoint.exemplars!.maps.length, 2);
+    assertEquals(checkpoint.exemplars!.maps.length, 3);
     assertEquals(result!.calibrated!.temperature, calibration!.temperature);
     assert(result!.unknown !== undefined);
     const notes = events.flatMap((event) => event.event === "note" ? [event.text] : []).join("\n");
