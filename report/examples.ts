@@ -93,9 +93,20 @@ export async function examplesOf(
       ...explain && { explained: await explained(photo, small, best[index]!) },
     };
   };
+  let layer: string | undefined;
+  /** By the last map of features that has more than one cell: where one is left of a small input, it shows no place. */
+  const heatmapOf = async (photo: DecodedImage, label: number) => {
+    let found = await classifier.explain(photo, { label, layer });
+    if (found.width * found.height > 1) return found;
+    for (const name of classifier.network.featureMaps.toReversed()) {
+      found = await classifier.explain(photo, { label, layer: layer = name });
+      if (found.width * found.height > 1) break;
+    }
+    return found;
+  };
   const explained = async (photo: DecodedImage, small: DecodedImage, label: number) => {
     const { preprocess } = classifier.card;
-    const heatmap = await classifier.explain(photo, { label });
+    const heatmap = await heatmapOf(photo, label);
     const map = evaluationMap(small, preprocess, preprocess.resize);
     return await jpegUrl(explainedPhoto(small, { heatmap, input: preprocess, map }));
   };

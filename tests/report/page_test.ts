@@ -56,6 +56,16 @@ Deno.test("runs are compared by the options that differ alone", () => {
   assertStringIncludes(`${same!.body}`, "the same options");
 });
 
+Deno.test("where one cell is left of a small input, an earlier layer says where an answer was seen", async () => {
+  const asked: (string | undefined)[] = [];
+  const { examples } = await reportOf(8, 2, 16, (layer) => {
+    asked.push(layer);
+    return layer === "middle" ? 3 : 1;
+  });
+  const shown = examples.mistakes.length + examples.unsure.length;
+  assertEquals(asked, [undefined, "last", ...new Array(shown).fill("middle")]);
+});
+
 Deno.test("a report of 10,000 photos of 10 classes stays far below 10 MB", async () => {
   const report = await reportOf(10_000, 10, 180);
   const html = page({ title: "Large", about: "" }, classifierSections(report));

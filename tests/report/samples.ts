@@ -38,8 +38,16 @@ export function logOf(steps: number, options: Record<string, unknown> = {}, comm
   };
 }
 
+/** What a classifier that guesses sees: as many cells as a layer has. */
+type Cells = (layer: string | undefined) => number;
+
 /** A report on that many photos of noise, `side` pixels a side, by a classifier that guesses. */
-export async function reportOf(count: number, classCount: number, side: number): Promise<ClassifierReport> {
+export async function reportOf(
+  count: number,
+  classCount: number,
+  side: number,
+  cells: Cells = () => 2,
+): Promise<ClassifierReport> {
   const classes = Array.from({ length: classCount }, (_, k) => `class ${k}`);
   const entries = Array.from({ length: count }, (_, i) => ({
     ...{ path: `/photos/class ${i % classCount}/photo ${i}.jpg`, label: i % classCount },
@@ -61,7 +69,12 @@ export async function reportOf(count: number, classCount: number, side: number):
       calibration: { temperature: 2, photos: count, eceBefore: 0.2, eceAfter: 0.1234 },
       unknown: { threshold: 0, falseRefusals: 0.05, photos: count, energy: { centre: 0, spread: 1 } },
     },
-    explain: () => Promise.resolve({ width: 2, height: 2, data: Float32Array.of(0, 0.5, 1, 0.2) }),
+    network: { featureMaps: ["early", "middle", "last"] },
+    explain: (_: unknown, { layer }: { layer?: string }) => {
+      const width = cells(layer);
+      const data = Float32Array.from({ length: width * width }, (_, i) => i / (width * width));
+      return Promise.resolve({ width, height: width, data });
+    },
   } as unknown as NetworkClassifier;
   const predictions = {
     classes,
