@@ -16,7 +16,8 @@ export type LauncherName = keyof typeof LAUNCHERS;
 /** Deno's arguments for `train`. */
 export const TRAIN: readonly string[] = ["run", "-A", join(import.meta.dirname!, "../../train.ts")];
 
-const ENV = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+/** What both need to run as root, as in a container. */
+export const ENV = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
 
 /** A single process of Deno; `before` is what starts it, such as `taskset`. */
 export function plain(args: readonly string[], before: readonly string[] = []): Deno.Command {

@@ -14,6 +14,10 @@ const scope = self as unknown as {
 
 /** Tests in a row before the thread sleeps between two: most of what is awaited is there by then. */
 const SPINS = 300;
+/** Values from which a call first waits for all ranks, asleep between tests, and then moves them without sleeping: MPI moves a little at each test. */
+const LARGE = 2 ** 16;
+/** Milliseconds of such moving after which the thread sleeps between tests all the same: the network is what takes long. */
+const MOVING_MS = 2000;
 /** Longest sleep between two tests, in milliseconds: it would be processor time that others compute with. */
 const NAP_MS = 0.5;
 /** Milliseconds between two looks at the other ranks while nothing is to be done. */
@@ -71,6 +75,7 @@ function carryOut(
         [values, all, lengths, at],
         (mpi, request) =>
           mpi.MPI_Iallgatherv(values, values.length, type, all, lengths, at, type, world, request),
+        all.length >= LARGE,
       );
       return { values: all };
     }
@@ -83,6 +88,8 @@ function carryOut(
         [values, all, sent, received, from, to],
         (mpi, request) =>
           mpi.MPI_Ialltoallv(values, sent, from, float, all, received, to, float, world, request),
+        // Ranks send and receive differently much.
+        true,
       );
       return { values: all };
     }
@@ -91,12 +98,17 @@ function carryOut(
       finish(
         [values, all],
         (mpi, request) => mpi.MPI_Iallreduce(values, all, values.length, float, sum, world, request),
+        all.length >= LARGE,
       );
       return { values: all };
     }
     case "broadcast": {
       const { values } = order, { float } = library.handles;
-      finish([values], (mpi, request) => mpi.MPI_Ibcast(values, values.length, float, 0, world, request));
+      finish(
+        [values],
+        (mpi, request) => mpi.MPI_Ibcast(values, values.length, float, 0, world, request),
+        values.length >= LARGE,
+      );
       return { values };
     }
     case "barrier":
@@ -115,11 +127,16 @@ function carryOut(
   }
 }
 
-/** Starts a call and stays until it is through; throws where a rank is not heard of meanwhile. */
-function finish(uses: readonly ArrayBufferView[], call: Parameters<MpiLibrary["start"]>[1]): void {
-  const request: Request = library.start(uses, call);
+/** Starts a call and stays until it is through; throws where a rank is not heard of meanwhile. All ranks must agree on what is `large`. */
+function finish(
+  uses: readonly ArrayBufferView[],
+  call: Parameters<MpiLibrary["start"]>[1],
+  large = false,
+): void {
+  if (large) finish([], (mpi, request) => mpi.MPI_Ibarrier(world, request));
+  const request: Request = library.start(uses, call), started = performance.now();
   for (let tests = 0; !library.test(request); tests++) {
-    if (tests < SPINS) continue;
+    if (tests < SPINS || (large && performance.now() - started < MOVING_MS)) continue;
     Atomics.wait(never, 0, 0, NAP_MS);
     beats?.look();
   }
