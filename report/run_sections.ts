@@ -13,13 +13,15 @@ import { wilson } from "./figures.ts";
 import type { PageHead } from "./page.ts";
 
 /** Flags that say where a run goes and how it is watched, with their values: a run that repeats it goes elsewhere. */
-const PLACES = /^--(out|resume|dashboard)(=|$)/;
+const PLACES = /^--(out|dashboard)(=|$)/;
 
 /** The command lines of a run, the one that began it first; empty where a program did. */
 export function commandsOf({ starts }: RunLog): string[] {
   return starts.flatMap(({ command }, n) => {
     if (!command) return [];
-    const kept = n > 0 ? command : command.filter((word, i) => {
+    // A log may begin in the middle, where an older version kept none.
+    const resumed = command.some((word) => /^--resume(=|$)/.test(word));
+    const kept = n > 0 || resumed ? command : command.filter((word, i) => {
       const before = command[i - 1];
       return !PLACES.test(word) && !(before === "--out" && !word.startsWith("-"));
     });

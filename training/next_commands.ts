@@ -22,5 +22,5 @@ export function nextCommands(
 /** A text as one word of a shell's command line: in quotes where it needs them. */
 export function shellWord(text: string, windows = Deno.build.os === "windows"): string {
   if (windows) return /^[\w@%+:,./\\-]+$/.test(text) ? text : `"${text}"`;
-  return /^[\w@%+:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  return /^[\w@%+:,./=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

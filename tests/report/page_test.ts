@@ -9,9 +9,12 @@ Deno.test("the command to repeat a run is the one that began it, without where i
   const log = logOf(100, {}, ["--data", "my photos", "--out", "runs/a", "--dashboard", "--lr=0.1"]);
   const resumed = { ...log.starts[0]!, command: ["--resume", "runs/a"] };
   assertEquals(commandsOf({ ...log, starts: [...log.starts, resumed] }), [
-    "deno task train --data 'my photos' '--lr=0.1'",
+    "deno task train --data 'my photos' --lr=0.1",
     "deno task train --resume runs/a",
   ]);
+  // A log that an older version's run has from where it went on.
+  const later = commandsOf(logOf(100, {}, ["--resume", "runs/a", "--epochs", "9"]));
+  assertEquals(later, ["deno task train --resume runs/a --epochs 9"]);
   assertEquals(commandsOf(logOf(100)), []);
 });
 
