@@ -18,10 +18,10 @@ import { reportRuns, writeModelCards } from "./report/after_training.ts";
 import { Dashboard } from "./report/dashboard.ts";
 import { type Follower, Recorder } from "./report/recorder.ts";
 import { TensorboardWriter } from "./report/tensorboard.ts";
-import { RUN_OPTIONS } from "./training/options.ts";
-import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/reporter.ts";
-import { startOfWeights } from "./training/seen_before.ts";
-import { trainFolds } from "./training/folds.ts";
+import { RUN_OPTIONS } from "./training/options/options.ts";
+import { jsonReporter, type Reporter, type RunEvent, textReporter } from "./training/run/reporter.ts";
+import { startOfWeights } from "./training/run/seen_before.ts";
+import { trainFolds } from "./training/search/folds.ts";
 import { resumeTraining, train } from "./training/train.ts";
 
 /** What a shell calls the end by a signal, so that `train && evaluate` ends there too. */

@@ -128,16 +128,21 @@ export {
 } from "../model/network.ts";
 export type { Arena, ArenaTensors, NamedSpec, Parameter, ParameterStore } from "../model/parameters.ts";
 
-export { WeightAverage } from "../training/average.ts";
-export { type ClassFigures, evaluate, type Evaluation, evaluationOf } from "../training/evaluate.ts";
-export type { FoundNonFinite } from "../training/numeric_checks.ts";
+export { WeightAverage } from "../training/step/average.ts";
+export {
+  type ClassFigures,
+  evaluate,
+  type Evaluation,
+  evaluationOf,
+} from "../training/evaluation/evaluate.ts";
+export type { FoundNonFinite } from "../training/step/numeric_checks.ts";
 export {
   createOptimizer,
   type Optimizer,
   type OptimizerName,
   type OptimizerOptions,
   OPTIMIZERS,
-} from "../training/optimizer.ts";
+} from "../training/step/optimizer.ts";
 export {
   balancedWeights,
   evaluationPhotos,
@@ -146,7 +151,7 @@ export {
   type PhotoSource,
   type PhotoVariation,
   trainingPhotos,
-} from "../training/photos.ts";
+} from "../training/photos/photos.ts";
 export {
   eachPrediction,
   logitsOf,
@@ -154,9 +159,19 @@ export {
   type PredictionOptions,
   type Predictions,
   predictPhotos,
-} from "../training/predictions.ts";
-export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "../training/schedule.ts";
-export type { LossParts, LossSums } from "../training/loss_sums.ts";
-export type { Metrics } from "../training/loss_meter.ts";
-export { type Teacher, Trainer, type TrainerOptions } from "../training/trainer.ts";
-export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "../training/transfer.ts";
+} from "../training/evaluation/predictions.ts";
+export {
+  learningRate,
+  type ScheduleName,
+  type ScheduleOptions,
+  SCHEDULES,
+} from "../training/options/schedule.ts";
+export type { LossParts, LossSums } from "../training/step/loss_sums.ts";
+export type { Metrics } from "../training/step/loss_meter.ts";
+export { type Teacher, Trainer, type TrainerOptions } from "../training/step/trainer.ts";
+export {
+  freezeBlocks,
+  type HeadClasses,
+  loadWeights,
+  type TransferReport,
+} from "../training/run/transfer.ts";

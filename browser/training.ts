@@ -14,13 +14,13 @@ import type { ModelCard } from "../model/checkpoint/card.ts";
 import { type Checkpoint, encodeCheckpoint } from "../model/checkpoint/encoding.ts";
 import { NetworkClassifier } from "../model/inference/classifier.ts";
 import { Network } from "../model/network.ts";
-import { evaluate, type Evaluation } from "../training/evaluate.ts";
-import { createOptimizer, type Optimizer, OPTIMIZER_DEFAULTS } from "../training/optimizer.ts";
-import { labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "../training/photos.ts";
-import { defaultWarmup, learningRate } from "../training/schedule.ts";
-import type { Metrics } from "../training/loss_meter.ts";
-import { Trainer } from "../training/trainer.ts";
-import { freezeBlocks, loadWeights } from "../training/transfer.ts";
+import { evaluate, type Evaluation } from "../training/evaluation/evaluate.ts";
+import { createOptimizer, type Optimizer, OPTIMIZER_DEFAULTS } from "../training/step/optimizer.ts";
+import { labelsOf, mostPixels, type PhotoSource, trainingPhotos } from "../training/photos/photos.ts";
+import { defaultWarmup, learningRate } from "../training/options/schedule.ts";
+import type { Metrics } from "../training/step/loss_meter.ts";
+import { Trainer } from "../training/step/trainer.ts";
+import { freezeBlocks, loadWeights } from "../training/run/transfer.ts";
 
 /** A decoded photo and what it shows. */
 export interface LabelledPhoto extends DecodedImage {

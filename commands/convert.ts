@@ -9,8 +9,8 @@ import { type HermosayhlCnnModel, readHermosayhlCnn } from "../formats/hermosayh
 import { decodeSide } from "../data/preprocess.ts";
 import { saveCheckpoint } from "../model/checkpoint/checkpoint.ts";
 import { CheckpointError, readWeightsFile } from "../model/checkpoint/files.ts";
-import { openPhotos } from "../training/photo_source.ts";
-import { estimateStatistics } from "../training/statistics.ts";
+import { openPhotos } from "../training/photos/photo_source.ts";
+import { estimateStatistics } from "../training/step/statistics.ts";
 
 const NAME = "deno task convert";
 

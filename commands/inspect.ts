@@ -8,9 +8,9 @@ import { foundAny, inspectionLines } from "../data/inspection/inspection_text.ts
 import { inspectPhotos } from "../data/inspection/inspection.ts";
 import { labelIssueLines } from "../data/inspection/label_issues.ts";
 import { count, printable } from "../engine/text.ts";
-import { decodedOf } from "../training/photo_list.ts";
-import { openPhotos } from "../training/photo_source.ts";
-import { textReporter } from "../training/reporter.ts";
+import { decodedOf } from "../training/photos/photo_list.ts";
+import { openPhotos } from "../training/photos/photo_source.ts";
+import { textReporter } from "../training/run/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
 import { userPath } from "./cli/user_path.ts";

@@ -13,8 +13,8 @@ import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { loadClassifier } from "../model/inference/load.ts";
 import { probabilitiesOf } from "../model/inference/inference.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
-import { openPhotos } from "../training/photo_source.ts";
-import { evaluationPhotos } from "../training/photos.ts";
+import { openPhotos } from "../training/photos/photo_source.ts";
+import { evaluationPhotos } from "../training/photos/photos.ts";
 
 /** How the folders of `train --folds` are called. */
 const FOLD = /^fold-\d+$/;

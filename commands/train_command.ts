@@ -10,7 +10,7 @@ import {
   RUN_OPTIONS,
   type RunOptions,
   runOptions,
-} from "../training/options.ts";
+} from "../training/options/options.ts";
 import { type Flag, flag, givenFlags, UsageError } from "./cli/args.ts";
 import { DISTRIBUTED_FLAG } from "./cli/ranks.ts";
 import type { Guide } from "./cli/help.ts";

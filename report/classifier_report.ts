@@ -5,7 +5,7 @@
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import type { UnknownRule } from "../model/checkpoint/card.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
-import type { Predictions } from "../training/predictions.ts";
+import type { Predictions } from "../training/evaluation/predictions.ts";
 import { type Examples, examplesOf } from "./examples.ts";
 import { calibrationFigure, classTable, confusionTable, type Scaled, summaryOf } from "./figure_tables.ts";
 import { type Figures, figuresOf } from "./figures.ts";

@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import type { PhotoStore } from "../data/dataset/photo_store.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
-import type { Predictions } from "../training/predictions.ts";
+import type { Predictions } from "../training/evaluation/predictions.ts";
 import { classifierPictures, classifierSections, reportOn } from "./classifier_report.ts";
 import { html } from "./markup.ts";
 import { page } from "./page.ts";

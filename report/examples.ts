@@ -10,7 +10,7 @@ import { findLabelIssues } from "../data/inspection/label_issues.ts";
 import type { NetworkClassifier } from "../model/inference/classifier.ts";
 import { probabilitiesOf } from "../model/inference/inference.ts";
 import { explainedPhoto } from "../model/inference/overlay.ts";
-import { logitsOf, type Predictions } from "../training/predictions.ts";
+import { logitsOf, type Predictions } from "../training/evaluation/predictions.ts";
 import { bestOf } from "./figures.ts";
 import { fitted, jpegUrl } from "./raster.ts";
 

@@ -3,8 +3,8 @@
  * @module
  */
 import { probabilitiesOf } from "../model/inference/inference.ts";
-import { calibrationError, type Confidence, crossEntropy } from "../training/confidence.ts";
-import { logitsOf, type Predictions } from "../training/predictions.ts";
+import { calibrationError, type Confidence, crossEntropy } from "../training/evaluation/confidence.ts";
+import { logitsOf, type Predictions } from "../training/evaluation/predictions.ts";
 
 /** A range that a share lies in with 95 % confidence. */
 export interface Interval {

@@ -3,8 +3,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { readJson } from "../training/photo_list.ts";
-import type { RunEvent } from "../training/reporter.ts";
+import { readJson } from "../training/photos/photo_list.ts";
+import type { RunEvent } from "../training/run/reporter.ts";
 import { EventLogWriter } from "./event_log.ts";
 
 /** Is told what happens in runs, from the start of each, and may have something to close. */

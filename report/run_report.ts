@@ -14,12 +14,12 @@ import type { Checkpoint } from "../model/checkpoint/encoding.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
 import { createClassifier } from "../model/inference/load.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
-import { classesOf, decodedOf, keepListed } from "../training/photo_list.ts";
-import { openPhotos } from "../training/photo_source.ts";
-import { predictPhotos } from "../training/predictions.ts";
-import { findPath } from "../training/run_paths.ts";
-import { RunFolder } from "../training/run_folder.ts";
-import { settle, type SettledOptions } from "../training/settle.ts";
+import { classesOf, decodedOf, keepListed } from "../training/photos/photo_list.ts";
+import { openPhotos } from "../training/photos/photo_source.ts";
+import { predictPhotos } from "../training/evaluation/predictions.ts";
+import { findPath } from "../training/run/run_paths.ts";
+import { RunFolder } from "../training/run/run_folder.ts";
+import { settle, type SettledOptions } from "../training/options/settle.ts";
 import { readRunLog, type RunLog } from "./event_log.ts";
 import {
   classifierPictures,

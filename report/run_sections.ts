@@ -4,7 +4,7 @@
  */
 import { format as formatBytes } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
-import { shellWord } from "../training/next_commands.ts";
+import { shellWord } from "../training/run/next_commands.ts";
 import { chartFigures, runCurves } from "./curves.ts";
 import type { RunLog } from "./event_log.ts";
 import { confusionTable } from "./figure_tables.ts";

@@ -9,10 +9,10 @@ import type { Gpu } from "../engine/device.ts";
 import { Plan, submit } from "../engine/plan.ts";
 import { readTensor } from "../engine/tensor.ts";
 import type { TensorValue } from "../model/checkpoint/safetensors.ts";
-import { BatchInput } from "../training/batch_input.ts";
-import { mostPixels, type PhotoSource, trainingPhotos } from "../training/photos.ts";
-import { runLength, type SettledOptions } from "../training/settle.ts";
-import { sizeOfEpoch } from "../training/stages.ts";
+import { BatchInput } from "../training/step/batch_input.ts";
+import { mostPixels, type PhotoSource, trainingPhotos } from "../training/photos/photos.ts";
+import { runLength, type SettledOptions } from "../training/options/settle.ts";
+import { sizeOfEpoch } from "../training/run/stages.ts";
 
 /** A training sample as the network saw it. */
 export interface SeenSample {

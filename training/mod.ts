@@ -5,12 +5,12 @@
 export type { Pace } from "../engine/kernels/optimizer/optimizer.ts";
 export { ALONE, type Communicator } from "../distributed/communicator.ts";
 export type { Span } from "../distributed/tree.ts";
-export type { StepShareOptions } from "./step_share.ts";
-export { type BatchMix, batchMix, type MixOptions } from "./mixing.ts";
+export type { StepShareOptions } from "./step/step_share.ts";
+export { type BatchMix, batchMix, type MixOptions } from "./step/mixing.ts";
 export type { Box, MixPair } from "../engine/kernels/mix/mix.ts";
-export { WeightAverage } from "./average.ts";
-export { type ClassFigures, evaluate, type Evaluation, evaluationOf } from "./evaluate.ts";
-export type { FoundNonFinite } from "./numeric_checks.ts";
+export { WeightAverage } from "./step/average.ts";
+export { type ClassFigures, evaluate, type Evaluation, evaluationOf } from "./evaluation/evaluate.ts";
+export type { FoundNonFinite } from "./step/numeric_checks.ts";
 export {
   createOptimizer,
   type DecayOn,
@@ -18,7 +18,7 @@ export {
   type OptimizerName,
   type OptimizerOptions,
   OPTIMIZERS,
-} from "./optimizer.ts";
+} from "./step/optimizer.ts";
 export {
   type ClassWeights,
   type GivenOptions,
@@ -27,12 +27,12 @@ export {
   RUN_OPTIONS,
   type RunOptions,
   runOptions,
-} from "./options.ts";
-export { AUGMENTATION_OPTIONS, type Sampling } from "./augmentation_options.ts";
-export type { RecipeName } from "./recipe.ts";
-export type { Option, OptionValues } from "./option.ts";
-export type { Choice, OpenOption } from "./settle.ts";
-export { openPhotos, type PhotoOptions, type Resident } from "./photo_source.ts";
+} from "./options/options.ts";
+export { AUGMENTATION_OPTIONS, type Sampling } from "./options/augmentation_options.ts";
+export type { RecipeName } from "./options/recipe.ts";
+export type { Option, OptionValues } from "./options/option.ts";
+export type { Choice, OpenOption } from "./options/settle.ts";
+export { openPhotos, type PhotoOptions, type Resident } from "./photos/photo_source.ts";
 export {
   balancedWeights,
   evaluationPhotos,
@@ -41,7 +41,7 @@ export {
   type PhotoSource,
   type PhotoVariation,
   trainingPhotos,
-} from "./photos.ts";
+} from "./photos/photos.ts";
 export {
   eachPrediction,
   logitsOf,
@@ -49,18 +49,24 @@ export {
   type PredictionOptions,
   type Predictions,
   predictPhotos,
-} from "./predictions.ts";
-export { calibrate, fitTemperature } from "./calibration.ts";
-export { calibrationError, type Confidence, confidenceOf, crossEntropy } from "./confidence.ts";
-export { chooseTrust, type Trust, type TrustOptions } from "./trust.ts";
-export { DivergedError } from "./progress.ts";
-export { type FoldFigures, jsonReporter, type Reporter, type RunEvent, textReporter } from "./reporter.ts";
-export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./schedule.ts";
-export type { LossParts, LossSums } from "./loss_sums.ts";
-export type { Metrics } from "./loss_meter.ts";
-export { type Teacher, Trainer, type TrainerOptions } from "./trainer.ts";
+} from "./evaluation/predictions.ts";
+export { calibrate, fitTemperature } from "./evaluation/calibration.ts";
+export { calibrationError, type Confidence, confidenceOf, crossEntropy } from "./evaluation/confidence.ts";
+export { chooseTrust, type Trust, type TrustOptions } from "./evaluation/trust.ts";
+export { DivergedError } from "./run/progress.ts";
+export {
+  type FoldFigures,
+  jsonReporter,
+  type Reporter,
+  type RunEvent,
+  textReporter,
+} from "./run/reporter.ts";
+export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./options/schedule.ts";
+export type { LossParts, LossSums } from "./step/loss_sums.ts";
+export type { Metrics } from "./step/loss_meter.ts";
+export { type Teacher, Trainer, type TrainerOptions } from "./step/trainer.ts";
 export { resumeTraining, train } from "./train.ts";
-export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "./transfer.ts";
+export { freezeBlocks, type HeadClasses, loadWeights, type TransferReport } from "./run/transfer.ts";
 export type { ArenaTensors, Network, ParameterStore, Pixels, PlacedPhoto, Section } from "../model/mod.ts";
 export type { AugmentLevel, PhotoStore, Preprocess, Sample } from "../data/mod.ts";
 export type { NonFinite } from "../engine/kernels/check_finite/check_finite.ts";

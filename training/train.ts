@@ -19,27 +19,27 @@ import { architecture } from "../model/architectures/registry.ts";
 import { loadTensors } from "../model/checkpoint/checkpoint.ts";
 import { decodeSide, defaultPreprocess } from "../data/preprocess.ts";
 import { type Architecture, describeLayers, Network } from "../model/network.ts";
-import type { Evaluation } from "./evaluate.ts";
-import { compileProgress } from "./progress.ts";
-import type { Reporter } from "./reporter.ts";
-import type { OptionValues } from "./option.ts";
-import { type PlaceOptions, type RUN_OPTIONS, type RunOptions, runOptionsSchema } from "./options.ts";
-import { Paces } from "./paces.ts";
-import { batchesText, bestBatch, tryBatches } from "./batch_finder.ts";
-import { firstBatch, keepOnDevice, openData, ruleOf } from "./run_data.ts";
-import { openPhotos } from "./photo_source.ts";
-import { decodedOf, listPhotos } from "./photo_list.ts";
-import { recipeLine } from "./recipe.ts";
-import { runTraining } from "./run_loop.ts";
-import { resumableRun } from "./resumable.ts";
-import { requireSameRun, requireWork } from "./same_run.ts";
-import { lockRun, newRunPath, RunFolder } from "./run_folder.ts";
-import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run_paths.ts";
-import { seenBefore, seenBeforeText } from "./seen_before.ts";
-import { settle } from "./settle.ts";
-import { readSoftLabels, SOFT_LABELS_FILE, softened } from "./soft_targets.ts";
-import { requireStages } from "./stages.ts";
-import { TeacherNetwork } from "./teacher.ts";
+import type { Evaluation } from "./evaluation/evaluate.ts";
+import { compileProgress } from "./run/progress.ts";
+import type { Reporter } from "./run/reporter.ts";
+import type { OptionValues } from "./options/option.ts";
+import { type PlaceOptions, type RUN_OPTIONS, type RunOptions, runOptionsSchema } from "./options/options.ts";
+import { Paces } from "./options/paces.ts";
+import { batchesText, bestBatch, tryBatches } from "./run/batch_finder.ts";
+import { firstBatch, keepOnDevice, openData, ruleOf } from "./run/run_data.ts";
+import { openPhotos } from "./photos/photo_source.ts";
+import { decodedOf, listPhotos } from "./photos/photo_list.ts";
+import { recipeLine } from "./options/recipe.ts";
+import { runTraining } from "./run/run_loop.ts";
+import { resumableRun } from "./run/resumable.ts";
+import { requireSameRun, requireWork } from "./run/same_run.ts";
+import { lockRun, newRunPath, RunFolder } from "./run/run_folder.ts";
+import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run/run_paths.ts";
+import { seenBefore, seenBeforeText } from "./run/seen_before.ts";
+import { settle } from "./options/settle.ts";
+import { readSoftLabels, SOFT_LABELS_FILE, softened } from "./run/soft_targets.ts";
+import { requireStages } from "./run/stages.ts";
+import { TeacherNetwork } from "./run/teacher.ts";
 import {
   freezeBlocks,
   frozenLines,
@@ -47,7 +47,7 @@ import {
   transferCard,
   transferLines,
   transferPreprocess,
-} from "./transfer.ts";
+} from "./run/transfer.ts";
 
 /** Goes on with the run that `run` means (see `resumableRun`); `longer` may replace its number of epochs or steps. Else as `train`. */
 export async function resumeTraining(

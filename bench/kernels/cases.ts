@@ -22,7 +22,7 @@ import { hash, normal } from "../../engine/random.ts";
 import { destroyTensor, readTensor, readTensors, Tensor, writeTensor } from "../../engine/tensor.ts";
 import { type Check, compare } from "../../engine/verify/case.ts";
 import { type Architecture, Network } from "../../model/network.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
+import { createOptimizer } from "../../training/step/optimizer.ts";
 
 /** Something to check and then to time. */
 export interface BenchCase {

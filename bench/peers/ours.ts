@@ -11,7 +11,7 @@ import { defaultPreprocess } from "../../data/preprocess.ts";
 import type { ModelCard } from "../../model/checkpoint/card.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
+import { createOptimizer } from "../../training/step/optimizer.ts";
 import { SyntheticTraining } from "../steps/steps.ts";
 import { requestTunedGpu } from "../../model/tuned_gpu.ts";
 import { serveContender, type Work } from "./protocol.ts";

@@ -10,10 +10,10 @@ import { openDataset } from "../../data/dataset/folder.ts";
 import { requireBatch } from "../../data/dataset/requirements.ts";
 import { trainingBatches } from "../../data/dataset/batches.ts";
 import { decodeSide, defaultPreprocess } from "../../data/preprocess.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
-import { openPhotos, ResidentPhotos, wantsResident } from "../../training/photo_source.ts";
-import { labelsOf, mostPixels, trainingPhotos } from "../../training/photos.ts";
-import { Trainer } from "../../training/trainer.ts";
+import { createOptimizer } from "../../training/step/optimizer.ts";
+import { openPhotos, ResidentPhotos, wantsResident } from "../../training/photos/photo_source.ts";
+import { labelsOf, mostPixels, trainingPhotos } from "../../training/photos/photos.ts";
+import { Trainer } from "../../training/step/trainer.ts";
 import {
   LEARNING_RATE,
   networkOf,

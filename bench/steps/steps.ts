@@ -11,7 +11,7 @@ import { defaultPreprocess } from "../../data/preprocess.ts";
 import { NetworkClassifier } from "../../model/inference/classifier.ts";
 import { Network } from "../../model/network.ts";
 import { TrainingStep } from "../../model/training_step.ts";
-import { createOptimizer, type Optimizer } from "../../training/optimizer.ts";
+import { createOptimizer, type Optimizer } from "../../training/step/optimizer.ts";
 import { noise } from "../kernels/cases.ts";
 import { costOf } from "../kernels/ceilings.ts";
 

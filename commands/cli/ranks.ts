@@ -6,7 +6,7 @@ import { ALONE, type Communicator, rankName } from "../../distributed/communicat
 import { requireLauncher } from "../../distributed/mpi/launcher.ts";
 import { MpiRanks } from "../../distributed/mpi/ranks.ts";
 import { UserError } from "../../engine/errors.ts";
-import { DivergedError } from "../../training/progress.ts";
+import { DivergedError } from "../../training/run/progress.ts";
 import { selectAdapter } from "../../engine/select_adapter.ts";
 import { becomeRank } from "./rank_process.ts";
 import { flag } from "./args.ts";

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { DataError } from "../../data/dataset/listing.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
+import { createOptimizer } from "../../training/step/optimizer.ts";
 import { type BenchChoice, keepsCase, unitsOf } from "../../bench/run.ts";
 import { measureHost, measurePhotos } from "../../bench/steps/photos.ts";
 import {

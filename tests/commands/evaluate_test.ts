@@ -7,7 +7,7 @@ import { Network } from "../../model/network.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { withGpu } from "../model/harness.ts";
 import { smallOptions } from "../training/small_run.ts";
-import { evaluationText, type RunEvent } from "../../training/reporter.ts";
+import { evaluationText, type RunEvent } from "../../training/run/reporter.ts";
 import { train } from "../../training/train.ts";
 import { testNeeding } from "../permissions.ts";
 

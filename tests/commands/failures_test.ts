@@ -6,7 +6,7 @@ import { ImageError } from "../../data/image/image.ts";
 import { UserError } from "../../engine/errors.ts";
 import { FileWriteError } from "../../model/checkpoint/files.ts";
 import { CheckpointError } from "../../model/checkpoint/checkpoint.ts";
-import { DivergedError } from "../../training/progress.ts";
+import { DivergedError } from "../../training/run/progress.ts";
 
 Deno.test("what a person can put right is one line, without a stack", () => {
   const errors = [

@@ -9,10 +9,10 @@ import {
   TRAIN_COMMAND,
 } from "../../commands/train_command.ts";
 import { UserError } from "../../engine/errors.ts";
-import { runOptions } from "../../training/options.ts";
+import { runOptions } from "../../training/options/options.ts";
 import { testNeeding } from "../permissions.ts";
 import { withShapes } from "../training/small_run.ts";
-import { settle } from "../../training/settle.ts";
+import { settle } from "../../training/options/settle.ts";
 
 Deno.test("the flags of train are the run's options, and their defaults the ones that config.json would have", () => {
   const flags = parseFlags([], TRAIN_COMMAND);

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { architecture, ARCHITECTURES } from "../../model/architectures/registry.ts";
 import { loadTensors, saveCheckpoint, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { Network } from "../../model/network.ts";
-import { loadWeights } from "../../training/transfer.ts";
+import { loadWeights } from "../../training/run/transfer.ts";
 import { infer, noise, normalisedError, withGpu } from "../model/harness.ts";
 import { granted, testNeeding } from "../permissions.ts";
 import { someCheckpoint } from "./checkpoints.ts";

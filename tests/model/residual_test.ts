@@ -17,7 +17,7 @@ import { type Architecture, describeLayers, Network } from "../../model/network.
 import { referenceStep } from "../../model/reference_network.ts";
 import { residual } from "../../model/residual.ts";
 import { sequential } from "../../model/sequential.ts";
-import { freezeBlocks, loadWeights } from "../../training/transfer.ts";
+import { freezeBlocks, loadWeights } from "../../training/run/transfer.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { checkGradients } from "./gradient_check.ts";
 import {

@@ -3,8 +3,8 @@ import { dirname, join } from "@std/path";
 import fc from "fast-check";
 import { drawShape, encodeJpeg } from "../../data/shapes/shape_drawing.ts";
 import { UserError } from "../../engine/errors.ts";
-import { runOptions } from "../../training/options.ts";
-import type { RunEvent } from "../../training/reporter.ts";
+import { runOptions } from "../../training/options/options.ts";
+import type { RunEvent } from "../../training/run/reporter.ts";
 import { train } from "../../training/train.ts";
 
 /** What a class folder may hold, and a name for the file of a number. */

@@ -9,8 +9,8 @@ import type { Gpu } from "../../engine/device.ts";
 import { hash } from "../../engine/random.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
-import { Trainer } from "../../training/trainer.ts";
+import { createOptimizer } from "../../training/step/optimizer.ts";
+import { Trainer } from "../../training/step/trainer.ts";
 
 const SIZE = 61, PHOTOS = 12, BATCH = 4, STEPS = 20, CLASSES = 3;
 

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { aucInterval, figuresOf, reliability, rocAuc, wilson } from "../../report/figures.ts";
-import type { Predictions } from "../../training/predictions.ts";
+import type { Predictions } from "../../training/evaluation/predictions.ts";
 
 Deno.test("Wilson's interval is statsmodels', and there is none of nothing", () => {
   // proportion_confint(8, 10, method="wilson")

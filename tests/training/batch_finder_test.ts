@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { batchesText, bestBatch } from "../../training/batch_finder.ts";
-import type { RunEvent } from "../../training/reporter.ts";
-import { RunFolder } from "../../training/run_folder.ts";
+import { batchesText, bestBatch } from "../../training/run/batch_finder.ts";
+import type { RunEvent } from "../../training/run/reporter.ts";
+import { RunFolder } from "../../training/run/run_folder.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { calibrate, fitTemperature } from "../../training/calibration.ts";
-import { calibrationError, crossEntropy } from "../../training/confidence.ts";
-import type { Predictions } from "../../training/predictions.ts";
+import { calibrate, fitTemperature } from "../../training/evaluation/calibration.ts";
+import { calibrationError, crossEntropy } from "../../training/evaluation/confidence.ts";
+import type { Predictions } from "../../training/evaluation/predictions.ts";
 import { uniform } from "../../engine/random.ts";
 
 /** Labels drawn from the softmax of random logits, which are told `scale` times too large. */

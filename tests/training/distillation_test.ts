@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { augmentMap, VARIATIONS } from "../../data/augment.ts";
-import type { RunEvent } from "../../training/reporter.ts";
-import { viewedIn } from "../../training/batch_input.ts";
+import type { RunEvent } from "../../training/run/reporter.ts";
+import { viewedIn } from "../../training/step/batch_input.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";

@@ -3,9 +3,9 @@ import { join } from "@std/path";
 import { RecordedSplit } from "../../data/dataset/split_record.ts";
 import { openDataset } from "../../data/dataset/folder.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
-import { trainFolds } from "../../training/folds.ts";
+import { trainFolds } from "../../training/search/folds.ts";
 import { resumeTraining } from "../../training/train.ts";
-import type { RunEvent } from "../../training/reporter.ts";
+import type { RunEvent } from "../../training/run/reporter.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";
 

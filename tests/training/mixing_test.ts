@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { encodePair, mixSamples, PAIR_WORDS } from "../../engine/kernels/mix/mix.ts";
-import { batchMix, mixes, type MixOptions } from "../../training/mixing.ts";
+import { batchMix, mixes, type MixOptions } from "../../training/step/mixing.ts";
 import { integersOnly, planOnly, shapeOnly } from "../gpu.ts";
 
 const size = { width: 40, height: 30 };

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../engine/errors.ts";
-import { runOptions, runOptionsSchema } from "../../training/options.ts";
+import { runOptions, runOptionsSchema } from "../../training/options/options.ts";
 
 Deno.test("a configuration of the first version is still read", () => {
   const recorded = {

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { checkpointOf } from "../model/inference/small_checkpoint.ts";
 import { createClassifier } from "../../model/inference/load.ts";
-import { evaluate, evaluationOf } from "../../training/evaluate.ts";
-import { logitsOf, predictPhotos } from "../../training/predictions.ts";
+import { evaluate, evaluationOf } from "../../training/evaluation/evaluate.ts";
+import { logitsOf, predictPhotos } from "../../training/evaluation/predictions.ts";
 import { gpu } from "../gpu.ts";
 
 Deno.test("predictions hold each photo's logits, label and file in the source's order, and give the figures of an evaluation", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { judgeRates, testRates } from "../../training/rate_finder.ts";
-import { learningRate } from "../../training/schedule.ts";
+import { judgeRates, testRates } from "../../training/search/rate_finder.ts";
+import { learningRate } from "../../training/options/schedule.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";
 

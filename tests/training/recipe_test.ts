@@ -2,9 +2,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parseFlags } from "../../commands/cli/args.ts";
 import { helpText } from "../../commands/cli/args.ts";
 import { optionsOfFlags, TRAIN_COMMAND } from "../../commands/train_command.ts";
-import { RUN_OPTIONS, runOptions } from "../../training/options.ts";
-import { recipeLine } from "../../training/recipe.ts";
-import { settle } from "../../training/settle.ts";
+import { RUN_OPTIONS, runOptions } from "../../training/options/options.ts";
+import { recipeLine } from "../../training/options/recipe.ts";
+import { settle } from "../../training/options/settle.ts";
 
 const ofFlags = (...args: string[]) => optionsOfFlags(parseFlags(args, TRAIN_COMMAND));
 const plain = JSON.parse(JSON.stringify(runOptions({ model: "compact" })));

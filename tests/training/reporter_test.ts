@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { shellWord } from "../../training/next_commands.ts";
+import { shellWord } from "../../training/run/next_commands.ts";
 import { testNeeding } from "../permissions.ts";
-import { evaluationText, jsonReporter, type RunEvent, textReporter } from "../../training/reporter.ts";
+import { evaluationText, jsonReporter, type RunEvent, textReporter } from "../../training/run/reporter.ts";
 
 const step = (n: number): RunEvent => ({
   event: "step",

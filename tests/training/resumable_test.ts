@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
-import { resumableRun } from "../../training/resumable.ts";
+import { resumableRun } from "../../training/run/resumable.ts";
 import { testNeeding } from "../permissions.ts";
 
 testNeeding("read", "write")(

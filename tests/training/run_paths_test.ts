@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
-import { findPath, recordPath, requirePath, typedPath } from "../../training/run_paths.ts";
+import { findPath, recordPath, requirePath, typedPath } from "../../training/run/run_paths.ts";
 import { testNeeding } from "../permissions.ts";
 import { withShapes } from "./small_run.ts";
 

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { learningRate, lengthenedText, SCHEDULES } from "../../training/schedule.ts";
+import { learningRate, lengthenedText, SCHEDULES } from "../../training/options/schedule.ts";
 
 const base = { lr: 0.1, steps: 100, warmup: 0 };
 

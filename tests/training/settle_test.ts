@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { helpText } from "../../commands/cli/args.ts";
 import { TRAIN_COMMAND } from "../../commands/train_command.ts";
-import { OPTIMIZER_DEFAULTS, OPTIMIZERS } from "../../training/optimizer.ts";
-import { type RunOptions, runOptions } from "../../training/options.ts";
-import { learningRate } from "../../training/schedule.ts";
-import { runLength, settle } from "../../training/settle.ts";
+import { OPTIMIZER_DEFAULTS, OPTIMIZERS } from "../../training/step/optimizer.ts";
+import { type RunOptions, runOptions } from "../../training/options/options.ts";
+import { learningRate } from "../../training/options/schedule.ts";
+import { runLength, settle } from "../../training/options/settle.ts";
 
 const settled = (given: Partial<RunOptions>, photos: number) => settle(runOptions(given), photos);
 const texts = (given: Partial<RunOptions>, photos: number) =>

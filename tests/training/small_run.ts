@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { parseFlags } from "../../commands/cli/args.ts";
 import { givenOptions, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { ensureShapes } from "../../data/shapes/shapes.ts";
-import { runOptions } from "../../training/options.ts";
+import { runOptions } from "../../training/options/options.ts";
 
 const counts = { train: 48, valid: 8, test: 8 };
 

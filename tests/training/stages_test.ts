@@ -4,7 +4,7 @@ import { UserError } from "../../engine/errors.ts";
 import { Plan } from "../../engine/plan.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
-import { networkOfSize, requireStages, sizeOfEpoch } from "../../training/stages.ts";
+import { networkOfSize, requireStages, sizeOfEpoch } from "../../training/run/stages.ts";
 import { withGpu } from "../model/harness.ts";
 
 Deno.test("the first share of the epochs has the starting size", () => {

@@ -4,10 +4,10 @@ import { defaultPreprocess } from "../../data/preprocess.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
-import { createOptimizer } from "../../training/optimizer.ts";
-import { WeightAverage } from "../../training/average.ts";
-import { evaluationPhotos } from "../../training/photos.ts";
-import { Trainer, type TrainerOptions } from "../../training/trainer.ts";
+import { createOptimizer } from "../../training/step/optimizer.ts";
+import { WeightAverage } from "../../training/step/average.ts";
+import { evaluationPhotos } from "../../training/photos/photos.ts";
+import { Trainer, type TrainerOptions } from "../../training/step/trainer.ts";
 import { inProcessRanks } from "../distributed/in_process.ts";
 import { withGpu } from "../model/harness.ts";
 

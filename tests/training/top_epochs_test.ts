@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
-import type { RunEvent } from "../../training/reporter.ts";
-import { topEpochs } from "../../training/top_epochs.ts";
+import type { RunEvent } from "../../training/run/reporter.ts";
+import { topEpochs } from "../../training/run/top_epochs.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";

@@ -5,10 +5,10 @@ import { architecture } from "../../model/architectures/registry.ts";
 import { Network } from "../../model/network.ts";
 import { product } from "../../model/parameters.ts";
 import { readTensor } from "../../engine/tensor.ts";
-import { batchMix, type MixOptions } from "../../training/mixing.ts";
-import { createOptimizer, type OptimizerOptions } from "../../training/optimizer.ts";
-import { evaluationPhotos } from "../../training/photos.ts";
-import { Trainer } from "../../training/trainer.ts";
+import { batchMix, type MixOptions } from "../../training/step/mixing.ts";
+import { createOptimizer, type OptimizerOptions } from "../../training/step/optimizer.ts";
+import { evaluationPhotos } from "../../training/photos/photos.ts";
+import { Trainer } from "../../training/step/trainer.ts";
 import { withGpu } from "../model/harness.ts";
 
 const SIZE = 67;

@@ -12,7 +12,7 @@ import {
   transferCard,
   transferLines,
   transferPreprocess,
-} from "../../training/transfer.ts";
+} from "../../training/run/transfer.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { noise, trainingStep, withGpu } from "../model/harness.ts";
 

@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { mirrored } from "../../../data/augment.ts";
 import { UserError } from "../../../engine/errors.ts";
 import { createClassifier } from "../../../model/inference/load.ts";
-import { evaluate } from "../../../training/evaluate.ts";
+import { evaluate } from "../../../training/evaluation/evaluate.ts";
 import { gpu } from "../../gpu.ts";
 import { checkpointOf, SIZE } from "./small_checkpoint.ts";
 

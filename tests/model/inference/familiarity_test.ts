@@ -9,7 +9,7 @@ import {
   Familiarity,
 } from "../../../model/inference/familiarity.ts";
 import { normal } from "../../../engine/random.ts";
-import { unknownRule } from "../../../training/trust.ts";
+import { unknownRule } from "../../../training/evaluation/trust.ts";
 
 /** Moments of two maps that lie about `centre`. */
 const moments = (i: number, centre: number) =>
