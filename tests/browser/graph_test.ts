@@ -37,7 +37,7 @@ testNeeding("run", "read")(
   async () => {
     const found = await reachable("browser/mod.ts");
     const files = found.filter((specifier) => specifier.startsWith("file:") && specifier.endsWith(".ts"));
-    assert(files.some((file) => file.endsWith("/training/trainer.ts")), "the trainer is not in it");
+    assert(files.some((file) => file.endsWith("/training/step/trainer.ts")), "the trainer is not in it");
     const foreign = found.filter((specifier) => !specifier.startsWith("file:"));
     assertEquals(foreign.map((specifier) => specifier.replace(/^npm:\/?|@[\d.]+$/g, "")), ["zod"]);
     const users = files.filter((file) =>
