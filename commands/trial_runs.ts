@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import type { Communicator } from "../distributed/communicator.ts";
 import { count } from "../engine/text.ts";
 import type { PlaceOptions, RunOptions } from "../training/options/options.ts";
-import type { Reporter } from "../training/run/reporter.ts";
+import type { Reporter } from "../training/run/events.ts";
 import { train } from "../training/train.ts";
 
 /** What the `start` event calls a run's folder. */

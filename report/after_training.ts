@@ -4,7 +4,7 @@
  */
 import { UserError } from "../engine/errors.ts";
 import { writeModelCard } from "./model_card.ts";
-import type { Reporter } from "../training/run/reporter.ts";
+import type { Reporter } from "../training/run/events.ts";
 
 /**
  * Writes the report of each run's folder and tells where it is. A report that cannot be written is told and is no failure: the training

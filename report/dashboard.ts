@@ -4,7 +4,7 @@
  * @module
  */
 import { UserError } from "../engine/errors.ts";
-import type { RunEvent } from "../training/run/reporter.ts";
+import type { RunEvent } from "../training/run/events.ts";
 import type { Follower } from "./recorder.ts";
 
 /** What the thread is told. */

@@ -8,7 +8,7 @@
 import { join } from "@std/path";
 import { z } from "zod";
 import { partsSchema } from "../training/step/loss_sums.ts";
-import type { RunEvent } from "../training/run/reporter.ts";
+import type { RunEvent } from "../training/run/events.ts";
 
 /** The log's name in a run's folder. */
 export const EVENT_LOG = "events.jsonl";

@@ -4,7 +4,7 @@
  */
 import { join } from "@std/path";
 import { readJson } from "../training/photos/photo_list.ts";
-import type { RunEvent } from "../training/run/reporter.ts";
+import type { RunEvent } from "../training/run/events.ts";
 import { EventLogWriter } from "./event_log.ts";
 
 /** Is told what happens in runs, from the start of each, and may have something to close. */

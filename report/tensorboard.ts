@@ -4,7 +4,7 @@
  */
 import { join } from "@std/path";
 import { restartRecord, scalarRecord, versionRecord } from "../formats/tfevents.ts";
-import type { RunEvent } from "../training/run/reporter.ts";
+import type { RunEvent } from "../training/run/events.ts";
 import type { Follower } from "./recorder.ts";
 
 /** Writes what runs tell for `tensorboard --logdir runs`. A run that goes on has a file more. */

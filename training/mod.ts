@@ -54,13 +54,8 @@ export { calibrate, fitTemperature } from "./evaluation/calibration.ts";
 export { calibrationError, type Confidence, confidenceOf, crossEntropy } from "./evaluation/confidence.ts";
 export { chooseTrust, type Trust, type TrustOptions } from "./evaluation/trust.ts";
 export { DivergedError } from "./run/progress.ts";
-export {
-  type FoldFigures,
-  jsonReporter,
-  type Reporter,
-  type RunEvent,
-  textReporter,
-} from "./run/reporter.ts";
+export type { FoldFigures, Reporter, RunEvent } from "./run/events.ts";
+export { jsonReporter, textReporter } from "./run/reporter.ts";
 export { learningRate, type ScheduleName, type ScheduleOptions, SCHEDULES } from "./options/schedule.ts";
 export type { LossParts, LossSums } from "./step/loss_sums.ts";
 export type { Metrics } from "./step/loss_meter.ts";

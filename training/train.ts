@@ -9,45 +9,30 @@ import { requireClasses } from "../data/dataset/requirements.ts";
 import { foldOf } from "../data/dataset/folds.ts";
 import { datasetLeftOutText } from "../data/dataset/left_out.ts";
 import { recordSplit } from "../data/dataset/split_record.ts";
-import { datasetWarnings } from "../data/dataset/warnings.ts";
-import { inspectPhotos } from "../data/inspection/inspection.ts";
-import { inspectionSummary } from "../data/inspection/inspection_text.ts";
 import { ALONE, type Communicator, firstOfHostFirst, fromFirst } from "../distributed/communicator.ts";
 import { requestTunedGpu } from "../model/tuned_gpu.ts";
 import { tilesId } from "../engine/kernels/matmul/tiles.ts";
-import { architecture } from "../model/architectures/registry.ts";
-import { loadTensors } from "../model/checkpoint/checkpoint.ts";
-import { decodeSide, defaultPreprocess } from "../data/preprocess.ts";
-import { type Architecture, describeLayers, Network } from "../model/network.ts";
+import { decodeSide } from "../data/preprocess.ts";
 import type { Evaluation } from "./evaluation/evaluate.ts";
 import { compileProgress } from "./run/progress.ts";
-import type { Reporter } from "./run/reporter.ts";
+import type { Reporter } from "./run/events.ts";
 import type { OptionValues } from "./options/option.ts";
 import { type PlaceOptions, type RUN_OPTIONS, type RunOptions, runOptionsSchema } from "./options/options.ts";
-import { Paces } from "./options/paces.ts";
-import { batchesText, bestBatch, tryBatches } from "./run/batch_finder.ts";
+import { findBatch } from "./run/batch_finder.ts";
+import { beginningLines, flattery } from "./run/beginning.ts";
+import { networkOf, RunNetwork } from "./run/run_network.ts";
 import { firstBatch, keepOnDevice, openData, ruleOf } from "./run/run_data.ts";
 import { openPhotos } from "./photos/photo_source.ts";
 import { decodedOf, listPhotos } from "./photos/photo_list.ts";
-import { recipeLine } from "./options/recipe.ts";
 import { runTraining } from "./run/run_loop.ts";
 import { resumableRun } from "./run/resumable.ts";
 import { requireSameRun, requireWork } from "./run/same_run.ts";
 import { lockRun, newRunPath, RunFolder } from "./run/run_folder.ts";
 import { findPath, recordPath, requirePath, type RunPaths, typedPath } from "./run/run_paths.ts";
-import { seenBefore, seenBeforeText } from "./run/seen_before.ts";
 import { settle } from "./options/settle.ts";
-import { readSoftLabels, SOFT_LABELS_FILE, softened } from "./run/soft_targets.ts";
+import { SOFT_LABELS_FILE, softened } from "./run/soft_targets.ts";
 import { requireStages } from "./run/stages.ts";
-import { TeacherNetwork } from "./run/teacher.ts";
-import {
-  freezeBlocks,
-  frozenLines,
-  loadWeights,
-  transferCard,
-  transferLines,
-  transferPreprocess,
-} from "./run/transfer.ts";
+import { RunTargets } from "./run/targets.ts";
 
 /** Goes on with the run that `run` means (see `resumableRun`); `longer` may replace its number of epochs or steps. Else as `train`. */
 export async function resumeTraining(
@@ -145,6 +130,8 @@ async function trainIn(
 ): Promise<Evaluation | undefined> {
   const existing = resumed?.folder;
   const note = (text: string) => report({ event: "note", text });
+  // A run that goes on has said it.
+  const noteFirst = (lines: readonly string[]) => existing || lines.forEach(note);
   // The architecture is built first, and the device opened: an unknown name or a missing driver should not wait for the data.
   networkOf(given, 2);
   using gpu = await requestTunedGpu({ onNote: note, onCompile: compileProgress(report) });
@@ -154,37 +141,13 @@ async function trainIn(
   const { fold, folds } = given;
   const dataset = list || !fold || !folds ? opened : foldOf(opened, { fold, folds, seed: given.seed });
   requireClasses(dataset);
+  const { classes } = dataset;
   const first = ranks.rank === 0, out = places.out ?? newRunPath(dataset.name, given.model);
   if (!existing && first) await RunFolder.requireFree(out);
-  // A run that goes on has its weights in its state; the file still says how photos become input.
-  const start = given.weights === undefined ? undefined : await loadTensors(given.weights);
-  const startCard = start && transferCard(start.metadata);
-  const preprocess = start ? transferPreprocess(startCard, given.size) : defaultPreprocess(given.size);
-  const layers = networkOf(given, dataset.classes.length);
-  const frozen = given.freeze && freezeBlocks(given.freeze, parameterNames(layers));
-  const paces = new Paces(given);
-  paces.require(parameterNames(layers), frozen);
-  using network = new Network(gpu, layers, { groupOf: paces.groupOf, ...frozen && { frozen } });
-  network.parameters.initialise(given.seed);
-  using teacher = given.distill === undefined
-    ? undefined
-    : await TeacherNetwork.load(gpu, given.distill, { classes: dataset.classes, expected: resumed?.teacher });
-  const teaching = { temperature: given.distillTemperature, weight: given.distillWeight };
-  const softLabels = given.softLabels === undefined
-    ? undefined
-    : await readSoftLabels(given.softLabels, dataset.classes, ranks);
-  if (teacher && !existing) note(teacher.text(teaching));
-  if (!existing) paces.lines.forEach(note);
-  if (given.freeze && !existing) {
-    const trained = network.parameters.all.filter(({ spec }) => spec.trained)
-      .map(({ name, spec }) => ({ name, size: spec.shape.reduce((a, b) => a * b, 1) }));
-    frozenLines(given.freeze, trained, start !== undefined).forEach(note);
-  }
-  if (start) {
-    const classes = { from: startCard?.classes, to: dataset.classes };
-    const lines = transferLines(loadWeights(network, start.tensors, classes));
-    if (!existing) lines.forEach(note);
-  }
+  using built = await RunNetwork.open(gpu, given, classes);
+  using targets = await RunTargets.open(gpu, given, { classes, expected: resumed?.teacher, ranks });
+  const { network, preprocess, startCard } = built, { teacher, softLabels } = targets;
+  noteFirst([...targets.lines, ...built.lines]);
   using photos = await firstOfHostFirst(ranks, () =>
     openPhotos(Object.values(dataset.splits).flat(), {
       side: decodeSide(preprocess),
@@ -204,80 +167,47 @@ async function trainIn(
   requireClasses(all, true);
   const used = given.overfitBatch ? { ...all, splits: firstBatch(all.splits.train, given) } : all;
   const { train, valid, test } = used.splits;
-  const wholeStepsOnly = existing && resumed?.older || undefined;
-  const tried = places.autoBatch && given.batchSize === undefined && !existing
-    ? await tryBatches(
+  const measured = places.autoBatch && given.batchSize === undefined && !existing
+    ? await findBatch(
       {
-        ...{
-          network,
-          data: { train: photos.select(train) },
-          card: { preprocess, classes: [...dataset.classes] },
-        },
-        teacher: teacher && { network: teacher.network, preprocess: teacher.preprocess, ...teaching },
+        network,
+        data: { train: photos.select(train) },
+        card: { preprocess, classes: [...classes] },
+        teacher,
       },
       (batchSize) => settle({ ...given, batchSize }, train.length).options,
-      (done, total) => report({ event: "progress", what: "Timing batch size", done, total }),
+      report,
     )
     : undefined;
-  if (tried) note(batchesText(tried));
   const { options, length: { steps, epochs }, chosen, notes } = settle(
     {
       ...given,
-      wholeStepsOnly,
-      batchSize: tried ? bestBatch(tried) : given.batchSize,
+      wholeStepsOnly: existing && resumed?.older || undefined,
+      batchSize: given.batchSize ?? measured,
       microBatches: given.microBatches ?? (ranks.size > 1 ? ranks.size : undefined),
     },
     train.length,
   );
   requireWork(ranks, options);
-  if (ranks.size > 1) {
-    const photoList = listPhotos(dataset, used, list?.rule);
-    await requireSameRun(ranks, gpu, options, {
-      classes: dataset.classes,
-      photoList,
-      teacher: teacher?.sha256,
-    });
-  }
-  const text = datasetLeftOutText(used);
-  if (text) note(text);
-  // A run that goes on has said it.
-  if (!existing) {
-    const recipe = recipeLine(options);
-    if (recipe !== undefined) note(recipe);
-    notes.forEach(note);
-    if (options.patience !== undefined && valid.length === 0) {
-      note(
-        "Warning   there are no validation photos that --patience could wait for: the run goes to its end",
-      );
-    }
-    for (const phrase of dataset.notes) note(`Folders   ${phrase}`);
-    const warnings = datasetWarnings(used);
-    // The shapes that are drawn are known.
-    if (given.data !== undefined) {
-      warnings.push(...inspectionSummary(inspectPhotos(used, photos, { misleadingOnly: true })));
-    }
-    for (const warning of warnings) note(`Warning   ${warning}`);
-  }
-  const seen = seenBefore(used.splits, startCard?.split);
-  const heldOut = { valid: valid.length, test: test.length };
-  const taught = seenBefore(used.splits, teacher?.split);
-  const flattered = [
-    seen && seenBeforeText(seen, heldOut, "the starting weights"),
-    taught && seenBeforeText(taught, heldOut, "the teacher"),
-  ];
-  for (const text of flattered) if (text !== undefined) note(`Warning   ${text}`);
+  const rule = list?.rule ?? ruleOf(existing), photoList = list ?? listPhotos(dataset, used, rule);
+  const sha256 = targets.network?.sha256;
+  await requireSameRun(ranks, gpu, options, { classes, photoList, teacher: sha256 });
+  const leftOut = datasetLeftOutText(used);
+  if (leftOut) note(leftOut);
+  if (!existing) beginningLines(options, notes, used, photos).forEach(note);
+  const { seen, lines } = flattery(used, { start: startCard?.split, teacher: targets.network?.split });
+  lines.forEach(note);
   using _ = resumed || !first ? undefined : await lockRun(out);
   const folder = existing ?? (first
     ? await RunFolder.create(out, options, {
       data: recordPath(out, dataset.dir),
       cache: recordPath(out, places.cache ?? CACHE_FOLDER),
       ...given.weights !== undefined && { weights: recordPath(out, given.weights) },
-      ...teacher && { distill: { ...recordPath(out, given.distill!), sha256: teacher.sha256 } },
+      ...sha256 !== undefined && { distill: { ...recordPath(out, given.distill!), sha256 } },
     })
     : RunFolder.ofAnother(out));
   if (!existing && softLabels) await folder.writeSoftLabels(softLabels.text);
-  const rule = list?.rule ?? ruleOf(existing);
-  if (!list) await folder.writePhotos(listPhotos(dataset, used, rule));
+  if (!list) await folder.writePhotos(photoList);
   report({
     event: "start",
     adapter: gpu.name,
@@ -286,7 +216,7 @@ async function trainIn(
     parameters: network.parameters.count,
     data: options.data ? basename(options.data) : "shapes",
     split: dataset.origin,
-    classes: dataset.classes,
+    classes,
     images: { train: train.length, valid: valid.length, test: test.length },
     leftOut: used.leftOut.length,
     epochs,
@@ -300,35 +230,18 @@ async function trainIn(
     return kept ? kept.of(selected) : selected;
   };
   const soft = softLabels && softened(part(train), used, softLabels);
-  if (!existing) soft?.notes.forEach(note);
+  noteFirst(soft?.notes ?? []);
   const data = { train: soft?.source ?? part(train), valid: part(valid), test: part(test) };
-  const card = {
-    model: options.model,
-    classes: [...dataset.classes],
-    preprocess,
-    parameters: network.parameters.count,
-    split: recordSplit(
-      used.splits,
-      { rule, seed: options.seed, origin: dataset.origin },
-      used.undecoded,
-      startCard?.split,
-    ),
-  };
+  const split = recordSplit(
+    used.splits,
+    { rule, seed: options.seed, origin: dataset.origin },
+    used.undecoded,
+    startCard?.split,
+  );
+  const parameters = network.parameters.count;
+  const card = { model: options.model, classes: [...classes], preprocess, parameters, split };
   const { saveEvery } = places, resume = existing !== undefined;
   return await runTraining({
-    ...{ network, data, options, card, folder, report, signal, resume, saveEvery, seen, ranks },
-    teacher: teacher && { network: teacher.network, preprocess: teacher.preprocess, ...teaching },
+    ...{ network, data, options, card, folder, report, signal, resume, saveEvery, seen, ranks, teacher },
   });
-}
-
-/** The architecture that the options name; throws a `UserError` for an unknown one and for an input too small for it. */
-function networkOf({ model, size }: RunOptions, classes: number): Architecture {
-  return architecture(model, { classes, size });
-}
-
-/** Names of all parameters and statistics of an architecture. */
-function parameterNames(layers: Architecture): string[] {
-  return describeLayers(layers, Infinity).flatMap(({ name, parameters }) =>
-    parameters.map((p) => `${name}.${p.name}`)
-  );
 }

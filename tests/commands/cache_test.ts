@@ -189,7 +189,7 @@ test("the command shows, clears and refuses what is no kind", () =>
     assertMatch(shown.out, /other .+\(not of this project\)/);
     assertMatch(
       shown.out,
-      /in all; --clear \[photos\|shapes\|tiles\|drivers\|browser\] removes 1.2 kB of it/,
+      /in all; --clear \[photos\|shapes\|tiles\|drivers\|checkpoints\|browser\] removes 1.2 kB of it/,
     );
     const cleared = await run("--folder", root, "--clear", "shapes");
     assertMatch(cleared.out, /^shapes .+ removed, used .+\n1 kB freed\n$/);
@@ -199,6 +199,6 @@ test("the command shows, clears and refuses what is no kind", () =>
     assertEquals(wrong.code, 2);
     assertStringIncludes(
       wrong.error,
-      "KIND is driver, wanted one of photos, shapes, tiles, drivers, browser",
+      "KIND is driver, wanted one of photos, shapes, tiles, drivers, checkpoints, browser",
     );
   }));

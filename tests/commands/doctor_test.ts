@@ -101,7 +101,7 @@ const FAULTS: readonly Fault[] = [
     op: "adam",
     what: "no correction of the bias",
     launch: "adam",
-    from: "params.step * LOG_BETA1",
+    from: "own_step() * LOG_BETA1",
     to: "1e9 * LOG_BETA1",
   },
   {

@@ -7,7 +7,8 @@ import { Network } from "../../model/network.ts";
 import { someCheckpoint } from "../formats/checkpoints.ts";
 import { withGpu } from "../model/harness.ts";
 import { smallOptions } from "../training/small_run.ts";
-import { evaluationText, type RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
+import { evaluationText } from "../../training/run/reporter.ts";
 import { train } from "../../training/train.ts";
 import { testNeeding } from "../permissions.ts";
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { drawShape, encodeJpeg } from "../../data/shapes/shape_drawing.ts";
 import { UserError } from "../../engine/errors.ts";
 import { runOptions } from "../../training/options/options.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { train } from "../../training/train.ts";
 
 /** What a class folder may hold, and a name for the file of a number. */

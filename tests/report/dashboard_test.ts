@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { UserError } from "../../engine/errors.ts";
 import { Dashboard } from "../../report/dashboard.ts";
 import { EventLogWriter } from "../../report/event_log.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { testNeeding } from "../permissions.ts";
 import { endOf, epochOf, startOf, stepOf } from "./events.ts";
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { EVENT_LOG, EventLogWriter, readLog, readRunLog } from "../../report/event_log.ts";
 import { Recorder } from "../../report/recorder.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "../training/small_run.ts";
 import { testNeeding } from "../permissions.ts";

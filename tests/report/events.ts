@@ -1,6 +1,6 @@
 /** Events of a small run, for tests. */
 import type { Evaluation } from "../../training/evaluation/evaluate.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 
 /** Three of four photos right. */
 export const EVALUATION: Evaluation = {

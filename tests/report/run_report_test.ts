@@ -6,7 +6,7 @@ import { writeComparison } from "../../report/comparison.ts";
 import { reportRuns } from "../../report/after_training.ts";
 import { Recorder } from "../../report/recorder.ts";
 import { writeRunReport } from "../../report/run_report.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "../training/small_run.ts";
 import { testNeeding } from "../permissions.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { batchesText, bestBatch } from "../../training/run/batch_finder.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { RunFolder } from "../../training/run/run_folder.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";

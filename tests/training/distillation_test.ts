@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { augmentMap, VARIATIONS } from "../../data/augment.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { viewedIn } from "../../training/step/batch_input.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";

@@ -5,7 +5,7 @@ import { openDataset } from "../../data/dataset/folder.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { trainFolds } from "../../training/search/folds.ts";
 import { resumeTraining } from "../../training/train.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";
 

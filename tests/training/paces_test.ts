@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { UserError } from "../../engine/errors.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { Paces } from "../../training/options/paces.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";
 import { testNeeding } from "../permissions.ts";

@@ -4,7 +4,7 @@ import { DataError } from "../../data/dataset/folder.ts";
 import { drawShape, encodeJpeg, type Shape } from "../../data/shapes/shape_drawing.ts";
 import { shrink } from "../../data/image/pixels.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { lockRun, RunFolder } from "../../training/run/run_folder.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { smallOptions } from "./small_run.ts";

@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { compileProgress, RateMeter } from "../../training/run/progress.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 
 Deno.test("steps that compile kernels are left out of the rate, and where there is no other there is none", () => {
   let clock = 0;

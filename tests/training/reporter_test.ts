@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { shellWord } from "../../training/run/next_commands.ts";
 import { testNeeding } from "../permissions.ts";
-import { evaluationText, jsonReporter, type RunEvent, textReporter } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
+import { evaluationText, jsonReporter, textReporter } from "../../training/run/reporter.ts";
 
 const step = (n: number): RunEvent => ({
   event: "step",

@@ -4,7 +4,7 @@ import { parseFlags } from "../../commands/cli/args.ts";
 import { givenOptions, TRAIN_COMMAND } from "../../commands/train_command.ts";
 import { loadTensors, saveTensors } from "../../model/checkpoint/checkpoint.ts";
 import { runOptions } from "../../training/options/options.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { settle } from "../../training/options/settle.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";

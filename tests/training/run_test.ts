@@ -14,7 +14,7 @@ import { checkpointAt } from "../../model/checkpoint/runs.ts";
 import { balancedWeights } from "../../training/photos/photos.ts";
 import { OPTIMIZER_DEFAULTS } from "../../training/step/optimizer.ts";
 import { lockRun, LOG_COLUMNS, type LogRow, RunFolder } from "../../training/run/run_folder.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { settle } from "../../training/options/settle.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "./small_run.ts";

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { ensureShapes } from "../../data/shapes/shapes.ts";
 import { loadCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { createClassifier } from "../../model/inference/load.ts";
-import type { RunEvent } from "../../training/run/reporter.ts";
+import type { RunEvent } from "../../training/run/events.ts";
 import { train } from "../../training/train.ts";
 import { gpu } from "../gpu.ts";
 import { testNeeding } from "../permissions.ts";

@@ -8,6 +8,7 @@ import { Network } from "../../model/network.ts";
 import { createOptimizer } from "../step/optimizer.ts";
 import { labelsOf, trainingPhotos } from "../photos/photos.ts";
 import { START } from "./progress.ts";
+import type { Reporter } from "./events.ts";
 import { trainerOf, type TrainerRun } from "./run.ts";
 import type { SettledOptions } from "../options/settle.ts";
 
@@ -28,11 +29,26 @@ export interface TriedBatch {
   readonly imagesPerSecond: number;
 }
 
+/** Finds it and says what was tried; `optionsOf` settles the run's options for a batch size. Throws as `tryBatches` does. */
+export async function findBatch(
+  run: Omit<TrainerRun, "options">,
+  optionsOf: (batch: number) => SettledOptions,
+  report: Reporter,
+): Promise<number> {
+  const tried = await tryBatches(
+    run,
+    optionsOf,
+    (done, total) => report({ event: "progress", what: "Timing batch size", done, total }),
+  );
+  report({ event: "note", text: batchesText(tried) });
+  return bestBatch(tried);
+}
+
 /**
  * Times a few steps at each size, on a network of its own, with the run's own photos and augmentation. `optionsOf` settles the run's options
  * for a batch size. Stops where the device has no room, or where two sizes in a row gained nothing.
  */
-export async function tryBatches(
+async function tryBatches(
   run: Omit<TrainerRun, "options">,
   optionsOf: (batch: number) => SettledOptions,
   onProgress: (done: number, total: number) => void = () => {},

@@ -9,7 +9,7 @@ import type { CompileStage } from "../../engine/gpu.ts";
 import { type TrainingRecord, trainingRecordSchema } from "../../model/checkpoint/card.ts";
 import type { PlacedPhoto } from "../../model/inference/photo_feed.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
-import type { Reporter } from "./reporter.ts";
+import type { Reporter } from "./events.ts";
 import type { FoundNonFinite } from "../step/numeric_checks.ts";
 import type { Label } from "../../model/training_step.ts";
 import { addedUp, type LossSums, partsSchema } from "../step/loss_sums.ts";

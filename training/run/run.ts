@@ -8,7 +8,7 @@ import type { ModelCard, TrainingRecord } from "../../model/checkpoint/card.ts";
 import type { Network } from "../../model/network.ts";
 import { balancedWeights, mostPixels, type PhotoSource } from "../photos/photos.ts";
 import { type Progress, resumedIn } from "./progress.ts";
-import type { Reporter } from "./reporter.ts";
+import type { Reporter } from "./events.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { lengthenedText } from "../options/schedule.ts";
 import type { SeenBefore } from "./seen_before.ts";

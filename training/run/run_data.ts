@@ -13,7 +13,7 @@ import { shuffle } from "../../engine/random.ts";
 import type { RunOptions } from "../options/options.ts";
 import { classesOf, keepListed, type PhotoList } from "../photos/photo_list.ts";
 import { type Resident, ResidentPhotos, wantsResident } from "../photos/photo_source.ts";
-import type { Reporter } from "./reporter.ts";
+import type { Reporter } from "./events.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { BATCH } from "../options/settle.ts";
 

@@ -4,7 +4,7 @@
  */
 import { basename, join } from "@std/path";
 import type { PlaceOptions, RunOptions } from "../options/options.ts";
-import type { FoldFigures, Reporter } from "../run/reporter.ts";
+import type { FoldFigures, Reporter } from "../run/events.ts";
 import { newRunPath } from "../run/run_folder.ts";
 import { train } from "../train.ts";
 

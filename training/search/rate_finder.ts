@@ -5,7 +5,7 @@
  */
 import type { PlaceOptions, RunOptions } from "../options/options.ts";
 import { DivergedError } from "../run/progress.ts";
-import type { Reporter } from "../run/reporter.ts";
+import type { Reporter } from "../run/events.ts";
 import type { ScheduleName } from "../options/schedule.ts";
 import { train } from "../train.ts";
 
