@@ -56,6 +56,14 @@ export class Heartbeats {
     }
   }
 
+  /** Whether a sign is still under way from here. */
+  get sending(): boolean {
+    for (const [rank, request] of this.#sending) {
+      if (this.library.test(request)) this.#sending.delete(rank);
+    }
+    return this.#sending.size > 0;
+  }
+
   /** Sends no more. */
   stop(): void {
     this.#stopped = true;

@@ -2,11 +2,15 @@
  * The communicator of a process that a launcher of MPI (mpirun, mpiexec, srun) started.
  * @module
  */
+import { delay } from "@std/async/delay";
 import { UserError } from "../../engine/errors.ts";
 import { type Communicator, gatherValues } from "../communicator.ts";
 import type { MpiKind } from "./library.ts";
 import { MPI_LIBRARY, requireLauncher } from "./launcher.ts";
 import type { Answer, Order, Peer, Task } from "./orders.ts";
+
+/** Milliseconds that MPI has to end in, once every rank has come to its end. */
+const CLOSING_MS = 10_000;
 
 /** The ranks of this job. */
 export class MpiRanks implements Communicator, AsyncDisposable {
@@ -97,8 +101,19 @@ export class MpiRanks implements Communicator, AsyncDisposable {
 
   /** Waits for the other ranks and ends MPI. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#failure) await this.#order({ op: "close" });
-    this.#worker.terminate();
+    if (this.#failure) return this.#worker.terminate();
+    const closed = this.#order({ op: "close" }), done = new AbortController();
+    closed.finally(() => done.abort()).catch(() => {});
+    const late = delay(CLOSING_MS, { signal: done.signal }).then(() => true, () => false);
+    if (!await late) {
+      this.#worker.terminate();
+      return void await closed;
+    }
+    // Its thread cannot be ended from here, and all that was to be done is done.
+    console.error(
+      `${this.version.split("\n", 1)[0]} did not end in ${CLOSING_MS / 1000} s: rank ${this.rank} leaves it`,
+    );
+    Deno.exit();
   }
 
   #order(task: Task, values?: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>) {
@@ -121,11 +136,19 @@ function floats({ values }: Extract<Answer, { id: number }>): Float32Array<Array
   return values as Float32Array<ArrayBuffer>;
 }
 
+/**
+ * The transports that UCX may use: none that reads another process's memory, which ends this one when that one is gone; and no TCP where all
+ * ranks are on one machine, as Hydra says, for closing its connections MPICH 4.0 may wait for ever in MPI_Finalize (3 of 10 runs).
+ */
+function transportsOf(get: (name: string) => string | undefined): string {
+  const size = get("PMI_SIZE");
+  return size !== undefined && size === get("MPI_LOCALNRANKS") ? "posix,sysv,self" : "^cma";
+}
+
 /** What a library would do by itself where a rank dies, in the way of a sentence about it. Call it before the library is loaded. */
 function prepare(kind: MpiKind): void {
   if (kind !== "MPICH") return;
-  // UCX ends the process when it reads the memory of one that is gone.
-  if (!Deno.env.has("UCX_TLS")) Deno.env.set("UCX_TLS", "^cma");
+  if (!Deno.env.has("UCX_TLS")) Deno.env.set("UCX_TLS", transportsOf(Deno.env.get));
   // Hydra tells the others with this signal, at which Deno would open its inspector.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGUSR1", () => {});
 }

@@ -20,6 +20,8 @@ const LARGE = 2 ** 16;
 const MOVING_MS = 2000;
 /** Longest sleep between two tests, in milliseconds: it would be processor time that others compute with. */
 const NAP_MS = 0.5;
+/** Milliseconds after the last call in which messages that are under way arrive. */
+const SETTLING_MS = 500;
 /** Milliseconds between two looks at the other ranks while nothing is to be done. */
 const LOOK_MS = 250;
 
@@ -120,11 +122,23 @@ function carryOut(
     case "close":
       beats?.stop();
       finish([], (mpi, request) => mpi.MPI_Ibarrier(world, request));
-      beats?.drain();
-      beats = undefined;
+      settle();
       library.finalise();
       return {};
   }
+}
+
+/**
+ * Lets what is under way arrive, on all ranks at once: in MPI_Finalize one rank may wait for the answer to a message, for ever, while the one
+ * that should give it waits for all to get there and moves nothing any more (MPICH 4.0 over UCX).
+ */
+function settle(): void {
+  const started = performance.now();
+  while (performance.now() - started < SETTLING_MS || beats?.sending) {
+    beats?.drain();
+    Atomics.wait(never, 0, 0, NAP_MS);
+  }
+  beats = undefined;
 }
 
 /** Starts a call and stays until it is through; throws where a rank is not heard of meanwhile. All ranks must agree on what is `large`. */
