@@ -4,6 +4,7 @@ import { classifierSections } from "../../report/classifier_report.ts";
 import { page } from "../../report/page.ts";
 import { commandsOf, progressSection, runHead, validationSection } from "../../report/run_sections.ts";
 import { logOf, reportOf } from "./samples.ts";
+import { testNeeding } from "../permissions.ts";
 
 Deno.test("the command to repeat a run is the one that began it, without where it went, and those that went on", () => {
   const log = logOf(100, {}, ["--data", "my photos", "--out", "runs/a", "--dashboard", "--lr=0.1"]);
@@ -59,17 +60,20 @@ Deno.test("runs are compared by the options that differ alone", () => {
   assertStringIncludes(`${same!.body}`, "the same options");
 });
 
-Deno.test("where one cell is left of a small input, an earlier layer says where an answer was seen", async () => {
-  const asked: (string | undefined)[] = [];
-  const { examples } = await reportOf(8, 2, 16, (layer) => {
-    asked.push(layer);
-    return layer === "middle" ? 3 : 1;
-  });
-  const shown = examples.mistakes.length + examples.unsure.length;
-  assertEquals(asked, [undefined, "last", ...new Array(shown).fill("middle")]);
-});
+testNeeding("read")(
+  "where one cell is left of a small input, an earlier layer says where an answer was seen",
+  async () => {
+    const asked: (string | undefined)[] = [];
+    const { examples } = await reportOf(8, 2, 16, (layer) => {
+      asked.push(layer);
+      return layer === "middle" ? 3 : 1;
+    });
+    const shown = examples.mistakes.length + examples.unsure.length;
+    assertEquals(asked, [undefined, "last", ...new Array(shown).fill("middle")]);
+  },
+);
 
-Deno.test("a report of 10,000 photos of 10 classes stays far below 10 MB", async () => {
+testNeeding("read")("a report of 10,000 photos of 10 classes stays far below 10 MB", async () => {
   const report = await reportOf(10_000, 10, 180);
   const html = page({ title: "Large", about: "" }, classifierSections(report));
   assert(html.length > 100_000 && html.length < 3e6, `${html.length} bytes`);
