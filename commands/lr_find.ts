@@ -1,6 +1,7 @@
 /** `deno task lr-find`: a learning rate for a training, by a short run whose rate rises until the loss does. */
 import { join } from "@std/path";
 import { z } from "zod";
+import { UserError } from "../engine/errors.ts";
 import { count, printable } from "../engine/text.ts";
 import { checkpointAt } from "../model/checkpoint/runs.ts";
 import { writeFileAtomically } from "../model/checkpoint/files.ts";
@@ -8,7 +9,7 @@ import { lineChart } from "../report/charts.ts";
 import { PICTURE } from "../report/look.ts";
 import type { Option } from "../training/options/option.ts";
 import { RUN_OPTIONS } from "../training/options/options.ts";
-import { type FoundRate, judgeRates, testRates } from "../training/search/rate_finder.ts";
+import { FEWEST, type FoundRate, judgeRates, testRates } from "../training/search/rate_finder.ts";
 import { textReporter } from "../training/run/reporter.ts";
 import { flag, parseOrExit } from "./cli/args.ts";
 import { runCommand } from "./cli/failures.ts";
@@ -54,6 +55,13 @@ await runCommand(NAME, async () => {
       if (event.event !== "end" && event.event !== "epoch") tell(event);
     });
     if (!points) return;
+    if (points.length < FEWEST) {
+      throw new UserError(
+        `Cannot find a learning rate: the loss was gone after ${
+          count(points.length, "reading")
+        }; a smaller --highest`,
+      );
+    }
     const found = judgeRates(points, options.schedule);
     if (out !== undefined) await writeFileAtomically(out, new TextEncoder().encode(curve(found)));
     console.log(json ? JSON.stringify(found) : lines(found, out).map((line) => printable(line)).join("\n"));

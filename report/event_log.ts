@@ -7,6 +7,7 @@
  */
 import { join } from "@std/path";
 import { z } from "zod";
+import { UserError } from "../engine/errors.ts";
 import { partsSchema } from "../training/step/loss_sums.ts";
 import type { RunEvent } from "../training/run/events.ts";
 
@@ -203,10 +204,12 @@ export interface StartExtras {
 /** Adds lines to the log of a run. Each is written at once: a run that is killed leaves what it had told. */
 export class EventLogWriter implements Disposable {
   readonly #file: Deno.FsFile;
+  /** The log's own file. */
+  readonly path: string;
 
   /** Opens the log in a run's folder, or begins it; a line that a crash cut off is ended. */
   constructor(folder: string, readonly now: () => Date = () => new Date()) {
-    const path = join(folder, EVENT_LOG);
+    const path = this.path = join(folder, EVENT_LOG);
     const broken = !endsLine(path);
     this.#file = Deno.openSync(path, { append: true, create: true });
     if (broken) this.#write("\n");
@@ -222,7 +225,11 @@ export class EventLogWriter implements Disposable {
 
   #write(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    try {
+      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    } catch (error) {
+      throw new UserError(`Cannot write ${this.path}: ${(error as Error).message}`);
+    }
   }
 
   /** Closes the file. */

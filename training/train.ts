@@ -168,16 +168,17 @@ async function trainIn(
   const used = given.overfitBatch ? { ...all, splits: firstBatch(all.splits.train, given) } : all;
   const { train, valid, test } = used.splits;
   const measured = places.autoBatch && given.batchSize === undefined && !existing
-    ? await findBatch(
-      {
-        network,
-        data: { train: photos.select(train) },
-        card: { preprocess, classes: [...classes] },
-        teacher,
-      },
-      (batchSize) => settle({ ...given, batchSize }, train.length).options,
-      report,
-    )
+    ? await fromFirst(ranks, () =>
+      findBatch(
+        {
+          network,
+          data: { train: photos.select(train) },
+          card: { preprocess, classes: [...classes] },
+          teacher,
+        },
+        (batchSize) => settle({ ...given, batchSize }, train.length).options,
+        report,
+      ))
     : undefined;
   const { options, length: { steps, epochs }, chosen, notes } = settle(
     {

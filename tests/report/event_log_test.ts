@@ -1,11 +1,12 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
+import { UserError } from "../../engine/errors.ts";
 import { EVENT_LOG, EventLogWriter, readLog, readRunLog } from "../../report/event_log.ts";
 import { Recorder } from "../../report/recorder.ts";
 import type { RunEvent } from "../../training/run/events.ts";
 import { resumeTraining, train } from "../../training/train.ts";
 import { places, smallOptions, withShapes } from "../training/small_run.ts";
-import { testNeeding } from "../permissions.ts";
+import { present, testNeeding } from "../permissions.ts";
 import { endOf, epochOf, startOf, stepOf } from "./events.ts";
 
 const now = () => new Date(0);
@@ -106,3 +107,19 @@ testNeeding("all")(
       assert(steps.every(({ deviceBytes }) => deviceBytes > 1e5));
     }),
 );
+
+testNeeding("all")({
+  name: "a full disk ends the log in one sentence that names the file",
+  ignore: !present("/dev/full"),
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.symlink("/dev/full", join(folder, "events.jsonl"));
+      using log = new EventLogWriter(folder);
+      const error = assertThrows(() => log.add({ event: "note", text: "x" }), UserError, "Cannot write ");
+      assertStringIncludes(error.message, "events.jsonl: ");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});

@@ -54,8 +54,9 @@ async function tryBatches(
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<TriedBatch[]> {
   const photos = run.data.train.entries.length;
-  const sizes = TRIED.filter((batch) => batch <= photos), tried: TriedBatch[] = [];
-  for (const [done, batch] of (sizes.length > 0 ? sizes : [photos]).entries()) {
+  const sizes = photos < TRIED[0]! ? [photos] : TRIED.filter((batch) => batch <= photos);
+  const tried: TriedBatch[] = [];
+  for (const [done, batch] of sizes.entries()) {
     onProgress(done, sizes.length);
     const imagesPerSecond = await rateOf({ ...run, options: optionsOf(batch) }).catch((error) => {
       if (error instanceof GpuValidationError && tried.length > 0) return undefined;

@@ -265,7 +265,7 @@ class RunLoop {
     };
     await this.saveLast();
     // What is no longer kept goes once the state says so: a run that is killed before has one more than it needs.
-    await folder.keepEpochs(kept.map((one) => one.epoch));
+    if (options.topK > 0) await folder.keepEpochs(kept.map((one) => one.epoch));
     report({
       ...{ event: "epoch", epoch, step, trainLoss, trainAccuracy, valid, best: better, imagesPerSecond },
       ...targets && { targets },

@@ -32,6 +32,9 @@ export interface FoundRate {
 /** How far the loss may rise again, as a share of its fall: with a tenth, one noisy reading decides. */
 const RISE = 1 / 4;
 
+/** Readings of which something can be said. */
+export const FEWEST = 5;
+
 /** A loss so many times the lowest one will not come back. */
 const GONE = 4;
 
@@ -70,8 +73,10 @@ export async function testRates(
 
 /** Judges the readings of a range test for a run of that schedule; throws a `RangeError` where there are fewer than five. */
 export function judgeRates(points: readonly RatePoint[], schedule: ScheduleName): FoundRate {
-  if (points.length < 5) {
-    throw new RangeError(`Cannot judge learning rates: got ${points.length} readings, wanted at least 5`);
+  if (points.length < FEWEST) {
+    throw new RangeError(
+      `Cannot judge learning rates: got ${points.length} readings, wanted at least ${FEWEST}`,
+    );
   }
   // Each with its neighbours: one reading is of few photos.
   const smooth = points.map((_, i) => {
